@@ -1,0 +1,480 @@
+//! From facts to the next step. The rules are tried from top to bottom; the first that applies decides.
+//!
+//! 1. A failure that is still being waited out gates everything.
+//! 2. An order that is over, proven or gone from the configuration is tidied up, then rests.
+//! 3. Statuses and methods that are not ours are watched.
+//! 4. What is unknown or old is read: the order, then the value, then where the records go.
+//! 5. The value is published, looked for, and, once visible everywhere, the CA is asked.
+//! 6. Replaced values go once the new one was checked.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::{
+    Because, DomainName, Facts, FailureClass, Location, Method, OrderStatus, Policy, RandomValue, Reason,
+    Site, Stage, Verdict, backoff::jitter, verdict,
+};
+
+/// What to do now. One step is one pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Step {
+    /// Ask the CA about the order: status, scopes, method. One call.
+    ReadOrder,
+    /// Ask the CA for the order's random value. One call.
+    RequestValue,
+    /// Find out where the records of these scopes go: zone, delegation, foreign aliases.
+    Locate(Vec<DomainName>),
+    /// Put the value at these sites.
+    Publish(Vec<Site>, RandomValue),
+    /// Ask DNS about these scopes.
+    Look(Vec<DomainName>),
+    /// Ask the CA to check the order. One call.
+    AskCa,
+    /// Take these values out of DNS.
+    Retract(Vec<(Site, RandomValue)>),
+    /// Nothing until `wake`.
+    Rest,
+}
+
+impl Step {
+    /// A stable name for logs and metrics.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::ReadOrder => "read-order",
+            Self::RequestValue => "request-value",
+            Self::Locate(_) => "locate",
+            Self::Publish(..) => "publish",
+            Self::Look(_) => "look",
+            Self::AskCa => "ask-ca",
+            Self::Retract(_) => "retract",
+            Self::Rest => "rest",
+        }
+    }
+}
+
+/// A step, when to come back, and why.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Decision {
+    /// What to do.
+    pub step: Step,
+    /// When to decide again: `now` unless the step is [`Step::Rest`]; never in the past.
+    pub wake: Timestamp,
+    /// Why.
+    pub because: Because,
+}
+
+/// Decides. Pure: the same facts, policy and time give the same decision.
+#[must_use]
+pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Decision {
+    Chooser { facts, policy, now }.choose()
+}
+
+struct Chooser<'a> {
+    facts: &'a Facts,
+    policy: &'a Policy,
+    now: Timestamp,
+}
+
+impl Chooser<'_> {
+    fn choose(&self) -> Decision {
+        self.failing()
+            .or_else(|| self.over())
+            .or_else(|| self.not_ours())
+            .or_else(|| self.unread())
+            .or_else(|| self.value())
+            .or_else(|| self.locate())
+            .or_else(|| self.publish())
+            .or_else(|| self.superseded())
+            .unwrap_or_else(|| self.prove())
+    }
+
+    fn failing(&self) -> Option<Decision> {
+        let failure = self.facts.failure.as_ref()?;
+        let wait = match failure.class {
+            FailureClass::Later | FailureClass::Bug => {
+                self.policy.retry.after(failure.count, self.facts.seed)
+            }
+            FailureClass::Setup => self.policy.setup_retry,
+            FailureClass::Blocked => self.policy.audit,
+            // The order tells why; it is read once, and if it wants our work all the same, a person is needed.
+            FailureClass::Refused => match &self.facts.order {
+                Some(order) if order.at >= failure.at && order.status.stage() != Stage::Work => return None,
+                Some(order) if order.at >= failure.at => self.policy.audit,
+                Some(_) | None => {
+                    return Some(self.act(Step::ReadOrder, Reason::OrderRefused, failure.detail.clone()));
+                }
+            },
+        };
+        let until = after(failure.at, wait.max(failure.retry_after.unwrap_or_default()));
+        let reason = match failure.class {
+            FailureClass::Later => Reason::BackingOff,
+            FailureClass::Setup => Reason::SetupRefused,
+            FailureClass::Blocked | FailureClass::Refused => Reason::OrderRefused,
+            FailureClass::Bug => Reason::Unexpected,
+        };
+        (until > self.now).then(|| self.rest(until, reason, format!("{}: {}", failure.step, failure.detail)))
+    }
+
+    fn over(&self) -> Option<Decision> {
+        let status = self.facts.order.as_ref().map(|order| &order.status);
+        let ended = status.is_some_and(|status| status.stage() == Stage::Ended);
+        if !(self.facts.retired || ended || self.facts.proven) {
+            return None;
+        }
+        if !self.facts.held.is_empty() {
+            let values = self.facts.held.iter().map(|held| (held.site.clone(), held.value.clone())).collect();
+            return Some(self.act(
+                Step::Retract(values),
+                Reason::TidyUp,
+                "the validation records are no longer needed",
+            ));
+        }
+        if self.facts.retired {
+            return Some(self.rest(
+                self.audit(),
+                Reason::OrderClosed,
+                "the order has left the configuration",
+            ));
+        }
+        if let Some(due) = self.audit_due() {
+            return Some(due);
+        }
+        Some(match status {
+            Some(OrderStatus::Issued) => {
+                self.rest(self.audit(), Reason::Validated, "the certificate is issued")
+            }
+            Some(status) if ended => {
+                self.rest(self.audit(), Reason::OrderClosed, format!("the order is {status}"))
+            }
+            Some(status) => self.rest(
+                self.audit(),
+                Reason::WaitingForDigicert,
+                format!("every scope is proven; the order is {status} and waits for DigiCert"),
+            ),
+            None => self.rest(self.audit(), Reason::Validated, "every scope is proven"),
+        })
+    }
+
+    fn not_ours(&self) -> Option<Decision> {
+        let order = self.facts.order.as_ref()?;
+        let stage = order.status.stage();
+        if let Some(due) = self.audit_due() {
+            return Some(due);
+        }
+        match (stage, &order.method) {
+            (Stage::Watch, _) => Some(self.rest(
+                self.audit(),
+                Reason::WaitingForApproval,
+                format!("the order is {}; somebody has to act in CertCentral first", order.status),
+            )),
+            (Stage::Unknown, _) => Some(self.rest(
+                self.audit(),
+                Reason::StatusUnknown,
+                format!(
+                    "the order's status {:?} is unknown to this version; nothing is touched",
+                    order.status.as_str()
+                ),
+            )),
+            (Stage::Work, Some(Method::Other(method))) => Some(self.rest(
+                self.audit(),
+                Reason::MethodUnsupported,
+                format!("the order wants {method:?}; change its DCV method to dns-txt-token in CertCentral"),
+            )),
+            (Stage::Work, Some(Method::DnsTxt) | None) | (Stage::Ended, _) => None,
+        }
+    }
+
+    fn unread(&self) -> Option<Decision> {
+        match &self.facts.order {
+            None if self.facts.configured.is_empty() => {
+                Some(self.act(Step::ReadOrder, Reason::OrderUnread, "the order's scopes are not known yet"))
+            }
+            Some(order) if order.scopes.is_empty() && self.facts.configured.is_empty() => Some(self.rest(
+                self.audit(),
+                Reason::NoScopes,
+                "DigiCert names no domain to prove for this order; set `scopes` for it",
+            )),
+            Some(_) | None => None,
+        }
+    }
+
+    fn value(&self) -> Option<Decision> {
+        let Some(token) = &self.facts.token else {
+            return Some(self.act(
+                Step::RequestValue,
+                Reason::ValueMissing,
+                "the order's random value is not at hand",
+            ));
+        };
+        if let Err(unfit) = &token.value {
+            return Some(self.request_at(
+                after(token.requested, self.policy.audit),
+                Reason::ValueUnfit,
+                format!("{}; nothing was published", unfit.0),
+            ));
+        }
+        let expiry = self.expiry()?;
+        if self.now >= expiry {
+            let due = after(expiry, jitter(self.policy.expiry_jitter, self.facts.seed));
+            let backoff = crate::Backoff { first: self.policy.request_floor, cap: self.policy.retry.cap };
+            let floor =
+                after(token.requested, backoff.after(token.stale_answers.max(1) + 1, self.facts.seed));
+            let what = if token.stale_answers > 0 {
+                "DigiCert still gives a value that expired"
+            } else {
+                "the value expired"
+            };
+            return Some(self.request_at(
+                due.max(floor),
+                Reason::ValueExpired,
+                format!("{what} at {expiry:.0}"),
+            ));
+        }
+        let margin = after(expiry, -self.policy.confirm_margin);
+        (self.now >= margin && token.requested < margin).then(|| {
+            self.act(
+                Step::RequestValue,
+                Reason::ValueExpiring,
+                format!("the value expires at {expiry:.0} and the order is still open; confirming it once"),
+            )
+        })
+    }
+
+    fn locate(&self) -> Option<Decision> {
+        let stale = self.facts.located_at.is_none_or(|at| after(at, self.policy.audit) <= self.now);
+        let blocked =
+            self.facts.open_scopes().into_iter().find_map(|scope| match self.facts.located.get(scope) {
+                Some(Location::Blocked(because)) => Some(because.clone()),
+                Some(Location::At(_)) | None => None,
+            });
+        let missing: Vec<_> = self
+            .facts
+            .open_scopes()
+            .into_iter()
+            .filter(|&scope| !matches!(self.facts.located.get(scope), Some(Location::At(_))))
+            .filter(|&scope| stale || !self.facts.located.contains_key(scope))
+            .cloned()
+            .collect();
+        if !missing.is_empty() {
+            let detail = format!("finding the zone of {}", list(&missing));
+            return Some(self.act(Step::Locate(missing), Reason::SiteUnknown, detail));
+        }
+        let because = blocked?;
+        let at = self.facts.located_at.unwrap_or(self.now);
+        Some(self.rest(after(at, self.policy.audit), because.reason, because.detail))
+    }
+
+    fn publish(&self) -> Option<Decision> {
+        let value = self.fit_value()?;
+        let applied = |site: &Site| {
+            self.facts
+                .held
+                .iter()
+                .find(|held| held.site == *site && held.value == *value)
+                .and_then(|held| held.applied)
+        };
+        let sites: Vec<_> = self.sites().map(|(_, site)| site).collect();
+        let mut missing: Vec<Site> =
+            sites.iter().filter(|&&site| applied(site).is_none()).map(|&s| s.clone()).collect();
+        missing.sort();
+        missing.dedup();
+        if !missing.is_empty() {
+            let detail = format!("publishing {} at {}", value.fingerprint(), list(&missing));
+            return Some(self.act(Step::Publish(missing, value.clone()), Reason::Unpublished, detail));
+        }
+        let drifted: Vec<Site> = self
+            .sites()
+            .filter(|(scope, site)| {
+                let old = applied(site).is_some_and(|at| after(at, self.policy.republish) <= self.now);
+                old && self.nowhere(scope, value)
+            })
+            .map(|(_, site)| site.clone())
+            .collect();
+        (!drifted.is_empty()).then(|| {
+            let detail = format!("{} was published and is gone; publishing it again", list(&drifted));
+            self.act(Step::Publish(drifted, value.clone()), Reason::Drifted, detail)
+        })
+    }
+
+    /// Every server that answered says that the value is not there, in a look made after it was published.
+    fn nowhere(&self, scope: &DomainName, value: &RandomValue) -> bool {
+        self.facts.sightings.get(scope).is_some_and(|sightings| {
+            let mut answers = sightings
+                .iter()
+                .map(|s| &s.answer)
+                .filter(|a| !matches!(a, crate::Answer::Failed(_)))
+                .peekable();
+            answers.peek().is_some() && answers.all(|answer| !answer.shows(value.as_str()))
+        })
+    }
+
+    fn superseded(&self) -> Option<Decision> {
+        let value = self.fit_value()?;
+        self.facts.asked.as_ref()?;
+        let gone: Vec<_> = self
+            .facts
+            .held
+            .iter()
+            .filter(|held| held.value != *value)
+            .map(|held| (held.site.clone(), held.value.clone()))
+            .collect();
+        (!gone.is_empty()).then(|| {
+            self.act(
+                Step::Retract(gone),
+                Reason::Superseded,
+                "the value was replaced and the new one was checked",
+            )
+        })
+    }
+
+    /// Published everywhere: look until it is visible, then ask.
+    fn prove(&self) -> Decision {
+        let Some(value) = self.fit_value() else {
+            return self.rest(self.audit(), Reason::ValueMissing, "no value at hand");
+        };
+        let unseen: Vec<DomainName> = self
+            .facts
+            .open_scopes()
+            .into_iter()
+            .filter(|&scope| !self.visible(scope, value))
+            .cloned()
+            .collect();
+        if !unseen.is_empty() {
+            return self.look(unseen, value);
+        }
+        if let Some(asked) = &self.facts.asked {
+            let rung = usize::try_from(asked.count).unwrap_or(usize::MAX).saturating_sub(1);
+            let wait = self
+                .policy
+                .ask_ladder
+                .get(rung)
+                .or_else(|| self.policy.ask_ladder.last())
+                .copied()
+                .unwrap_or(self.policy.audit);
+            let due = after(asked.at, wait + jitter(wait / 10, self.facts.seed));
+            if due > self.now {
+                return self.rest(
+                    due,
+                    Reason::WaitingForCa,
+                    format!("visible everywhere, DigiCert says: {}", asked.said),
+                );
+            }
+            if let Some(due) = self.audit_due() {
+                return due;
+            }
+        }
+        let fresh = self.facts.looked_at.is_some_and(|at| after(at, self.policy.sighting_fresh) > self.now);
+        if fresh {
+            self.act(Step::AskCa, Reason::Visible, "the value is visible everywhere")
+        } else {
+            let scopes = self.facts.open_scopes().into_iter().cloned().collect();
+            self.act(Step::Look(scopes), Reason::Visible, "looking once more before DigiCert is asked")
+        }
+    }
+
+    fn look(&self, unseen: Vec<DomainName>, value: &RandomValue) -> Decision {
+        let detail = unseen
+            .iter()
+            .map(|scope| {
+                match self.facts.sightings.get(scope).map(|s| verdict(s, value, self.policy.verdict)) {
+                    Some(Verdict::Lagging { without, failed }) => {
+                        let lag = without.into_iter().chain(failed).collect::<Vec<_>>();
+                        format!("{scope} is not at {}", list(&lag))
+                    }
+                    Some(Verdict::Visible | Verdict::Unseen) | None => {
+                        format!("{scope} was not looked at yet")
+                    }
+                }
+            })
+            .collect::<Vec<_>>();
+        let detail = list(&detail);
+        let due = match self.facts.looked_at {
+            Some(at) => after(at, self.policy.look.after(self.facts.looks, self.facts.seed)),
+            None => self.now,
+        };
+        if due > self.now {
+            self.rest(due, Reason::Propagating, detail)
+        } else {
+            self.act(Step::Look(unseen), Reason::Propagating, detail)
+        }
+    }
+
+    fn visible(&self, scope: &DomainName, value: &RandomValue) -> bool {
+        self.facts
+            .sightings
+            .get(scope)
+            .is_some_and(|s| verdict(s, value, self.policy.verdict) == Verdict::Visible)
+    }
+
+    fn sites(&self) -> impl Iterator<Item = (&DomainName, &Site)> {
+        self.facts.open_scopes().into_iter().filter_map(|scope| match self.facts.located.get(scope) {
+            Some(Location::At(site)) => Some((scope, site)),
+            Some(Location::Blocked(_)) | None => None,
+        })
+    }
+
+    fn fit_value(&self) -> Option<&RandomValue> {
+        self.facts.token.as_ref().and_then(|token| token.value.as_ref().ok())
+    }
+
+    /// When the value stops being good: its date, but no later than the longest life a value can have.
+    fn expiry(&self) -> Option<Timestamp> {
+        let token = self.facts.token.as_ref()?;
+        let cap = after(token.requested, self.policy.value_life_cap);
+        Some(token.expires.map_or(cap, |expires| expires.min(cap)))
+    }
+
+    fn audit_due(&self) -> Option<Decision> {
+        let order = self.facts.order.as_ref()?;
+        (after(order.at, self.policy.audit) <= self.now)
+            .then(|| self.act(Step::ReadOrder, Reason::AuditDue, "what is known of the order is old"))
+    }
+
+    fn audit(&self) -> Timestamp {
+        after(self.facts.order.as_ref().map_or(self.now, |order| order.at), self.policy.audit)
+    }
+
+    fn request_at(&self, due: Timestamp, reason: Reason, detail: String) -> Decision {
+        if due > self.now {
+            self.rest(due, reason, detail)
+        } else {
+            self.act(Step::RequestValue, reason, detail)
+        }
+    }
+
+    fn act(&self, step: Step, reason: Reason, detail: impl Into<String>) -> Decision {
+        Decision { step, wake: self.now, because: Because::new(reason, detail) }
+    }
+
+    /// Rests until `until`, or until the value's dates ask for something, whichever is earlier.
+    fn rest(&self, until: Timestamp, reason: Reason, detail: impl Into<String>) -> Decision {
+        let gated = matches!(
+            reason,
+            Reason::BackingOff | Reason::SetupRefused | Reason::Unexpected | Reason::OrderRefused
+        );
+        let wake = match self.expiry() {
+            Some(expiry) if !gated && expiry > self.now => {
+                let margin = after(expiry, -self.policy.confirm_margin);
+                until.min(if margin > self.now { margin } else { expiry })
+            }
+            Some(_) | None => until,
+        };
+        Decision { step: Step::Rest, wake: wake.max(self.now), because: Because::new(reason, detail) }
+    }
+}
+
+/// `time + span`, held inside what a time stamp can hold: dates from outside may be anything.
+fn after(time: Timestamp, span: SignedDuration) -> Timestamp {
+    time.saturating_add(span).unwrap_or(Timestamp::MAX)
+}
+
+/// At most five items, then how many more.
+fn list(items: &[impl std::fmt::Display]) -> String {
+    let mut text = items.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if items.len() > 5 {
+        text.push_str(&format!(" and {} more", items.len() - 5));
+    }
+    text
+}

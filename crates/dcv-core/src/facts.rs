@@ -1,0 +1,335 @@
+//! What is known about one order, and how a step's result adds to it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::{Because, DomainName, Method, OrderStatus, RandomValue, Sighting, Site, Stage, Step, ValueError};
+
+/// Everything known about one order, each part with its time. All of it may be absent.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Facts {
+    /// Tells orders apart where waits are jittered; the order's number.
+    pub seed: u64,
+    /// Scopes named in the configuration; they spare the look-up.
+    pub configured: Vec<DomainName>,
+    /// The order has left the configuration: only tidying up is left.
+    pub retired: bool,
+    /// What the CA said about the order.
+    pub order: Option<OrderFacts>,
+    /// Control was proven for every scope.
+    pub proven: bool,
+    /// The random value.
+    pub token: Option<Token>,
+    /// Where the record of each scope goes.
+    pub located: BTreeMap<DomainName, Location>,
+    /// When that was found out.
+    pub located_at: Option<Timestamp>,
+    /// Values of this order that are, or may be, in DNS: the journal's view.
+    pub held: Vec<Held>,
+    /// The latest sightings, by scope.
+    pub sightings: BTreeMap<DomainName, Vec<Sighting>>,
+    /// The latest look.
+    pub looked_at: Option<Timestamp>,
+    /// Looks since something was last published.
+    pub looks: u32,
+    /// Checks of the current value.
+    pub asked: Option<Asked>,
+    /// The latest failure, until the same step succeeds.
+    pub failure: Option<Failure>,
+}
+
+/// The CA's view of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OrderFacts {
+    /// When it was read.
+    pub at: Timestamp,
+    /// Its status.
+    pub status: OrderStatus,
+    /// The method of its names, where the CA told.
+    pub method: Option<Method>,
+    /// What is to be proven; empty when the CA did not tell.
+    pub scopes: Vec<ScopeFacts>,
+}
+
+/// One scope of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ScopeFacts {
+    /// The domain at which control is proven.
+    pub name: DomainName,
+    /// Whether the CA holds it as proven.
+    pub approved: bool,
+}
+
+/// The random value and its dates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Token {
+    /// The value, or why what the CA gave cannot be published.
+    pub value: Result<RandomValue, Unfit>,
+    /// The CA's expiration date, where it gave one.
+    pub expires: Option<Timestamp>,
+    /// The latest answer that held this value.
+    pub requested: Timestamp,
+    /// Requests in a row whose answer was already expired.
+    pub stale_answers: u32,
+}
+
+/// Why the CA's value cannot be published.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Unfit(pub String);
+
+/// Where a scope's record goes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Location {
+    /// Here.
+    At(Site),
+    /// Nowhere, until a person acts.
+    Blocked(Because),
+}
+
+/// A value of ours that is, or may be, in DNS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Held {
+    /// Where.
+    pub site: Site,
+    /// What.
+    pub value: RandomValue,
+    /// When the provider confirmed it; `None` while only the intent is recorded.
+    pub applied: Option<Timestamp>,
+}
+
+/// The checks that the CA was asked for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Asked {
+    /// The latest one.
+    pub at: Timestamp,
+    /// How many with this value.
+    pub count: u32,
+    /// What the CA said.
+    pub said: String,
+}
+
+/// How a failure is dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FailureClass {
+    /// The world is in the way; it will pass.
+    Later,
+    /// The CA refuses this call for this order; the order is read to learn why.
+    Refused,
+    /// This order needs a person.
+    Blocked,
+    /// Settings or credentials are wrong.
+    Setup,
+    /// An answer outside our model.
+    Bug,
+}
+
+/// A step that failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Failure {
+    /// Which kind of step ([`Step::label`]).
+    pub step: &'static str,
+    /// How it is dealt with.
+    pub class: FailureClass,
+    /// When.
+    pub at: Timestamp,
+    /// How often in a row.
+    pub count: u32,
+    /// One sentence, with the hint for a person.
+    pub detail: String,
+    /// The other side's wish when to come back.
+    pub retry_after: Option<SignedDuration>,
+}
+
+/// What a step found out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Learned {
+    /// From [`Step::ReadOrder`].
+    Order {
+        /// Its status.
+        status: OrderStatus,
+        /// Its method.
+        method: Option<Method>,
+        /// Its scopes.
+        scopes: Vec<ScopeFacts>,
+    },
+    /// From [`Step::RequestValue`].
+    Value {
+        /// The value, checked.
+        value: Result<RandomValue, ValueError>,
+        /// Its date.
+        expires: Option<Timestamp>,
+    },
+    /// From [`Step::Locate`].
+    Located(BTreeMap<DomainName, Location>),
+    /// From [`Step::Publish`]: what the provider confirmed.
+    Published(Vec<(Site, RandomValue)>),
+    /// From [`Step::Look`].
+    Looked(BTreeMap<DomainName, Vec<Sighting>>),
+    /// From [`Step::AskCa`].
+    Asked {
+        /// Control is proven for all scopes.
+        validated: bool,
+        /// The order's status, where the answer had one.
+        status: Option<OrderStatus>,
+        /// Names that the answer calls approved.
+        approved: Vec<DomainName>,
+        /// The CA's words.
+        said: String,
+    },
+    /// From [`Step::Retract`]: what is gone.
+    Retracted(Vec<(Site, RandomValue)>),
+    /// Any step can fail.
+    Failed {
+        /// How to deal with it.
+        class: FailureClass,
+        /// One sentence.
+        detail: String,
+        /// The other side's wish.
+        retry_after: Option<SignedDuration>,
+    },
+}
+
+impl Facts {
+    /// An order of which only the scopes are known.
+    #[must_use]
+    pub fn for_scopes(scopes: impl IntoIterator<Item = DomainName>) -> Self {
+        Self { configured: scopes.into_iter().collect(), ..Self::default() }
+    }
+
+    /// The scopes that are still to be proven: the CA's list where it gave one, else the configured one.
+    #[must_use]
+    pub fn open_scopes(&self) -> Vec<&DomainName> {
+        match &self.order {
+            Some(order) if !order.scopes.is_empty() => {
+                order.scopes.iter().filter(|scope| !scope.approved).map(|scope| &scope.name).collect()
+            }
+            _ => self.configured.iter().collect(),
+        }
+    }
+
+    /// Adds what `step` found out at `now`.
+    pub fn learn(&mut self, step: &Step, learned: Learned, now: Timestamp) {
+        if let Learned::Failed { class, detail, retry_after } = learned {
+            let before = self.failure.take().filter(|f| f.step == step.label()).map_or(0, |f| f.count);
+            let count = before.saturating_add(1);
+            self.failure = Some(Failure { step: step.label(), class, at: now, count, detail, retry_after });
+            return;
+        }
+        if self.failure.as_ref().is_some_and(|failure| failure.step == step.label()) {
+            self.failure = None;
+        }
+        match learned {
+            Learned::Order { status, method, scopes } => self.learn_order(status, method, scopes, now),
+            Learned::Value { value, expires } => self.learn_value(value, expires, now),
+            Learned::Located(located) => {
+                self.located.extend(located);
+                self.located_at = Some(now);
+            }
+            Learned::Published(values) => self.learn_published(values, now),
+            Learned::Looked(sightings) => {
+                self.sightings.extend(sightings);
+                self.looked_at = Some(now);
+                self.looks = self.looks.saturating_add(1);
+            }
+            Learned::Asked { validated, status, approved, said } => {
+                self.learn_asked(validated, status, &approved, said, now);
+            }
+            Learned::Retracted(gone) => {
+                self.held.retain(|held| !gone.iter().any(|(s, v)| *s == held.site && *v == held.value));
+            }
+            Learned::Failed { .. } => {}
+        }
+    }
+
+    fn learn_order(
+        &mut self,
+        status: OrderStatus,
+        method: Option<Method>,
+        scopes: Vec<ScopeFacts>,
+        now: Timestamp,
+    ) {
+        let reopened = status.stage() == Stage::Work
+            && self.order.as_ref().is_some_and(|order| order.status.stage() == Stage::Ended);
+        if reopened {
+            // A reissue: whether the value survives it is not documented, so everything is asked for anew.
+            self.proven = false;
+            self.token = None;
+            self.asked = None;
+            self.located.clear();
+            self.sightings.clear();
+        }
+        if !scopes.is_empty() {
+            self.proven = scopes.iter().all(|scope| scope.approved);
+        }
+        self.order = Some(OrderFacts { at: now, status, method, scopes });
+    }
+
+    fn learn_value(
+        &mut self,
+        value: Result<RandomValue, ValueError>,
+        expires: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        let value = value.map_err(|error| Unfit(error.to_string()));
+        let before = self.token.take();
+        let same = before.as_ref().is_some_and(|token| token.value == value);
+        let stale = expires.is_some_and(|expires| expires <= now);
+        let stale_answers = match (&before, stale) {
+            (_, false) => 0,
+            (Some(token), true) => token.stale_answers.saturating_add(1),
+            (None, true) => 1,
+        };
+        if !same {
+            self.asked = None;
+            self.sightings.clear();
+            self.looks = 0;
+        }
+        self.token = Some(Token { value, expires, requested: now, stale_answers });
+    }
+
+    fn learn_published(&mut self, values: Vec<(Site, RandomValue)>, now: Timestamp) {
+        for (site, value) in values {
+            match self.held.iter_mut().find(|held| held.site == site && held.value == value) {
+                Some(held) => held.applied = Some(now),
+                None => self.held.push(Held { site, value, applied: Some(now) }),
+            }
+        }
+        self.sightings.clear();
+        self.looked_at = None;
+        self.looks = 0;
+    }
+
+    fn learn_asked(
+        &mut self,
+        validated: bool,
+        status: Option<OrderStatus>,
+        approved: &[DomainName],
+        said: String,
+        now: Timestamp,
+    ) {
+        let count = self.asked.as_ref().map_or(0, |asked| asked.count).saturating_add(1);
+        self.asked = Some(Asked { at: now, count, said });
+        self.proven |= validated || status == Some(OrderStatus::Issued);
+        match &mut self.order {
+            Some(order) => {
+                order.at = now;
+                if let Some(status) = status {
+                    order.status = status;
+                }
+                for scope in &mut order.scopes {
+                    // The answer lists names of the certificate; a scope covers the names at and below it.
+                    scope.approved |= validated || approved.contains(&scope.name);
+                }
+            }
+            None => {
+                if let Some(status) = status {
+                    self.order = Some(OrderFacts { at: now, status, method: None, scopes: Vec::new() });
+                }
+            }
+        }
+    }
+}

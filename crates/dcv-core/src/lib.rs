@@ -1,0 +1,45 @@
+//! The words and decisions of domain control validation (DCV) at DigiCert.
+//!
+//! This crate is pure: it performs no I/O, spawns nothing, and reads neither clock nor environment; the test
+//! `tests/purity.rs` holds its manifest to that. It refuses to know how records are published, how DNS is asked and
+//! how the CA is called. It knows what a record is, what was seen, and what to do next:
+//!
+//! ```
+//! use dcv_core::{decide, Facts, Policy, Reason, Step};
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let now = "2026-11-23T10:00:00Z".parse()?;
+//! let facts = Facts::for_scopes(["example.com".parse()?]);
+//! let decision = decide(&facts, &Policy::default(), now);
+//! assert_eq!(decision.step, Step::RequestValue);
+//! assert_eq!(decision.because.reason, Reason::ValueMissing);
+//! # Ok(()) }
+//! ```
+//!
+//! The caller carries out the step, tells [`Facts::learn`] what came of it, and asks again. Nothing else is
+//! remembered: facts lost in a restart are absent and are read again.
+
+mod backoff;
+mod decide;
+mod facts;
+mod name;
+mod order;
+mod policy;
+mod reason;
+mod record;
+mod sighting;
+mod verdict;
+
+pub use backoff::Backoff;
+pub use decide::{Decision, Step, decide};
+pub use facts::{
+    Asked, Facts, Failure, FailureClass, Held, Learned, Location, OrderFacts, ScopeFacts, Token, Unfit,
+};
+pub use name::{DomainName, NameError};
+pub use order::{Method, OrderStatus, Stage};
+pub use policy::Policy;
+pub use reason::{Because, Outcome, Reason};
+pub use record::{
+    Change, DNSAUTH, Guarded, RandomValue, RecordData, RecordError, Site, Ttl, ValueError, dnsauth_owner,
+};
+pub use sighting::{Answer, Sighting, Vantage, VantageKind};
+pub use verdict::{Verdict, VerdictPolicy, verdict};

@@ -1,0 +1,200 @@
+//! Orders as the CA speaks of them.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// An order's status, as text in the CA's answers (DigiCert, Glossary: order status). Unknown ones are kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+#[expect(missing_docs, reason = "the names are DigiCert's own; `stage` says what each means to us")]
+pub enum OrderStatus {
+    Pending,
+    ReissuePending,
+    Processing,
+    NeedsApproval,
+    NeedsCsr,
+    WaitingPickup,
+    Approved,
+    Submitted,
+    Issued,
+    Rejected,
+    Canceled,
+    Revoked,
+    Expired,
+    /// A status that DigiCert had not documented when this was written.
+    Unknown(String),
+}
+
+/// What a status asks of us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Domain control is to be proven.
+    Work,
+    /// Somebody else acts next; look again later.
+    Watch,
+    /// Over: tidy up. `issued` can be reopened by a reissue.
+    Ended,
+    /// Not understood: look, touch nothing.
+    Unknown,
+}
+
+impl OrderStatus {
+    /// What the status asks of us (facts document, section 2.10).
+    #[must_use]
+    pub const fn stage(&self) -> Stage {
+        match self {
+            Self::Pending | Self::ReissuePending | Self::Processing | Self::Approved | Self::Submitted => {
+                Stage::Work
+            }
+            Self::NeedsApproval | Self::NeedsCsr | Self::WaitingPickup => Stage::Watch,
+            Self::Issued | Self::Rejected | Self::Canceled | Self::Revoked | Self::Expired => Stage::Ended,
+            Self::Unknown(_) => Stage::Unknown,
+        }
+    }
+
+    /// DigiCert's spelling.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Pending => "pending",
+            Self::ReissuePending => "reissue_pending",
+            Self::Processing => "processing",
+            Self::NeedsApproval => "needs_approval",
+            Self::NeedsCsr => "needs_csr",
+            Self::WaitingPickup => "waiting_pickup",
+            Self::Approved => "approved",
+            Self::Submitted => "submitted",
+            Self::Issued => "issued",
+            Self::Rejected => "rejected",
+            Self::Canceled => "canceled",
+            Self::Revoked => "revoked",
+            Self::Expired => "expired",
+            Self::Unknown(text) => text,
+        }
+    }
+}
+
+impl From<&str> for OrderStatus {
+    fn from(text: &str) -> Self {
+        match text {
+            "pending" => Self::Pending,
+            "reissue_pending" => Self::ReissuePending,
+            "processing" => Self::Processing,
+            "needs_approval" => Self::NeedsApproval,
+            "needs_csr" => Self::NeedsCsr,
+            "waiting_pickup" => Self::WaitingPickup,
+            "approved" => Self::Approved,
+            "submitted" => Self::Submitted,
+            "issued" => Self::Issued,
+            "rejected" => Self::Rejected,
+            "canceled" => Self::Canceled,
+            "revoked" => Self::Revoked,
+            "expired" => Self::Expired,
+            other => Self::Unknown(other.chars().take(64).collect()),
+        }
+    }
+}
+
+impl From<String> for OrderStatus {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<OrderStatus> for String {
+    fn from(status: OrderStatus) -> Self {
+        status.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for OrderStatus {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// How control is proven (DigiCert, DCV methods).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum Method {
+    /// `dns-txt-token`: the random value in a TXT record.
+    DnsTxt,
+    /// Every other method; not carried out by this agent.
+    Other(String),
+}
+
+impl Method {
+    /// DigiCert's spelling.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::DnsTxt => "dns-txt-token",
+            Self::Other(text) => text,
+        }
+    }
+}
+
+impl From<&str> for Method {
+    fn from(text: &str) -> Self {
+        match text {
+            "dns-txt-token" => Self::DnsTxt,
+            other => Self::Other(other.chars().take(64).collect()),
+        }
+    }
+}
+
+impl From<String> for Method {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<Method> for String {
+    fn from(method: Method) -> Self {
+        method.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Method {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_documented_status_survives_a_round_trip() {
+        for text in [
+            "pending",
+            "reissue_pending",
+            "processing",
+            "needs_approval",
+            "needs_csr",
+            "waiting_pickup",
+            "approved",
+            "submitted",
+            "issued",
+            "rejected",
+            "canceled",
+            "revoked",
+            "expired",
+        ] {
+            let status = OrderStatus::from(text);
+            assert!(!matches!(status, OrderStatus::Unknown(_)), "{text}");
+            assert_ne!(status.stage(), Stage::Unknown, "{text}");
+            assert_eq!(status.as_str(), text);
+        }
+    }
+
+    #[test]
+    fn an_unknown_status_is_kept_bounded_and_untouched() {
+        let status = OrderStatus::from("x".repeat(1000).as_str());
+        assert_eq!(status.stage(), Stage::Unknown);
+        assert_eq!(status.as_str().len(), 64);
+        assert_eq!(OrderStatus::from("Issued").stage(), Stage::Unknown);
+    }
+}

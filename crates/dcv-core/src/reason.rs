@@ -1,0 +1,170 @@
+//! Why the agent does what it does, or does nothing.
+
+use std::fmt;
+
+use serde::Serialize;
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident => $code:literal,)*) => {
+        /// A stable code for why a step was chosen; used in logs, metrics, `status` and `explain`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason { $($(#[$doc])* $name,)* }
+
+        impl Reason {
+            /// Every reason, in the order in which the rules are tried.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The stable code.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// The last attempt failed in a way that the world will mend.
+    BackingOff => "backing-off",
+    /// Settings or credentials were refused.
+    SetupRefused => "setup-refused",
+    /// The CA or the name server did something outside our model.
+    Unexpected => "unexpected-answer",
+    /// The order was refused or does not exist in this account.
+    OrderRefused => "order-refused",
+    /// The order is over; values of ours are still in DNS.
+    TidyUp => "tidy-up",
+    /// Control is proven for every scope.
+    Validated => "validated",
+    /// Control is proven; DigiCert's own people have to act.
+    WaitingForDigicert => "waiting-for-digicert",
+    /// Canceled, rejected, revoked or expired.
+    OrderClosed => "order-closed",
+    /// A status that is not ours to act on.
+    WaitingForApproval => "waiting-for-approval",
+    /// A status unknown to this version.
+    StatusUnknown => "status-unknown",
+    /// What is to be proven is not known yet.
+    OrderUnread => "order-unread",
+    /// What is known of the order is old.
+    AuditDue => "audit-due",
+    /// The order wants a method that this version does not carry out.
+    MethodUnsupported => "method-unsupported",
+    /// The order has no scope.
+    NoScopes => "no-scopes",
+    /// No random value is at hand.
+    ValueMissing => "value-missing",
+    /// The random value is past its date.
+    ValueExpired => "value-expired",
+    /// The value expires soon and the order is still open.
+    ValueExpiring => "value-expiring",
+    /// The CA gave a value that cannot be published.
+    ValueUnfit => "value-unfit",
+    /// Where the record goes is not known yet.
+    SiteUnknown => "site-unknown",
+    /// No configured provider serves the zone.
+    NoProvider => "no-provider",
+    /// A CNAME of somebody else stands at the owner name.
+    ForeignCname => "foreign-cname",
+    /// The delegation cannot be followed.
+    BadDelegation => "bad-delegation",
+    /// The value is not in DNS yet.
+    Unpublished => "unpublished",
+    /// The value was published and has gone again.
+    Drifted => "drifted",
+    /// Not every server shows the value yet.
+    Propagating => "propagating",
+    /// The value is visible; time to ask.
+    Visible => "visible",
+    /// The CA has not found the value yet.
+    WaitingForCa => "waiting-for-ca",
+    /// A value that was replaced is still in DNS.
+    Superseded => "superseded",
+}
+
+/// What a reason means for a run that wants to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Outcome {
+    /// Nothing is left for the agent to do.
+    Done,
+    /// Work goes on.
+    Open,
+    /// A person has to act on this order.
+    Blocked,
+    /// A person has to mend settings or credentials.
+    Setup,
+    /// Something answered outside our model.
+    Bug,
+}
+
+impl Reason {
+    /// What a run that rests for this reason has come to.
+    #[must_use]
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Validated | Self::WaitingForDigicert => Outcome::Done,
+            Self::SetupRefused => Outcome::Setup,
+            Self::Unexpected => Outcome::Bug,
+            Self::OrderRefused
+            | Self::OrderClosed
+            | Self::WaitingForApproval
+            | Self::StatusUnknown
+            | Self::MethodUnsupported
+            | Self::NoScopes
+            | Self::ValueUnfit
+            | Self::NoProvider
+            | Self::ForeignCname
+            | Self::BadDelegation => Outcome::Blocked,
+            Self::BackingOff
+            | Self::TidyUp
+            | Self::OrderUnread
+            | Self::AuditDue
+            | Self::ValueMissing
+            | Self::ValueExpired
+            | Self::ValueExpiring
+            | Self::SiteUnknown
+            | Self::Unpublished
+            | Self::Drifted
+            | Self::Propagating
+            | Self::Visible
+            | Self::WaitingForCa
+            | Self::Superseded => Outcome::Open,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl Serialize for Reason {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.code())
+    }
+}
+
+/// A reason with its sentence: every answer to "why is nothing happening?".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Because {
+    /// The stable code.
+    pub reason: Reason,
+    /// One sentence for a person.
+    pub detail: String,
+}
+
+impl Because {
+    /// A reason and its sentence.
+    #[must_use]
+    pub fn new(reason: Reason, detail: impl Into<String>) -> Self {
+        Self { reason, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for Because {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.reason, self.detail)
+    }
+}

@@ -1,0 +1,64 @@
+//! What was seen in DNS, from where, and when.
+
+use std::net::SocketAddr;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::DomainName;
+
+/// One place to look from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub struct Vantage {
+    /// The server's name, or the address again where it has none.
+    pub server: String,
+    /// The address that was asked.
+    pub address: SocketAddr,
+    /// What kind of server it is.
+    pub kind: VantageKind,
+}
+
+/// What kind of server answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VantageKind {
+    /// One of the zone's authoritative servers.
+    Authority,
+    /// A recursive resolver; asked only once every authority has the value.
+    Resolver,
+}
+
+/// What one vantage answered, also when it failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Sighting {
+    /// Who was asked.
+    pub vantage: Vantage,
+    /// When the answer came.
+    pub at: Timestamp,
+    /// What it said.
+    pub answer: Answer,
+}
+
+/// One vantage's answer about one owner name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The TXT texts at the name, each joined from its character-strings; possibly none.
+    Txt(Vec<String>),
+    /// The name is an alias.
+    Cname(DomainName),
+    /// No answer, or one that is no answer: time-out, SERVFAIL, REFUSED, a server that does not serve the zone.
+    Failed(String),
+}
+
+impl Answer {
+    /// Whether the value is there, alone in a text of its own: stricter than the CA, which is content with a text
+    /// that contains it.
+    #[must_use]
+    pub fn shows(&self, value: &str) -> bool {
+        match self {
+            Self::Txt(texts) => texts.iter().any(|text| text == value),
+            Self::Cname(_) | Self::Failed(_) => false,
+        }
+    }
+}

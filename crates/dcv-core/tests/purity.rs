@@ -1,0 +1,28 @@
+//! Holds `dcv-core` to its promise: no dependency that could perform I/O, read a clock or an environment.
+
+/// Everything the crate may depend on, each unable to act on the world in the way we build it.
+const ALLOWED: &[&str] = &["idna", "jiff", "serde", "thiserror"];
+
+#[test]
+fn only_pure_crates_are_depended_on() {
+    let manifest: toml::Table = include_str!("../Cargo.toml").parse().unwrap();
+    let dependencies = manifest["dependencies"].as_table().unwrap();
+    for name in dependencies.keys() {
+        assert!(ALLOWED.contains(&name.as_str()), "{name} is not on the list of pure crates");
+    }
+    assert!(!manifest.contains_key("build-dependencies") && !manifest.contains_key("target"));
+}
+
+#[test]
+fn the_sources_name_nothing_that_acts_on_the_world() {
+    let sources = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    for entry in std::fs::read_dir(sources).unwrap() {
+        let path = entry.unwrap().path();
+        let text = std::fs::read_to_string(&path).unwrap();
+        for word in
+            ["std::fs", "std::env", "std::process", "std::time", "::now(", "async ", "UdpSocket", "println!"]
+        {
+            assert!(!text.contains(word), "{} uses {word}", path.display());
+        }
+    }
+}
