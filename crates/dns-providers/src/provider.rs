@@ -1,0 +1,180 @@
+//! The contract of a provider.
+
+use std::{error::Error as StdError, fmt, time::Duration};
+
+use async_trait::async_trait;
+use dcv_core::{Change, DomainName, RecordData, Site};
+
+/// A zone as configured: its name, and the provider's own id where the operator gave one, which spares the permission
+/// to list zones.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Zone {
+    /// The zone's apex.
+    pub name: DomainName,
+    /// The provider's id for it.
+    pub id: Option<String>,
+}
+
+/// What a read-only look at a zone told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// One sentence for a person: how the zone was found.
+    pub detail: String,
+}
+
+/// The values of one type family that a provider holds at one owner name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RecordSet {
+    /// TXT texts, each joined from its character-strings, ours and others'.
+    pub txt: Vec<String>,
+    /// The alias, should the name be one.
+    pub cname: Option<DomainName>,
+    /// Time to live in seconds, where there is a record.
+    pub ttl: Option<u32>,
+}
+
+impl RecordSet {
+    /// Whether the value is among them.
+    #[must_use]
+    pub fn holds(&self, data: &RecordData) -> bool {
+        match data {
+            RecordData::Txt(value) => self.txt.iter().any(|text| text == value.as_str()),
+            RecordData::Cname(target) => self.cname.as_ref() == Some(target),
+        }
+    }
+}
+
+/// What [`DnsProvider::apply`] leaves behind to ask the provider about its own synchronisation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// The provider's id of the change; `None` where it has no such thing or nothing had to change.
+    pub change: Option<String>,
+}
+
+/// Publishing at one DNS account or server.
+///
+/// # Which values survive
+/// All that the call does not name. A name may hold values of other orders, of other tools and of other people; they,
+/// their time to live and every other record type come through `apply` unchanged. Where a vendor's API replaces whole
+/// record sets, the write carries a precondition (the exact old set, an ETag) and is repeated from a fresh read when
+/// the precondition fails, so two writers at one name both survive.
+///
+/// # Repeated calls
+/// Adding a value that is there and removing one that is not are successes and change nothing. Any call may be
+/// repeated after any failure.
+///
+/// # Batches
+/// Changes of one call belong to one zone and are sent in as few requests as the vendor's limits allow. A call that
+/// fails may have applied part of its batch, never part of a change.
+///
+/// # Cancellation
+/// A dropped call leaves each owner name with its old or its new set, nothing between.
+///
+/// # Secrets
+/// Neither `Debug` nor any error shows a credential.
+#[async_trait]
+pub trait DnsProvider: fmt::Debug + Send + Sync {
+    /// Whether the zone could be edited with these credentials, as far as reading tells. Changes nothing.
+    async fn probe(&self, zone: &Zone) -> Result<Probe, Error>;
+
+    /// What the provider holds at the site now; not through a cache.
+    async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error>;
+
+    /// Applies a batch.
+    async fn apply(&self, zone: &Zone, changes: &[Change]) -> Result<Receipt, Error>;
+
+    /// Whether the provider holds the change as distributed to all its servers; `true` where it cannot tell. Asked
+    /// sparingly.
+    async fn settled(&self, _receipt: &Receipt) -> Result<bool, Error> {
+        Ok(true)
+    }
+}
+
+/// How an error is to be dealt with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// The world is in the way: try again.
+    Later,
+    /// This name needs a person: another record type stands there.
+    Blocked,
+    /// Settings or credentials are wrong.
+    Setup,
+    /// An answer outside our model.
+    Bug,
+}
+
+/// Why a provider could not do what was asked.
+#[derive(Debug)]
+pub struct Error {
+    class: Class,
+    label: &'static str,
+    message: String,
+    hint: Option<String>,
+    retry_after: Option<Duration>,
+    source: Option<Box<dyn StdError + Send + Sync>>,
+}
+
+impl Error {
+    /// An error with its class, a stable label for metrics, and one sentence.
+    #[must_use]
+    pub fn new(class: Class, label: &'static str, message: impl Into<String>) -> Self {
+        Self { class, label, message: message.into(), hint: None, retry_after: None, source: None }
+    }
+
+    /// Adds what a person can do about it.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Adds when the provider wants to be asked again.
+    #[must_use]
+    pub const fn after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// Adds the cause.
+    #[must_use]
+    pub fn caused_by(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+
+    /// How to deal with it.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        self.class
+    }
+
+    /// A stable label for metrics.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        self.label
+    }
+
+    /// What a person can do about it.
+    #[must_use]
+    pub fn next_action(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
+    /// When the provider wants to be asked again.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
+    }
+}

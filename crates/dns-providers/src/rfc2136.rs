@@ -1,0 +1,403 @@
+//! Dynamic update (RFC 2136) signed with TSIG (RFC 8945), for BIND, Knot, PowerDNS and the like.
+//!
+//! A batch is one UPDATE message. Values are added and deleted one by one (RFC 2136 sections 2.5.1 and 2.5.4), so
+//! siblings need no precondition. Two traps are seen to first, by asking the server what it holds: a value added with
+//! another time to live changes the whole set's (RFC 2136 section 3.4.2.2 with RFC 2181 section 5.2), and one added
+//! beside a CNAME is silently ignored.
+
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use dcv_core::{Change, DomainName, RecordData, Site};
+use hickory_net::{
+    NetError,
+    runtime::TokioRuntimeProvider,
+    tcp::TcpClientStream,
+    udp::UdpClientStream,
+    xfer::{DnsExchange, DnsHandle, FirstAnswer},
+};
+use hickory_proto::{
+    op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, OpCode, Query, ResponseCode, UpdateMessage},
+    rr::{
+        DNSClass, Name, RData, Record, RecordType, TSigVerifier, TSigner,
+        rdata::{CNAME, TXT, tsig::{TsigAlgorithm, TsigError}},
+    },
+};
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+
+use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone};
+
+/// Larger messages go over TCP: the size at which UDP is not fragmented (DNS flag day 2020).
+const UDP_LIMIT: usize = 1232;
+/// Values in one message; about 30 KiB of the 64 that DNS allows.
+const BATCH: usize = 300;
+const UDP_TIMEOUT: Duration = Duration::from_secs(3);
+const TCP_TIMEOUT: Duration = Duration::from_secs(10);
+/// The clock difference that servers accept (RFC 8945 section 10 recommends 300 s).
+const FUDGE: u16 = 300;
+
+/// `[providers.<name>]` of kind `rfc2136`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, bound = "S: Deserialize<'de>")]
+pub struct Rfc2136Settings<S> {
+    /// The primary server, `address:port` or `name:port`.
+    pub server: String,
+    /// The key that signs updates.
+    pub tsig: Tsig<S>,
+}
+
+/// A TSIG key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Tsig<S> {
+    /// Its name, as the server knows it.
+    pub name: String,
+    /// Its algorithm.
+    #[serde(default)]
+    pub algorithm: Algorithm,
+    /// The shared secret in base64, as `tsig-keygen` prints it.
+    pub secret: S,
+}
+
+/// The algorithms that are still secure; HMAC-MD5 and HMAC-SHA1 are not offered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Algorithm {
+    /// The default of every server.
+    #[default]
+    #[serde(rename = "hmac-sha256")]
+    HmacSha256,
+    /// HMAC-SHA384.
+    #[serde(rename = "hmac-sha384")]
+    HmacSha384,
+    /// HMAC-SHA512.
+    #[serde(rename = "hmac-sha512")]
+    HmacSha512,
+}
+
+/// A name server that takes dynamic updates.
+pub struct Rfc2136 {
+    name: String,
+    server: String,
+    key_name: Name,
+    algorithm: Algorithm,
+    secret: Secret,
+    clock: fn() -> u64,
+    // hickory drives TCP connections from inside its runtime provider; dropping that one early ends them.
+    runtime: TokioRuntimeProvider,
+}
+
+impl std::fmt::Debug for Rfc2136 {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Rfc2136").field("name", &self.name).field("server", &self.server).finish_non_exhaustive()
+    }
+}
+
+impl Rfc2136 {
+    /// A provider for the server and key; connects to nothing yet.
+    ///
+    /// # Errors
+    /// When the server or the key's name cannot be one.
+    pub fn new(name: &str, settings: Rfc2136Settings<Secret>) -> Result<Self, Error> {
+        if settings.server.rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
+            return Err(Error::new(Class::Setup, "bad-setting", format!("server {:?} is not address:port", settings.server))
+                .hint("write for example \"192.0.2.53:53\" or \"[2001:db8::53]:53\""));
+        }
+        let key_name = Name::from_ascii(&settings.tsig.name).map_err(|error| {
+            Error::new(Class::Setup, "bad-setting", format!("tsig.name {:?} is not a name", settings.tsig.name)).caused_by(error)
+        })?;
+        Ok(Self {
+            name: name.to_owned(),
+            server: settings.server,
+            key_name,
+            algorithm: settings.tsig.algorithm,
+            secret: settings.tsig.secret,
+            clock: wall_clock,
+            runtime: TokioRuntimeProvider::default(),
+        })
+    }
+
+    /// Signs with another clock, in seconds since 1970; for proving what a skewed one leads to.
+    #[must_use]
+    pub fn with_clock(mut self, clock: fn() -> u64) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    async fn address(&self) -> Result<SocketAddr, Error> {
+        if let Ok(address) = self.server.parse() {
+            return Ok(address);
+        }
+        let found = tokio::net::lookup_host(&self.server).await.map_err(|error| {
+            Error::new(Class::Later, "server-unresolved", format!("the name server {} cannot be resolved", self.server))
+                .caused_by(error)
+        })?;
+        let mut found = found.collect::<Vec<_>>().into_iter();
+        found.next().ok_or_else(|| {
+            Error::new(Class::Later, "server-unresolved", format!("the name server {} has no address", self.server))
+        })
+    }
+
+    fn signer(&self) -> Result<TSigner, Error> {
+        let setup = |message: String| Error::new(Class::Setup, "tsig-secret", message);
+        let secret = self.secret.secret().map_err(setup)?;
+        let bytes = base64::engine::general_purpose::STANDARD
+            .decode(secret.expose_secret().trim())
+            // The decoder's error repeats a byte of the secret, so it is not kept as the cause.
+            .map_err(|_| setup("the TSIG secret is not base64".into()).hint("use the text between the quotes of `secret` in the server's key file"))?;
+        let algorithm = match self.algorithm {
+            Algorithm::HmacSha256 => TsigAlgorithm::HmacSha256,
+            Algorithm::HmacSha384 => TsigAlgorithm::HmacSha384,
+            Algorithm::HmacSha512 => TsigAlgorithm::HmacSha512,
+        };
+        TSigner::new(bytes, algorithm, self.key_name.clone(), FUDGE)
+            .map_err(|error| setup("the TSIG key cannot be used".into()).caused_by(error))
+    }
+
+    /// Asks the server itself what it holds, without recursion.
+    async fn query(&self, name: &DomainName, kind: RecordType) -> Result<DnsResponse, Error> {
+        let address = self.address().await?;
+        let query = Query::query(dns_name(name)?, kind);
+        let mut options = DnsRequestOptions::default();
+        options.recursion_desired = false;
+        let udp: DnsExchange<TokioRuntimeProvider> =
+            UdpClientStream::builder(address, self.runtime.clone()).with_timeout(Some(UDP_TIMEOUT)).exchange();
+        if let Ok(response) = udp.lookup(query.clone(), options).first_answer().await
+            && !response.truncation
+        {
+            return Ok(response);
+        }
+        let tcp = self.tcp(address).await?;
+        tcp.lookup(query, options).first_answer().await.map_err(|error| self.unreachable(error))
+    }
+
+    async fn tcp(&self, address: SocketAddr) -> Result<DnsExchange<TokioRuntimeProvider>, Error> {
+        TcpClientStream::exchange(address, None, TCP_TIMEOUT, None, self.runtime.clone())
+            .await
+            .map_err(|error| self.unreachable(error))
+    }
+
+    fn unreachable(&self, error: NetError) -> Error {
+        Error::new(Class::Later, "server-unreachable", format!("the name server {} does not answer", self.server))
+            .hint("check `server`, that it runs, and that UDP and TCP port 53 to it are open")
+            .caused_by(error)
+    }
+
+    async fn look(&self, owner: &DomainName) -> Result<RecordSet, Error> {
+        let response = self.query(owner, RecordType::TXT).await?;
+        match response.response_code {
+            ResponseCode::NoError | ResponseCode::NXDomain => {}
+            code => return Err(self.refused(code, None, owner.as_str())),
+        }
+        let mut set = RecordSet::default();
+        let wanted = dns_name(owner)?;
+        for record in response.answers.iter().filter(|record| record.name == wanted) {
+            match &record.data {
+                RData::TXT(txt) => set.txt.push(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()),
+                RData::CNAME(target) => set.cname = target.0.to_ascii().parse().ok(),
+                _ => continue,
+            }
+            set.ttl = Some(record.ttl);
+        }
+        Ok(set)
+    }
+
+    async fn send(&self, zone: &Zone, updates: Vec<Record>) -> Result<(), Error> {
+        let address = self.address().await?;
+        let signer = self.signer()?;
+        let (message, verifier) = sign(zone, &updates, &signer, (self.clock)())?;
+        let size = message.to_vec().map_err(bug)?.len();
+        if size <= UDP_LIMIT {
+            // One datagram, no retransmission: a second copy would fail the check of the signature's time.
+            let udp: DnsExchange<TokioRuntimeProvider> = UdpClientStream::builder(address, self.runtime.clone())
+                .with_timeout(Some(UDP_TIMEOUT))
+                .with_max_retries(0)
+                .exchange();
+            match udp.send(DnsRequest::from(message)).first_answer().await {
+                Ok(reply) if !reply.truncation => return self.verify(zone, &reply, verifier),
+                Ok(_) | Err(_) => {}
+            }
+        }
+        // Too large, or silence: adding and deleting values may be repeated, so the same goes over TCP.
+        let (message, verifier) = sign(zone, &updates, &signer, (self.clock)())?;
+        let tcp = self.tcp(address).await?;
+        let reply =
+            tcp.send(DnsRequest::from(message)).first_answer().await.map_err(|error| self.unreachable(error))?;
+        self.verify(zone, &reply, verifier)
+    }
+
+    /// Success counts only when the reply is signed with our key; an unsigned refusal is believed as a hint.
+    fn verify(&self, zone: &Zone, reply: &DnsResponse, mut verifier: TSigVerifier) -> Result<(), Error> {
+        match verifier.verify(reply.as_buffer()) {
+            Ok(reply) if reply.response_code == ResponseCode::NoError => Ok(()),
+            Ok(reply) => Err(self.refused(reply.response_code, None, zone.name.as_str())),
+            Err(error) => {
+                let tsig = reply.signature().and_then(|signature| signature.data.error);
+                if reply.response_code == ResponseCode::NoError {
+                    return Err(Error::new(
+                        Class::Setup,
+                        "unsigned-reply",
+                        format!("{} accepted an update of {} but its answer carries no valid signature", self.server, zone.name),
+                    )
+                    .hint("something between the agent and the server answers in its place, or the server drops TSIG")
+                    .caused_by(error));
+                }
+                Err(self.refused(reply.response_code, tsig, zone.name.as_str()))
+            }
+        }
+    }
+
+    fn refused(&self, code: ResponseCode, tsig: Option<TsigError>, what: &str) -> Error {
+        let key = self.key_name.to_ascii();
+        let (class, label, why, hint) = match (code, tsig) {
+            (_, Some(TsigError::BadSig)) => (
+                Class::Setup,
+                "tsig-badsig",
+                "BADSIG: the signature is wrong",
+                format!("the secret or the algorithm of key {key} differs from the server's"),
+            ),
+            (_, Some(TsigError::BadKey)) => (
+                Class::Setup,
+                "tsig-badkey",
+                "BADKEY: the key is unknown, or not allowed to do this",
+                format!("check the name and algorithm of key {key} on the server, and its update ACL (Knot answers so for both)"),
+            ),
+            (_, Some(TsigError::BadTime)) => (
+                Class::Setup,
+                "tsig-badtime",
+                "BADTIME: the clocks differ by more than five minutes",
+                "set this host's clock, or the server's (NTP)".to_owned(),
+            ),
+            (ResponseCode::Refused, _) => (
+                Class::Setup,
+                "refused",
+                "REFUSED",
+                format!("allow key {key} to update TXT at this name (BIND: update-policy {{ grant {key} name _dnsauth.… TXT; }})"),
+            ),
+            (ResponseCode::NotAuth, _) => (
+                Class::Setup,
+                "notauth",
+                "NOTAUTH: it does not serve this zone as primary, or does not know the key",
+                "check that `zones` names the zone's apex and `server` its primary".to_owned(),
+            ),
+            (ResponseCode::NotZone | ResponseCode::NotImp, _) => (
+                Class::Setup,
+                "no-updates",
+                "it takes no dynamic updates for this zone",
+                "point `server` at the primary and allow updates there".to_owned(),
+            ),
+            (ResponseCode::ServFail, _) => (
+                Class::Later,
+                "servfail",
+                "SERVFAIL",
+                "the server's log tells why; a frozen zone or a journal it cannot write are common".to_owned(),
+            ),
+            (_, _) => (Class::Later, "rcode", "an unusual refusal", "the server's log tells more".to_owned()),
+        };
+        Error::new(class, label, format!("{} refuses {what}: {why} ({code})", self.server)).hint(hint)
+    }
+}
+
+#[async_trait]
+impl DnsProvider for Rfc2136 {
+    async fn probe(&self, zone: &Zone) -> Result<Probe, Error> {
+        self.signer()?;
+        let response = self.query(&zone.name, RecordType::SOA).await?;
+        let apex = dns_name(&zone.name)?;
+        let serves = response.authoritative
+            && response.answers.iter().any(|record| record.name == apex && record.record_type() == RecordType::SOA);
+        if serves {
+            return Ok(Probe { detail: format!("{} serves {}", self.server, zone.name) });
+        }
+        match response.response_code {
+            ResponseCode::NoError | ResponseCode::NXDomain => Err(self.refused(ResponseCode::NotAuth, None, zone.name.as_str())),
+            code => Err(self.refused(code, None, zone.name.as_str())),
+        }
+    }
+
+    async fn read(&self, _zone: &Zone, site: &Site) -> Result<RecordSet, Error> {
+        self.look(site.owner()).await
+    }
+
+    async fn apply(&self, zone: &Zone, changes: &[Change]) -> Result<Receipt, Error> {
+        let mut held = BTreeMap::new();
+        let mut updates = Vec::new();
+        for change in changes {
+            let owner = change.site().owner();
+            let name = dns_name(owner)?;
+            if !dns_name(&zone.name)?.zone_of(&name) {
+                return Err(Error::new(Class::Bug, "outside-zone", format!("{owner} lies outside {}", zone.name)));
+            }
+            match change {
+                Change::Remove { data, .. } => {
+                    let mut record = Record::from_rdata(name, 0, rdata(data)?);
+                    record.dns_class = DNSClass::NONE;
+                    updates.push(record);
+                }
+                Change::Add { data, ttl, .. } => {
+                    if !held.contains_key(owner) {
+                        held.insert(owner.clone(), self.look(owner).await?);
+                    }
+                    let Some(set) = held.get(owner) else { continue };
+                    if set.holds(data) {
+                        continue;
+                    }
+                    if let Some(problem) = collision(owner, set, data) {
+                        return Err(problem);
+                    }
+                    updates.push(Record::from_rdata(name, set.ttl.unwrap_or(ttl.as_secs()), rdata(data)?));
+                }
+            }
+        }
+        for batch in updates.chunks(BATCH) {
+            self.send(zone, batch.to_vec()).await?;
+        }
+        Ok(Receipt::default())
+    }
+}
+
+/// A CNAME excludes every other record at its name (RFC 1034 section 3.6.2); servers ignore such an addition silently.
+fn collision(owner: &DomainName, set: &RecordSet, data: &RecordData) -> Option<Error> {
+    let standing = match (data, &set.cname) {
+        (_, Some(target)) => format!("a CNAME to {target}"),
+        (RecordData::Cname(_), None) if !set.txt.is_empty() => "a TXT record".to_owned(),
+        (RecordData::Cname(_) | RecordData::Txt(_), None) => return None,
+    };
+    Some(
+        Error::new(Class::Blocked, "collision", format!("{standing} stands at {owner}; a {} cannot stand beside it", data.kind()))
+            .hint("remove it, or delegate the name to a zone that the agent may write"),
+    )
+}
+
+fn sign(zone: &Zone, updates: &[Record], signer: &TSigner, now: u64) -> Result<(Message, TSigVerifier), Error> {
+    let mut section = Query::new();
+    section.set_name(dns_name(&zone.name)?).set_query_class(DNSClass::IN).set_query_type(RecordType::SOA);
+    let mut message = Message::query();
+    message.metadata.op_code = OpCode::Update;
+    message.metadata.recursion_desired = false;
+    message.add_zone(section);
+    UpdateMessage::add_updates(&mut message, updates.to_vec());
+    let verifier = message.finalize(signer, now).map_err(bug)?;
+    verifier.map(|verifier| (message, verifier)).ok_or_else(|| Error::new(Class::Bug, "unsigned", "the update was not signed"))
+}
+
+fn rdata(data: &RecordData) -> Result<RData, Error> {
+    Ok(match data {
+        RecordData::Txt(value) => RData::TXT(TXT::new(vec![value.as_str().to_owned()])),
+        RecordData::Cname(target) => RData::CNAME(CNAME(dns_name(target)?)),
+    })
+}
+
+fn dns_name(name: &DomainName) -> Result<Name, Error> {
+    Name::from_ascii(format!("{name}.")).map_err(bug)
+}
+
+fn bug(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+    Error::new(Class::Bug, "encoding", "a DNS message could not be built").caused_by(error)
+}
+
+#[expect(clippy::disallowed_methods, reason = "TSIG signs the time of day (RFC 8945 section 4.2)")]
+fn wall_clock() -> u64 {
+    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
