@@ -1,0 +1,88 @@
+//! What can be said on the command line; the help is written here.
+
+use std::{path::PathBuf, time::Duration};
+
+use clap::{Parser, Subcommand, ValueEnum};
+use jiff::SignedDuration;
+
+/// Keeps DigiCert domain control validation done.
+///
+/// For each configured order the agent fetches DigiCert's random value, publishes it as a TXT record at
+/// _dnsauth.<domain> through your DNS provider, waits until every authoritative server shows it, asks DigiCert to
+/// check, and removes the record. Without a command it runs as a daemon: SIGHUP reloads the configuration, SIGTERM
+/// ends it.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXIT_CODES)]
+pub(super) struct Args {
+    /// The configuration file; conf.d/*.toml beside it is read too
+    #[arg(
+        long,
+        short,
+        env = "DCV_CONFIG",
+        default_value = "/etc/dcv-agent/config.toml",
+        global = true,
+        value_name = "FILE"
+    )]
+    pub(super) config: PathBuf,
+
+    /// Do what can be done now and end, instead of running as a daemon
+    #[arg(long)]
+    pub(super) once: bool,
+
+    /// With --once: the longest to wait, for example 90s, 10m, 1h
+    #[arg(long, default_value = "10m", value_parser = duration, value_name = "TIME")]
+    pub(super) timeout: Duration,
+
+    /// How results are written to standard output
+    #[arg(long, short, value_enum, default_value_t = Output::Text, global = true)]
+    pub(super) output: Output,
+
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+   0  all orders are validated, or wait only for DigiCert's own people
+   1  some order needs a person; the others went on
+  64  the command line is wrong
+  70  an answer could not be understood
+  75  work was still open when the time ran out; run again
+  78  configuration or credentials are wrong
+
+Try it without any account:  dcv-agent demo";
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    Text,
+    /// One JSON document.
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Check the configuration and that every secret can be read; calls nobody
+    Check,
+    /// Show what a run would change in DNS; changes nothing
+    Plan,
+    /// Show what the agent last knew of every order; calls nobody
+    Status,
+    /// Read one order and look at DNS, and say what happens next and why; changes nothing
+    Explain {
+        /// DigiCert's order number
+        order: u64,
+    },
+    /// Watch the agent validate three orders on an embedded simulator and name server
+    #[cfg(feature = "demo")]
+    Demo,
+    /// Run the embedded simulator and name server alone, to try configurations against
+    #[cfg(feature = "demo")]
+    Sandbox(super::sandbox::Options),
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    let parsed: SignedDuration = text.parse().map_err(|_| "write for example 90s, 10m or 1h".to_owned())?;
+    Duration::try_from(parsed).map_err(|_| "a time is not negative".to_owned())
+}

@@ -1,0 +1,75 @@
+//! The command line.
+
+mod args;
+mod check;
+#[cfg(feature = "demo")]
+mod demo;
+mod explain;
+mod run;
+#[cfg(feature = "demo")]
+mod sandbox;
+mod show;
+mod status;
+
+use std::{path::Path, time::Duration};
+
+use clap::Parser as _;
+
+use self::args::{Args, Command};
+use crate::{
+    config::{self, Config},
+    exit::Exit,
+    journal::Journal,
+    world::chain,
+};
+
+/// Reads the command line, runs the command, and tells how the process ends.
+#[must_use]
+pub fn main() -> Exit {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage } else { Exit::Success };
+        }
+    };
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(Exit::Later, &format!("the runtime cannot be started: {error}")),
+    };
+    let exit = runtime.block_on(dispatch(args));
+    // Steps that were dropped may still sit in blocking calls (name look-ups); they are not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    exit
+}
+
+async fn dispatch(args: Args) -> Exit {
+    let Args { config, once, timeout, output, command } = args;
+    match command {
+        None if once => run::once(&config, timeout, output).await,
+        None => run::daemon(&config).await,
+        Some(_) if once => fail(Exit::Usage, "--once goes without a command"),
+        Some(Command::Check) => check::run(&config, output),
+        Some(Command::Plan) => explain::plan(&config, output).await,
+        Some(Command::Status) => status::run(&config, output).await,
+        Some(Command::Explain { order }) => explain::run(&config, order, output).await,
+        #[cfg(feature = "demo")]
+        Some(Command::Demo) => demo::run(output).await,
+        #[cfg(feature = "demo")]
+        Some(Command::Sandbox(options)) => sandbox::run(options).await,
+    }
+}
+
+/// One clear message on standard error.
+fn fail(exit: Exit, message: &str) -> Exit {
+    show::problem(message);
+    exit
+}
+
+fn load(path: &Path) -> Result<Config, Exit> {
+    config::load(path).map_err(|problems| fail(Exit::Setup, &problems.to_string()))
+}
+
+async fn open(config: &Config) -> Result<Journal, Exit> {
+    Journal::open(&config.state).await.map_err(|error| fail(Exit::Setup, &chain(&error)))
+}

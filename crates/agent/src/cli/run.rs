@@ -1,0 +1,259 @@
+//! The daemon and the one-shot run.
+
+use std::{
+    io::IsTerminal as _,
+    path::Path,
+    process::ExitCode,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use sd_notify::NotifyState;
+use serde::Serialize;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use super::{args::Output, fail, load, open, show};
+use crate::{
+    clock,
+    config::{self, Config, LogFormat},
+    engine::{Board, Engine, Mode, Report},
+    exit::Exit,
+    http::{self, Pages},
+    journal::Journal,
+    roster::{Roster, muster},
+    telemetry,
+    world::{World, chain},
+};
+
+/// The daemon: until SIGTERM or SIGINT.
+pub(super) async fn daemon(path: &Path) -> Exit {
+    match run_daemon(path).await {
+        Ok(()) => Exit::Success,
+        Err(exit) => exit,
+    }
+}
+
+async fn run_daemon(path: &Path) -> Result<(), Exit> {
+    let config = load(path)?;
+    telemetry::start(&config.log_level, config.log_format);
+    let mut signals = Signals::listen()?;
+    let journal = open(&config).await?;
+    let mut world = build(config, &journal, None).await?;
+    let pages = Pages::default();
+    let stop = CancellationToken::new();
+    if let Some(address) = world.config.listen {
+        let bound = http::serve(address, pages.clone(), stop.clone())
+            .await
+            .map_err(|error| fail(Exit::Setup, &format!("agent.listen {address}: {error}")))?;
+        info!("health and metrics at http://{bound}/");
+    }
+    tokio::spawn(watchdog());
+    let mut roster = Roster::new();
+    loop {
+        roster = muster(&world.config, &journal, roster)
+            .await
+            .map_err(|error| fail(Exit::Setup, &chain(&error)))?;
+        info!(orders = roster.len(), "tending orders");
+        let round = CancellationToken::new();
+        let engine = Engine::new(Arc::clone(&world), Arc::clone(&pages.board), Mode::Daemon, round.clone());
+        let running = tokio::spawn(engine.run(roster));
+        pages.ready.store(true, Ordering::Relaxed);
+        tell(&[NotifyState::Ready, NotifyState::Status("tending orders")]);
+        let next = loop {
+            match signals.next().await {
+                Asked::Stop => break None,
+                Asked::Reload => {
+                    // systemd measures a reload between these two; the time tells it which reload is meant.
+                    tell(&reloading());
+                    match reload(path, &journal, &world).await {
+                        Some(next) => break Some(next),
+                        None => tell(&[NotifyState::Ready]),
+                    }
+                }
+            }
+        };
+        if next.is_none() {
+            tell(&[NotifyState::Stopping]);
+            info!("stopping");
+            abort_on_second_signal(signals);
+            round.cancel();
+            let _ = running.await;
+            stop.cancel();
+            journal.close().await;
+            return Ok(());
+        }
+        round.cancel();
+        roster = running.await.unwrap_or_default();
+        if let Some(next) = next {
+            world = next;
+        }
+    }
+}
+
+/// The one-shot run: until nothing is left that waiting would change, or the time is over.
+pub(super) async fn once(path: &Path, timeout: Duration, output: Output) -> Exit {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    let terminal = std::io::stderr().is_terminal();
+    // On a terminal the progress lines tell the story, and logs would only repeat it.
+    telemetry::start(
+        if terminal && config.log_format == LogFormat::Text { "error" } else { &config.log_level },
+        config.log_format,
+    );
+    let reports = match run_once(config, timeout, terminal).await {
+        Ok(reports) => reports,
+        Err(exit) => return exit,
+    };
+    let exit = Exit::of(reports.iter().map(|report| report.outcome));
+    match output {
+        Output::Json => show::json(&Summary { exit: exit.code(), orders: &reports }),
+        Output::Text => show::table(&reports),
+    }
+    exit
+}
+
+#[derive(Serialize)]
+struct Summary<'a> {
+    exit: u8,
+    orders: &'a [Report],
+}
+
+/// Runs a configuration once and returns what became of each order.
+pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) -> Result<Vec<Report>, Exit> {
+    let mut signals = Signals::listen()?;
+    let journal = open(&config).await?;
+    let world = build(config, &journal, None).await?;
+    let roster = muster(&world.config, &journal, Roster::new())
+        .await
+        .map_err(|error| fail(Exit::Setup, &chain(&error)))?;
+    let board = Arc::new(Board::default());
+    let printing = progress.then(|| tokio::spawn(print(Arc::clone(&board))));
+    let stop = CancellationToken::new();
+    let mut running =
+        tokio::spawn(Engine::new(world, Arc::clone(&board), Mode::Once, stop.clone()).run(roster));
+    tokio::select! {
+        _ = &mut running => {}
+        () = async { tokio::select! {
+            () = tokio::time::sleep(timeout) => {}
+            () = async { while signals.next().await != Asked::Stop {} } => {}
+        } } => {
+            abort_on_second_signal(signals);
+            stop.cancel();
+            let _ = running.await;
+        }
+    }
+    if let Some(printing) = printing {
+        printing.abort();
+    }
+    journal.close().await;
+    Ok(board.reports())
+}
+
+/// One line for each change of an order's reason.
+async fn print(board: Arc<Board>) {
+    let mut changes = board.subscribe();
+    while let Ok(Report { order, reason, detail, .. }) = changes.recv().await {
+        show::progress(&format!("{:.0}  {order}  {reason}  {detail}", clock::now()));
+    }
+}
+
+async fn build(config: Config, journal: &Journal, earlier: Option<&World>) -> Result<Arc<World>, Exit> {
+    World::build(config, journal.clone(), earlier)
+        .await
+        .map(Arc::new)
+        .map_err(|error| fail(Exit::Setup, &error))
+}
+
+/// A configuration that is wrong changes nothing: the agent goes on with the one it has.
+async fn reload(path: &Path, journal: &Journal, world: &World) -> Option<Arc<World>> {
+    let config = match config::load(path) {
+        Ok(config) => config,
+        Err(problems) => {
+            error!("the new configuration is wrong, going on with the old one: {problems}");
+            return None;
+        }
+    };
+    if config.state != world.config.state || config.listen != world.config.listen {
+        warn!("agent.state and agent.listen change at the next start only");
+    }
+    match World::build(config, journal.clone(), Some(world)).await {
+        Ok(world) => {
+            info!("configuration reloaded");
+            Some(Arc::new(world))
+        }
+        Err(error) => {
+            error!("the new configuration cannot be used, going on with the old one: {error}");
+            None
+        }
+    }
+}
+
+fn reloading() -> Vec<NotifyState<'static>> {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => vec![NotifyState::Reloading, now],
+        Err(_) => vec![NotifyState::Reloading],
+    }
+}
+
+/// Nothing listens outside systemd, and that is fine.
+fn tell(states: &[NotifyState<'_>]) {
+    let _ = sd_notify::notify(states);
+}
+
+/// Pings systemd at half its interval. It runs on the same runtime as the work, so a runtime that hangs is noticed.
+async fn watchdog() {
+    let Some(interval) = sd_notify::watchdog_enabled() else { return };
+    let mut ticks = tokio::time::interval(interval / 2);
+    loop {
+        ticks.tick().await;
+        tell(&[NotifyState::Watchdog]);
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Stop,
+    Reload,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> Result<Self, Exit> {
+        let listen = |kind| {
+            signal(kind).map_err(|error| fail(Exit::Later, &format!("signals cannot be caught: {error}")))
+        };
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            hangup: listen(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Asked {
+        tokio::select! {
+            _ = self.terminate.recv() => Asked::Stop,
+            _ = self.interrupt.recv() => Asked::Stop,
+            _ = self.hangup.recv() => Asked::Reload,
+        }
+    }
+}
+
+/// The first signal lets steps end; a second one does not wait for them. The journal is right either way.
+#[expect(clippy::disallowed_methods, reason = "a second signal asks for exactly this")]
+fn abort_on_second_signal(mut signals: Signals) {
+    tokio::spawn(async move {
+        while signals.next().await != Asked::Stop {}
+        show::problem("second signal: ending at once");
+        let _ = ExitCode::FAILURE;
+        std::process::exit(i32::from(Exit::Later.code()));
+    });
+}

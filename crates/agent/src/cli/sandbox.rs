@@ -1,0 +1,123 @@
+//! `sandbox`: the simulator and name servers alone, for trying configurations and for tests from outside.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+
+use clap::Args;
+use dcv_sandbox::{
+    AgentFiles, Sandbox, SandboxConfig,
+    ca::{CaConfig, CaSimulator, OrderSpec, Profile, RateWindow},
+    dns::{DnsConfig, ZoneSpec},
+};
+
+use super::{fail, show};
+use crate::exit::Exit;
+
+/// What the sandbox is like.
+#[derive(Debug, Args)]
+pub(super) struct Options {
+    /// A zone of the embedded name servers; may be given several times
+    #[arg(long = "zone", value_name = "NAME", default_values = ["example.com", "example.org"])]
+    zones: Vec<String>,
+    /// An order to place: its names, separated by commas; may be given several times
+    #[arg(long = "order", value_name = "NAMES", default_values = ["www.example.com"])]
+    orders: Vec<String>,
+    /// A secondary name server that lags this many milliseconds
+    #[arg(long, value_name = "MS")]
+    lag: Option<u64>,
+    /// Look at these servers for a zone instead of starting some: ZONE=ADDRESS,ADDRESS; may be given several times
+    #[arg(long = "authority", value_name = "ZONE=ADDRESSES", value_parser = authority)]
+    authorities: Vec<(String, Vec<SocketAddr>)>,
+    /// A rate limit, such as 100/5; may be given several times
+    #[arg(long = "rate", value_name = "CALLS/SECONDS", value_parser = rate)]
+    rate: Vec<RateWindow>,
+    /// Where the API listens
+    #[arg(long, default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// Behaviour switches of the simulator, as a JSON object
+    #[arg(long, value_name = "JSON", value_parser = profile, default_value = "{}")]
+    profile: Profile,
+    /// Where to write the secrets and config.toml; the configuration is printed all the same
+    #[arg(long, value_name = "FOLDER")]
+    folder: Option<PathBuf>,
+}
+
+pub(super) async fn run(options: Options) -> Exit {
+    match serve(options).await {
+        Ok(()) => Exit::Success,
+        Err(error) => fail(Exit::Later, &format!("sandbox: {error}")),
+    }
+}
+
+async fn serve(options: Options) -> std::io::Result<()> {
+    let rate = if options.rate.is_empty() { RateWindow::documented() } else { options.rate };
+    let authorities: BTreeMap<_, _> = options.authorities.into_iter().collect();
+    let ca = CaConfig {
+        listen: options.listen,
+        rate,
+        profile: options.profile,
+        authorities,
+        ..CaConfig::default()
+    };
+    let specs =
+        options.orders.iter().filter(|names| !names.is_empty()).map(|names| OrderSpec::dv(names.split(',')));
+    if !ca.authorities.is_empty() {
+        // The name servers are somebody else's, and so is the configuration; only the CA is ours.
+        let simulator = CaSimulator::start(ca).await?;
+        let orders: Vec<u64> = specs.map(|spec| simulator.place(spec)).collect();
+        show::line(&format!(
+            "# base_url = \"{}\", key \"sandbox-key\", orders = {orders:?}",
+            simulator.base_url()
+        ));
+        show::line(&format!("# control: {}", simulator.control_url()));
+        wait().await;
+        simulator.shutdown().await;
+        return Ok(());
+    }
+    let zones = options.zones.iter().map(ZoneSpec::new).collect();
+    let dns =
+        DnsConfig { zones, lag: options.lag.map(Duration::from_millis), ..SandboxConfig::default().dns };
+    let sandbox = Sandbox::start(SandboxConfig { ca, dns }).await?;
+    let orders: Vec<u64> = specs.map(|spec| sandbox.ca.place(spec)).collect();
+    let folder = tempfile::tempdir()?;
+    let files = AgentFiles::in_dir(options.folder.as_deref().unwrap_or(folder.path()));
+    sandbox.write_secrets(&files)?;
+    let config = sandbox.agent_config(&files, &orders);
+    if let Some(folder) = &options.folder {
+        std::fs::write(folder.join("config.toml"), &config)?;
+    }
+    show::line(&config);
+    show::line(&format!("# control: {}", sandbox.ca.control_url()));
+    show::progress("running; Ctrl-C ends it");
+    wait().await;
+    sandbox.shutdown().await;
+    Ok(())
+}
+
+async fn wait() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+fn authority(text: &str) -> Result<(String, Vec<SocketAddr>), String> {
+    let (zone, addresses) = text.split_once('=').ok_or("write ZONE=ADDRESS:PORT,…")?;
+    let addresses: Result<_, _> = addresses.split(',').map(str::parse).collect();
+    Ok((zone.to_owned(), addresses.map_err(|_| "an address has the form 127.0.0.1:5301")?))
+}
+
+fn rate(text: &str) -> Result<RateWindow, String> {
+    let window = text.trim_end_matches('s').split_once('/').and_then(|(calls, per)| {
+        Some(RateWindow {
+            calls: calls.parse().ok()?,
+            per: Duration::from_secs_f64(per.parse().ok().filter(|&s: &f64| s > 0.0 && s < 1e6)?),
+        })
+    });
+    window.ok_or_else(|| "write CALLS/SECONDS, such as 100/5".to_owned())
+}
+
+fn profile(text: &str) -> Result<Profile, String> {
+    serde_json::from_str(text).map_err(|error| error.to_string())
+}

@@ -1,0 +1,81 @@
+//! `status`: what the journal knows, without calling anybody; also beside a running daemon.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use super::{args::Output, fail, load, show};
+use crate::{
+    exit::Exit,
+    journal::{Error, Journal, Note},
+    world::chain,
+};
+
+#[derive(Serialize)]
+struct Status {
+    orders: Vec<Note>,
+    /// Values that are, or may be, in DNS.
+    held: Vec<Value>,
+}
+
+#[derive(Serialize)]
+struct Value {
+    account: String,
+    order: u64,
+    owner: String,
+    zone: String,
+    applied: bool,
+}
+
+pub(super) async fn run(path: &Path, output: Output) -> Exit {
+    let config = match load(path) {
+        Ok(config) => config,
+        Err(exit) => return exit,
+    };
+    match read(&config.state).await {
+        Ok(status) => {
+            match output {
+                Output::Json => show::json(&status),
+                Output::Text => text(&status),
+            }
+            Exit::Success
+        }
+        Err(error) => fail(Exit::Setup, &format!("{} (the agent writes it at its first run)", chain(&error))),
+    }
+}
+
+async fn read(path: &Path) -> Result<Status, Error> {
+    let journal = Journal::open_existing(path).await?;
+    let orders = journal.notes().await?;
+    let held = journal.held().await?.into_iter().map(|(order, held)| Value {
+        account: order.account,
+        order: order.id,
+        owner: held.site.owner().to_string(),
+        zone: held.site.zone().to_string(),
+        applied: held.applied.is_some(),
+    });
+    let status = Status { orders, held: held.collect() };
+    journal.close().await;
+    Ok(status)
+}
+
+fn text(status: &Status) {
+    let width = status.orders.iter().map(|note| note.order.to_string().len()).max().unwrap_or(0).max(5);
+    show::line(&format!("{:width$}  {:22}  {:20}  detail", "order", "reason", "since"));
+    for note in &status.orders {
+        show::line(&format!(
+            "{:width$}  {:22}  {:20.0}  {}",
+            note.order.to_string(),
+            note.reason,
+            note.at,
+            note.detail
+        ));
+    }
+    for value in &status.held {
+        let state = if value.applied { "published" } else { "intended" };
+        show::line(&format!(
+            "{}/{}  {state} at {} in zone {}",
+            value.account, value.order, value.owner, value.zone
+        ));
+    }
+}

@@ -1,0 +1,181 @@
+//! The configuration as written, before it is checked. Every key is optional here: what is missing is the check's to say.
+
+use std::{collections::BTreeMap, fmt, path::PathBuf};
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+};
+
+use super::SecretRef;
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Raw {
+    pub(super) agent: RawAgent,
+    pub(super) accounts: BTreeMap<String, RawAccount>,
+    pub(super) providers: BTreeMap<String, RawProvider>,
+    pub(super) records: RawRecords,
+    pub(super) verify: RawVerify,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAgent {
+    pub(super) state: Option<String>,
+    pub(super) listen: Option<String>,
+    pub(super) concurrency: Option<usize>,
+    pub(super) log: RawLog,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLog {
+    pub(super) level: Option<String>,
+    pub(super) format: Option<LogFormat>,
+}
+
+/// How logs are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// Lines for people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawAccount {
+    pub(super) platform: Option<Platform>,
+    pub(super) base_url: Option<String>,
+    pub(super) insecure_http: bool,
+    pub(super) api_key: Option<SecretRef>,
+    pub(super) orders: Vec<RawOrder>,
+    pub(super) rate: RawRate,
+    pub(super) ca_file: Option<PathBuf>,
+    pub(super) proxy: Option<String>,
+    pub(super) timeout_seconds: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Platform {
+    Us,
+    Eu,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRate {
+    pub(super) short: Option<String>,
+    pub(super) long: Option<String>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawOrder {
+    pub(super) id: u64,
+    pub(super) scopes: Vec<String>,
+}
+
+impl<'de> Deserialize<'de> for RawOrder {
+    /// A number, or a table; by hand, so that a wrong key in the table is named.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            id: u64,
+            #[serde(default)]
+            scopes: Vec<String>,
+        }
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = RawOrder;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an order number, or { id = 112233, scopes = [\"example.com\"] }")
+            }
+
+            fn visit_u64<E: de::Error>(self, id: u64) -> Result<RawOrder, E> {
+                Ok(RawOrder { id, scopes: Vec::new() })
+            }
+
+            fn visit_i64<E: de::Error>(self, id: i64) -> Result<RawOrder, E> {
+                u64::try_from(id)
+                    .map_err(|_| E::custom("an order number is positive"))
+                    .and_then(|id| self.visit_u64(id))
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<RawOrder, E> {
+                let id = text.parse().map_err(|_| E::invalid_value(de::Unexpected::Str(text), &self))?;
+                self.visit_u64(id)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawOrder, A::Error> {
+                let Table { id, scopes } = Table::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RawOrder { id, scopes })
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct RawProvider {
+    pub(super) zones: Vec<RawZone>,
+    /// The kind's own keys; their unknown ones are found when the kind reads them.
+    #[serde(flatten)]
+    pub(super) settings: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawZone {
+    pub(super) name: String,
+    pub(super) id: Option<String>,
+}
+
+impl<'de> Deserialize<'de> for RawZone {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Table {
+            name: String,
+            id: Option<String>,
+        }
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = RawZone;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a zone's name, or { name = \"example.com\", id = \"…\" }")
+            }
+
+            fn visit_str<E: de::Error>(self, name: &str) -> Result<RawZone, E> {
+                Ok(RawZone { name: name.to_owned(), id: None })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawZone, A::Error> {
+                let Table { name, id } = Table::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RawZone { name, id })
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawRecords {
+    pub(super) ttl: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawVerify {
+    pub(super) resolvers: Option<Vec<String>>,
+    pub(super) authorities: BTreeMap<String, Vec<String>>,
+    pub(super) tolerate_failed: Option<usize>,
+}

@@ -1,0 +1,248 @@
+//! One slot per order: decide, carry out, learn, again.
+//!
+//! The daemon and `--once` run the same loop; they differ in when it may end.
+
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use dcv_core::{Decision, Facts, FailureClass, Outcome, Reason, Step, decide};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::{
+    sync::{Semaphore, broadcast},
+    task::JoinSet,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, debug, info, info_span, warn};
+
+use crate::{
+    clock,
+    journal::Note,
+    roster::{OrderKey, Roster},
+    world::World,
+};
+
+/// Steps in a row without a rest after which an order is suspected to go round in circles.
+const STEPS_IN_A_ROW: u32 = 100;
+const BREATHER: Duration = Duration::from_secs(10);
+/// How long steps under way may take to end after a signal; systemd and Kubernetes wait longer.
+const GRACE: Duration = Duration::from_millis(3500);
+/// An undecodable answer is asked for again this often before a one-shot run ends for it.
+const BUG_PATIENCE: u32 = 3;
+
+/// When the loop may end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// When it is stopped.
+    Daemon,
+    /// Also when nothing is left that waiting would change.
+    Once,
+}
+
+/// What is going on with one order, for people and machines.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Which order.
+    #[serde(flatten)]
+    pub order: OrderKey,
+    /// What it has come to.
+    pub outcome: Outcome,
+    /// The reason code.
+    pub reason: Reason,
+    /// The sentence.
+    pub detail: String,
+    /// When the reason last changed.
+    pub since: Timestamp,
+    /// When the agent acts next.
+    pub wake: Timestamp,
+}
+
+/// The latest report of every order, and a stream of changes.
+#[derive(Debug)]
+pub struct Board {
+    reports: Mutex<std::collections::BTreeMap<OrderKey, Report>>,
+    changes: broadcast::Sender<Report>,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self { reports: Mutex::default(), changes: broadcast::Sender::new(1024) }
+    }
+}
+
+impl Board {
+    /// Every report.
+    #[must_use]
+    pub fn reports(&self) -> Vec<Report> {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// Reports as they change.
+    #[must_use]
+    pub fn subscribe(&self) -> broadcast::Receiver<Report> {
+        self.changes.subscribe()
+    }
+
+    /// Puts a report up; returns it when the reason is another than before.
+    fn post(&self, order: &OrderKey, decision: &Decision, now: Timestamp) -> Option<Report> {
+        let reason = decision.because.reason;
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = reports.get(order);
+        let changed = before.is_none_or(|report| report.reason != reason);
+        let report = Report {
+            order: order.clone(),
+            outcome: reason.outcome(),
+            reason,
+            detail: decision.because.detail.clone(),
+            since: before.filter(|_| !changed).map_or(now, |report| report.since),
+            wake: decision.wake,
+        };
+        reports.insert(order.clone(), report.clone());
+        drop(reports);
+        changed.then(|| {
+            // Nobody listening is fine.
+            let _ = self.changes.send(report.clone());
+            report
+        })
+    }
+
+    fn forget(&self, order: &OrderKey) {
+        self.reports.lock().unwrap_or_else(PoisonError::into_inner).remove(order);
+    }
+}
+
+/// Runs a roster of orders.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    world: Arc<World>,
+    board: Arc<Board>,
+    permits: Arc<Semaphore>,
+    stop: CancellationToken,
+    mode: Mode,
+}
+
+impl Engine {
+    /// An engine that ends when `stop` is cancelled, or as `mode` says.
+    #[must_use]
+    pub fn new(world: Arc<World>, board: Arc<Board>, mode: Mode, stop: CancellationToken) -> Self {
+        let permits = Arc::new(Semaphore::new(world.config.concurrency));
+        Self { world, board, permits, stop, mode }
+    }
+
+    /// Tends every order until the end; returns what is known of each, for the next configuration.
+    pub async fn run(self, roster: Roster) -> Roster {
+        let mut slots = JoinSet::new();
+        for (order, facts) in roster {
+            let engine = self.clone();
+            let span = info_span!("order", account = order.account, order = order.id);
+            slots.spawn(async move { engine.tend(order, facts).await }.instrument(span));
+        }
+        let mut known = Roster::new();
+        let stopped = async {
+            self.stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::pin!(stopped);
+        loop {
+            tokio::select! {
+                ended = slots.join_next() => match ended {
+                    Some(Ok((order, facts))) => { known.insert(order, facts); }
+                    Some(Err(error)) if error.is_panic() => warn!("an order's task ended in a defect; it is taken up again at the next start"),
+                    Some(Err(_)) => {}
+                    None => return known,
+                },
+                () = &mut stopped => {
+                    // Steps that did not end in time are dropped. The journal knows what they may have written.
+                    slots.abort_all();
+                }
+            }
+        }
+    }
+
+    async fn tend(&self, order: OrderKey, mut facts: Facts) -> (OrderKey, Facts) {
+        let mut in_a_row = 0;
+        loop {
+            let now = clock::now();
+            let decision = decide(&facts, &self.world.policy, now);
+            self.note(&order, &facts, &decision, now).await;
+            let Decision { step, wake, because } = decision;
+            if step == Step::Rest {
+                in_a_row = 0;
+                if facts.retired && facts.held.is_empty() {
+                    let _ = self.world.journal.forget(&order).await;
+                    self.board.forget(&order);
+                    return (order, facts);
+                }
+                if self.mode == Mode::Once && settled(&facts, because.reason) {
+                    return (order, facts);
+                }
+                // At least a little, so that clocks that step and rounding never make a loop that only spins.
+                let wait = wake.duration_since(now).unsigned_abs().max(Duration::from_millis(10));
+                tokio::select! {
+                    () = tokio::time::sleep(wait) => continue,
+                    () = self.stop.cancelled() => return (order, facts),
+                }
+            }
+            in_a_row += 1;
+            if in_a_row > STEPS_IN_A_ROW {
+                warn!(step = step.label(), %because, "many steps without a rest; pausing");
+                tokio::select! {
+                    () = tokio::time::sleep(BREATHER) => {}
+                    () = self.stop.cancelled() => return (order, facts),
+                }
+            }
+            let permit = tokio::select! {
+                permit = self.permits.acquire() => permit,
+                () = self.stop.cancelled() => return (order, facts),
+            };
+            let span = info_span!("pass", step = step.label(), reason = because.reason.code());
+            let learned = self.world.carry_out(&order, &facts, &step).instrument(span).await;
+            drop(permit);
+            facts.learn(&step, learned, clock::now());
+            if let Some(failure) = &facts.failure {
+                debug!(step = failure.step, class = ?failure.class, count = failure.count, "{}", failure.detail);
+            }
+        }
+    }
+
+    /// Says once what has changed, on the board, in the log and in the journal.
+    async fn note(&self, order: &OrderKey, facts: &Facts, decision: &Decision, now: Timestamp) {
+        let Some(report) = self.board.post(order, decision, now) else { return };
+        match report.outcome {
+            Outcome::Blocked | Outcome::Setup | Outcome::Bug => {
+                warn!(reason = %report.reason, "{}", report.detail)
+            }
+            Outcome::Done => info!(reason = %report.reason, "{}", report.detail),
+            Outcome::Open => debug!(reason = %report.reason, "{}", report.detail),
+        }
+        // Steps come and go within a second; what an order rests for is worth keeping.
+        if decision.step != Step::Rest {
+            return;
+        }
+        let note = Note {
+            order: order.clone(),
+            reason: report.reason.code().to_owned(),
+            detail: report.detail,
+            at: now,
+            wake: decision.wake,
+            status: facts.order.as_ref().map(|order| order.status.as_str().to_owned()),
+            proven: facts.proven,
+        };
+        if let Err(error) = self.world.journal.note(&note).await {
+            warn!("{}", crate::world::chain(&error));
+        }
+    }
+}
+
+/// Whether waiting would change nothing for a one-shot run.
+fn settled(facts: &Facts, reason: Reason) -> bool {
+    match reason.outcome() {
+        Outcome::Done | Outcome::Blocked | Outcome::Setup => true,
+        Outcome::Bug => {
+            facts.failure.as_ref().is_some_and(|f| f.class == FailureClass::Bug && f.count >= BUG_PATIENCE)
+        }
+        Outcome::Open => false,
+    }
+}

@@ -1,0 +1,35 @@
+//! The state file's format. It is raised with each change of the tables, and older files are carried over.
+
+/// What `PRAGMA user_version` says in files of this version.
+pub(super) const VERSION: i64 = 1;
+
+/// Makes the tables; one transaction, so a crash leaves either nothing or all of it.
+pub(super) const CREATE: &str = "
+BEGIN IMMEDIATE;
+-- Values that are, or may be, in DNS. `applied` is empty from the intent until the provider confirmed it.
+CREATE TABLE IF NOT EXISTS held (
+    account  TEXT    NOT NULL,
+    order_id INTEGER NOT NULL,
+    zone     TEXT    NOT NULL,
+    owner    TEXT    NOT NULL,
+    value    TEXT    NOT NULL,
+    intended TEXT    NOT NULL,
+    applied  TEXT,
+    PRIMARY KEY (account, order_id, zone, owner, value)
+) STRICT;
+CREATE INDEX IF NOT EXISTS held_by_name ON held (owner, value);
+-- What was last known of each order, for `status` and for politeness after a restart.
+CREATE TABLE IF NOT EXISTS orders (
+    account  TEXT    NOT NULL,
+    order_id INTEGER NOT NULL,
+    reason   TEXT    NOT NULL,
+    detail   TEXT    NOT NULL,
+    at       TEXT    NOT NULL,
+    wake     TEXT    NOT NULL,
+    status   TEXT,
+    proven   INTEGER NOT NULL,
+    PRIMARY KEY (account, order_id)
+) STRICT;
+PRAGMA user_version = 1;
+COMMIT;
+";

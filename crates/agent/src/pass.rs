@@ -1,0 +1,230 @@
+//! Carries out one step and tells what it learned.
+
+use dcv_core::{
+    DomainName, Facts, FailureClass, Learned, Location, Method, OrderStatus, RandomValue, ScopeFacts, Site,
+    Step, ValueError,
+};
+use digicert_api::{CheckOutcome, Class, Error as ApiError, OrderValidation};
+use dns_providers::Class as ProviderClass;
+use jiff::{SignedDuration, Timestamp};
+use tracing::{error, warn};
+
+use crate::{
+    clock,
+    publish::Error as PublishError,
+    roster::OrderKey,
+    world::{Account, Hold, World, chain},
+};
+
+impl World {
+    /// Carries out one step for one order.
+    pub async fn carry_out(&self, order: &OrderKey, facts: &Facts, step: &Step) -> Learned {
+        match step {
+            Step::ReadOrder => {
+                self.ask(order, step, async |account| self.read_order(account, order.id).await).await
+            }
+            Step::RequestValue => {
+                self.ask(order, step, async |account| request_value(account, order.id).await).await
+            }
+            Step::AskCa => self.ask(order, step, async |account| ask_ca(account, order.id).await).await,
+            Step::Locate(scopes) => match self.observer.locate(&self.config, scopes).await {
+                Ok(located) => Learned::Located(located),
+                Err(detail) => later(detail),
+            },
+            Step::Publish(sites, value) => match self.publisher.publish(order, sites, value).await {
+                Ok(()) => {
+                    Learned::Published(sites.iter().map(|site| (site.clone(), value.clone())).collect())
+                }
+                Err(error) => unpublished(&error),
+            },
+            Step::Look(scopes) => match value_and_sites(facts, scopes) {
+                Some((value, sites)) => Learned::Looked(self.observer.look(&sites, value).await),
+                None => later("there is nothing to look for".to_owned()),
+            },
+            Step::Retract(values) => match self.publisher.retract(order, values).await {
+                Ok(()) => Learned::Retracted(values.clone()),
+                Err(error) => unpublished(&error),
+            },
+            Step::Rest => later("a rest is not carried out".to_owned()),
+        }
+    }
+
+    /// Makes a call unless the account is in trouble, and puts it there when its key is refused.
+    async fn ask(
+        &self,
+        order: &OrderKey,
+        step: &Step,
+        call: impl AsyncFnOnce(&Account) -> Result<Learned, ApiError>,
+    ) -> Learned {
+        let Some(account) = self.accounts.get(&order.account) else {
+            return blocked(format!("the account {} is not configured", order.account));
+        };
+        let now = clock::now();
+        if let Some(hold) = account.held(now) {
+            return setup(hold.detail, Some(hold.until.duration_since(now)));
+        }
+        match call(account).await {
+            Ok(learned) => {
+                account.release();
+                learned
+            }
+            Err(error) => self.refused(order, account, step, &error, now),
+        }
+    }
+
+    fn refused(
+        &self,
+        order: &OrderKey,
+        account: &Account,
+        step: &Step,
+        error: &ApiError,
+        now: Timestamp,
+    ) -> Learned {
+        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let detail = format!("{}{hint}", chain(error));
+        let wait = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
+        match error.class() {
+            Class::KeyTrouble | Class::MissingPermission | Class::Setup => {
+                let detail = format!("account {}: {detail}", order.account);
+                let until = now.saturating_add(self.policy.setup_retry).unwrap_or(Timestamp::MAX);
+                if account.hold(Hold { until, detail: detail.clone() }) {
+                    error!(account = order.account, "{detail}");
+                }
+                setup(detail, None)
+            }
+            Class::NotFound => blocked(detail),
+            Class::Misconfigured | Class::NotYet if *step == Step::ReadOrder => blocked(detail),
+            Class::Misconfigured | Class::NotYet => {
+                Learned::Failed { class: FailureClass::Refused, detail, retry_after: wait }
+            }
+            Class::Throttled | Class::Transient => {
+                Learned::Failed { class: FailureClass::Later, detail, retry_after: wait }
+            }
+            Class::Undecodable => {
+                warn!(%order, label = error.label(), "{detail}");
+                Learned::Failed { class: FailureClass::Bug, detail, retry_after: wait }
+            }
+        }
+    }
+
+    /// The validation status tells scopes, status and method in one call; where it fails the order itself is read.
+    async fn read_order(&self, account: &Account, id: u64) -> Result<Learned, ApiError> {
+        let validation = account.client.order_validation(id).await;
+        match validation {
+            Ok(OrderValidation { status: Some(status), method, names, .. }) => {
+                let method = method.or_else(|| {
+                    names.iter().find(|name| !name.approved).and_then(|name| name.method.clone())
+                });
+                let mut scopes = Vec::new();
+                for name in names {
+                    match DomainName::scope(&name.scope) {
+                        Ok(scope) => scopes.push(ScopeFacts { name: scope, approved: name.approved }),
+                        Err(error) => warn!(order = id, "DigiCert names a scope that is left alone: {error}"),
+                    }
+                }
+                Ok(Learned::Order {
+                    status: OrderStatus::from(status.as_str()),
+                    method: method.map(Method::from),
+                    scopes,
+                })
+            }
+            Ok(OrderValidation { status: None, .. }) => self.read_status(account, id).await,
+            Err(error)
+                if matches!(error.class(), Class::NotYet | Class::Misconfigured | Class::Undecodable) =>
+            {
+                self.read_status(account, id).await
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn read_status(&self, account: &Account, id: u64) -> Result<Learned, ApiError> {
+        let order = account.client.order(id).await?;
+        Ok(Learned::Order {
+            status: OrderStatus::from(order.status.as_str()),
+            method: order.dcv_method.map(Method::from),
+            scopes: Vec::new(),
+        })
+    }
+}
+
+async fn request_value(account: &Account, id: u64) -> Result<Learned, ApiError> {
+    let answer = account.client.random_value(id).await?;
+    if answer.expires.is_none() {
+        tracing::debug!(order = id, date = ?answer.expires_raw, "the value came without a usable expiration date");
+    }
+    // No value at all is how some accounts answer for orders that need none; the order tells which.
+    let Some(text) = answer.value else {
+        return Ok(Learned::Failed {
+            class: FailureClass::Refused,
+            detail: "DigiCert gave no random value for this order".to_owned(),
+            retry_after: None,
+        });
+    };
+    let value: Result<RandomValue, ValueError> = RandomValue::new(text);
+    Ok(Learned::Value { value, expires: answer.expires })
+}
+
+async fn ask_ca(account: &Account, id: u64) -> Result<Learned, ApiError> {
+    let check = account.client.check_dcv(id).await?;
+    let (validated, said) = match check.outcome {
+        CheckOutcome::Validated => (true, "validated".to_owned()),
+        CheckOutcome::NotYet { reason } => (false, reason),
+    };
+    let approved =
+        check.names.iter().filter(|name| name.approved).filter_map(|name| DomainName::scope(&name.name).ok());
+    Ok(Learned::Asked {
+        validated,
+        status: check.order_status.map(|status| OrderStatus::from(status.as_str())),
+        approved: approved.collect(),
+        said,
+    })
+}
+
+fn value_and_sites<'a>(
+    facts: &'a Facts,
+    scopes: &[DomainName],
+) -> Option<(&'a RandomValue, Vec<(DomainName, Site)>)> {
+    let value = facts.token.as_ref()?.value.as_ref().ok()?;
+    let sites = scopes.iter().filter_map(|scope| match facts.located.get(scope)? {
+        Location::At(site) => Some((scope.clone(), site.clone())),
+        Location::Blocked(_) => None,
+    });
+    Some((value, sites.collect()))
+}
+
+fn unpublished(error: &PublishError) -> Learned {
+    let detail = chain(error);
+    match error {
+        PublishError::Provider { cause, .. } => {
+            let detail = match cause.next_action() {
+                Some(hint) => format!("{detail} ({hint})"),
+                None => detail,
+            };
+            let retry_after = cause.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
+            let class = match cause.class() {
+                ProviderClass::Later => FailureClass::Later,
+                ProviderClass::Blocked => FailureClass::Blocked,
+                ProviderClass::Setup => FailureClass::Setup,
+                ProviderClass::Bug => FailureClass::Bug,
+            };
+            Learned::Failed { class, detail, retry_after }
+        }
+        PublishError::Journal(_) | PublishError::NoProvider(_) => {
+            Learned::Failed { class: FailureClass::Setup, detail, retry_after: None }
+        }
+        PublishError::Stopping => later(detail),
+    }
+}
+
+fn later(detail: String) -> Learned {
+    Learned::Failed { class: FailureClass::Later, detail, retry_after: None }
+}
+
+fn blocked(detail: String) -> Learned {
+    Learned::Failed { class: FailureClass::Blocked, detail, retry_after: None }
+}
+
+fn setup(detail: String, retry_after: Option<SignedDuration>) -> Learned {
+    Learned::Failed { class: FailureClass::Setup, detail, retry_after }
+}

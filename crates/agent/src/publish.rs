@@ -1,0 +1,274 @@
+//! One writer per zone: gathers the changes that arrive while one is in flight and sends them as one batch.
+//!
+//! The intent is in the journal before the provider is called, and marked applied or gone after.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use dcv_core::{Change, DomainName, RandomValue, RecordData, Site, Ttl};
+use dns_providers::{Class, DnsProvider, Error as ProviderError, Receipt, Zone};
+use tokio::sync::{mpsc, oneshot};
+use tracing::{debug, info};
+
+use crate::{
+    clock,
+    journal::{Entry, Error as JournalError, Journal},
+    roster::OrderKey,
+};
+
+/// Jobs that one batch takes up; providers split further by their own limits.
+const GATHER: usize = 1000;
+/// A provider call that takes longer than this is given up; it may be repeated.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+/// How long the provider's own synchronisation is waited for before DNS is looked at all the same.
+const SETTLE_LIMIT: Duration = Duration::from_secs(120);
+
+/// Why a value was not published or retracted.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The provider said so.
+    #[error("provider {provider}: {cause}")]
+    Provider {
+        /// Its name in the configuration.
+        provider: String,
+        /// What it said.
+        #[source]
+        cause: Arc<ProviderError>,
+    },
+    /// The intent could not be made durable, so nothing was written.
+    #[error("nothing was written to DNS, since the journal cannot be written")]
+    Journal(#[source] Arc<JournalError>),
+    /// The zone is no longer configured.
+    #[error("no configured provider serves {0}; what we hold there cannot be removed until one does")]
+    NoProvider(DomainName),
+    /// The agent is ending.
+    #[error("the agent is stopping")]
+    Stopping,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Want {
+    There,
+    Gone,
+}
+
+#[derive(Debug)]
+struct Job {
+    want: Want,
+    entries: Vec<Entry>,
+    done: oneshot::Sender<Result<Receipt, Error>>,
+}
+
+/// The writers of all configured zones.
+#[derive(Debug)]
+pub struct Publisher {
+    zones: HashMap<DomainName, (mpsc::Sender<Job>, Arc<dyn DnsProvider>)>,
+}
+
+/// A configured zone with its provider.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The zone.
+    pub zone: Zone,
+    /// The provider's name in the configuration.
+    pub name: String,
+    /// The provider.
+    pub provider: Arc<dyn DnsProvider>,
+}
+
+impl Publisher {
+    /// Starts one writer per zone; they end when the publisher is dropped.
+    #[must_use]
+    pub fn start(zones: Vec<Served>, journal: &Journal, ttl: Ttl) -> Self {
+        let zones = zones.into_iter().map(|served| {
+            let (sender, jobs) = mpsc::channel(GATHER);
+            let name = served.zone.name.clone();
+            let provider = Arc::clone(&served.provider);
+            let writer = Writer { served, journal: journal.clone(), ttl };
+            tokio::spawn(writer.run(jobs));
+            (name, (sender, provider))
+        });
+        Self { zones: zones.collect() }
+    }
+
+    /// Publishes one order's value at sites, and waits until the providers hold it as distributed.
+    ///
+    /// # Errors
+    /// The first failure; sites before it may have been written, and the journal knows them.
+    pub async fn publish(&self, order: &OrderKey, sites: &[Site], value: &RandomValue) -> Result<(), Error> {
+        let entries =
+            sites.iter().map(|site| Entry { order: order.clone(), site: site.clone(), value: value.clone() });
+        let receipts = self.submit(Want::There, entries.collect()).await?;
+        for (provider, receipt) in receipts {
+            settle(provider.as_ref(), &receipt).await;
+        }
+        Ok(())
+    }
+
+    /// Takes one order's values out of DNS.
+    ///
+    /// # Errors
+    /// The first failure; what is left stays in the journal.
+    pub async fn retract(&self, order: &OrderKey, values: &[(Site, RandomValue)]) -> Result<(), Error> {
+        let entry = |(site, value): &(Site, RandomValue)| Entry {
+            order: order.clone(),
+            site: site.clone(),
+            value: value.clone(),
+        };
+        self.submit(Want::Gone, values.iter().map(entry).collect()).await.map(drop)
+    }
+
+    async fn submit(
+        &self,
+        want: Want,
+        entries: Vec<Entry>,
+    ) -> Result<Vec<(Arc<dyn DnsProvider>, Receipt)>, Error> {
+        let mut by_zone: HashMap<DomainName, Vec<Entry>> = HashMap::new();
+        for entry in entries {
+            by_zone.entry(entry.site.zone().clone()).or_default().push(entry);
+        }
+        let mut waiting = Vec::new();
+        for (zone, entries) in by_zone {
+            let (sender, provider) = self.zones.get(&zone).ok_or_else(|| Error::NoProvider(zone.clone()))?;
+            let (done, outcome) = oneshot::channel();
+            sender.send(Job { want, entries, done }).await.map_err(|_| Error::Stopping)?;
+            waiting.push((Arc::clone(provider), outcome));
+        }
+        let mut receipts = Vec::new();
+        for (provider, outcome) in waiting {
+            receipts.push((provider, outcome.await.map_err(|_| Error::Stopping)??));
+        }
+        Ok(receipts)
+    }
+}
+
+/// Asks the provider, ever more rarely, whether the change has reached all its servers.
+async fn settle(provider: &dyn DnsProvider, receipt: &Receipt) {
+    let waited = async {
+        let mut pause = Duration::from_secs(2);
+        while let Ok(false) = provider.settled(receipt).await {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(Duration::from_secs(20));
+        }
+    };
+    // Not settled in time is no failure: the look at DNS that follows tells what is really there.
+    let _ = tokio::time::timeout(SETTLE_LIMIT, waited).await;
+}
+
+struct Writer {
+    served: Served,
+    journal: Journal,
+    ttl: Ttl,
+}
+
+impl Writer {
+    async fn run(self, mut jobs: mpsc::Receiver<Job>) {
+        let mut batch = Vec::new();
+        while jobs.recv_many(&mut batch, GATHER).await > 0 {
+            // Removals of a batch come first: an order that is taken up again then finds its value put back.
+            for want in [Want::Gone, Want::There] {
+                let (now, later): (Vec<_>, Vec<_>) = batch.drain(..).partition(|job| job.want == want);
+                batch = later;
+                self.carry_out(want, now).await;
+            }
+        }
+    }
+
+    async fn carry_out(&self, want: Want, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let entries: Vec<Entry> = jobs.iter().flat_map(|job| job.entries.iter().cloned()).collect();
+        match self.write(want, &entries).await {
+            Ok(receipt) => {
+                for job in jobs {
+                    let _ = job.done.send(Ok(receipt.clone()));
+                }
+            }
+            // One name that cannot be written must not hold up the others of its batch.
+            Err(Error::Provider { cause, .. }) if jobs.len() > 1 && cause.class() != Class::Later => {
+                for job in jobs {
+                    let outcome = self.write(want, &job.entries).await;
+                    let _ = job.done.send(outcome);
+                }
+            }
+            Err(error) => {
+                for job in jobs {
+                    let _ = job.done.send(Err(share(&error)));
+                }
+            }
+        }
+    }
+
+    async fn write(&self, want: Want, entries: &[Entry]) -> Result<Receipt, Error> {
+        let journal = |error| Error::Journal(Arc::new(error));
+        let zone = &self.served.zone;
+        let changes = match want {
+            Want::There => {
+                self.journal.intend(entries, clock::now()).await.map_err(journal)?;
+                entries.iter().map(|entry| self.add(entry)).collect()
+            }
+            Want::Gone => self.removals(entries).await.map_err(journal)?,
+        };
+        debug!(zone = %zone.name, changes = changes.len(), ?want, "writing");
+        let receipt = match changes.as_slice() {
+            [] => Receipt::default(),
+            changes => self.call(changes).await?,
+        };
+        match want {
+            Want::There => self.journal.applied(entries, clock::now()).await,
+            Want::Gone => self.journal.gone(entries).await,
+        }
+        .map_err(journal)?;
+        info!(zone = %zone.name, provider = self.served.name, values = entries.len(), "{}", match want {
+            Want::There => "published",
+            Want::Gone => "retracted",
+        });
+        Ok(receipt)
+    }
+
+    async fn call(&self, changes: &[Change]) -> Result<Receipt, Error> {
+        let failed = |cause| Error::Provider { provider: self.served.name.clone(), cause: Arc::new(cause) };
+        let call = self.served.provider.apply(&self.served.zone, changes);
+        match tokio::time::timeout(CALL_TIMEOUT, call).await {
+            Ok(outcome) => outcome.map_err(failed),
+            Err(_) => {
+                Err(failed(ProviderError::new(Class::Later, "timeout", "it did not answer within a minute")))
+            }
+        }
+    }
+
+    fn add(&self, entry: &Entry) -> Change {
+        Change::Add { site: entry.site.clone(), data: RecordData::Txt(entry.value.clone()), ttl: self.ttl }
+    }
+
+    /// What leaves DNS: all but the values that an order outside this batch holds as well.
+    async fn removals(&self, entries: &[Entry]) -> Result<Vec<Change>, JournalError> {
+        let mut changes = Vec::new();
+        for entry in entries {
+            let holders = self.journal.holders(entry).await?;
+            let leaving = |order: &OrderKey| {
+                entries.iter().any(|e| {
+                    e.order == *order && e.value == entry.value && e.site.owner() == entry.site.owner()
+                })
+            };
+            if holders.iter().all(leaving) {
+                changes.push(Change::Remove {
+                    site: entry.site.clone(),
+                    data: RecordData::Txt(entry.value.clone()),
+                });
+            }
+        }
+        Ok(changes)
+    }
+}
+
+fn share(error: &Error) -> Error {
+    match error {
+        Error::Provider { provider, cause } => {
+            Error::Provider { provider: provider.clone(), cause: Arc::clone(cause) }
+        }
+        Error::Journal(cause) => Error::Journal(Arc::clone(cause)),
+        Error::NoProvider(zone) => Error::NoProvider(zone.clone()),
+        Error::Stopping => Error::Stopping,
+    }
+}

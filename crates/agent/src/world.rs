@@ -1,0 +1,156 @@
+//! Everything a pass acts through, built from the configuration: clients, writers, eyes and the journal.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use dcv_core::{Policy, VerdictPolicy};
+use digicert_api::{Client, KeyError, KeySource};
+use dns_providers::{DnsProvider, Secret, SecretSource as _};
+use jiff::Timestamp;
+use secrecy::SecretString;
+
+use crate::{
+    config::{Account as Settings, Config, SecretRef},
+    journal::Journal,
+    observe::Observer,
+    publish::{Publisher, Served},
+};
+
+/// What passes act through.
+#[derive(Debug)]
+pub struct World {
+    /// The configuration it was built from.
+    pub config: Config,
+    /// CA accounts by name.
+    pub accounts: HashMap<String, Arc<Account>>,
+    /// Providers by name.
+    pub providers: HashMap<String, Arc<dyn DnsProvider>>,
+    /// Writes to DNS.
+    pub publisher: Publisher,
+    /// Looks at DNS.
+    pub observer: Observer,
+    /// What was written.
+    pub journal: Journal,
+    /// The numbers behind decisions.
+    pub policy: Policy,
+}
+
+/// A CA account: its client, and its trouble, shared by all its orders.
+#[derive(Debug)]
+pub struct Account {
+    settings: Settings,
+    /// The client; its rate governor lives as long as this account.
+    pub client: Client,
+    hold: Mutex<Option<Hold>>,
+}
+
+/// Why an account's calls are held back, and until when.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// When the next call may be tried.
+    pub until: Timestamp,
+    /// What the CA said.
+    pub detail: String,
+}
+
+impl Account {
+    /// The trouble that holds back all calls now.
+    pub fn held(&self, now: Timestamp) -> Option<Hold> {
+        self.hold.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|hold| hold.until > now)
+    }
+
+    /// Holds back all calls; returns whether this is news, so that it is said once and not for each order.
+    pub fn hold(&self, hold: Hold) -> bool {
+        let mut held = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = held.as_ref().is_none_or(|before| before.detail != hold.detail);
+        *held = Some(hold);
+        news
+    }
+
+    /// A call went through.
+    pub fn release(&self) {
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl KeySource for SecretRef {
+    fn key(&self) -> Result<SecretString, KeyError> {
+        self.secret().map_err(Into::into)
+    }
+}
+
+impl World {
+    /// Builds everything; connects to nothing yet. Accounts whose settings did not change are taken over from
+    /// `earlier`, so that the rate the CA sees stays one account's.
+    ///
+    /// # Errors
+    /// One sentence with its hint: a setting that cannot be used.
+    pub async fn build(config: Config, journal: Journal, earlier: Option<&Self>) -> Result<Self, String> {
+        let mut accounts = HashMap::new();
+        for (name, settings) in &config.accounts {
+            let same = |account: &&Arc<Account>| {
+                Settings { orders: settings.orders.clone(), ..account.settings.clone() } == *settings
+            };
+            let account = match earlier.and_then(|world| world.accounts.get(name)).filter(same) {
+                Some(account) => Arc::clone(account),
+                None => Arc::new(connect(settings).map_err(|error| format!("accounts.{name}: {error}"))?),
+            };
+            accounts.insert(name.clone(), account);
+        }
+        let mut providers: HashMap<String, Arc<dyn DnsProvider>> = HashMap::new();
+        let mut zones = Vec::new();
+        for (name, provider) in &config.providers {
+            let settings =
+                provider.settings.clone().map_secrets(|reference| -> Secret { Arc::new(reference) });
+            let built = dns_providers::build(name, settings).await.map_err(|error| {
+                let hint = error.next_action().map(|hint| format!(" ({hint})")).unwrap_or_default();
+                format!("providers.{name}: {error}{hint}")
+            })?;
+            for zone in &provider.zones {
+                zones.push(Served { zone: zone.clone(), name: name.clone(), provider: Arc::clone(&built) });
+            }
+            providers.insert(name.clone(), built);
+        }
+        let publisher = Publisher::start(zones, &journal, config.ttl);
+        let observer = Observer::new(&config.verify)?;
+        let verdict = VerdictPolicy { tolerate_failed: config.verify.tolerate_failed };
+        let policy = Policy { verdict, ..Policy::default() };
+        Ok(Self { config, accounts, providers, publisher, observer, journal, policy })
+    }
+}
+
+fn connect(settings: &Settings) -> Result<Account, String> {
+    let mut builder = Client::builder(settings.base_url.clone())
+        .key(settings.api_key.clone())
+        .rate(settings.rate.clone())
+        .user_agent(concat!("dcv-agent/", env!("CARGO_PKG_VERSION")))
+        .allow_http_on_loopback(settings.insecure_http)
+        .timeout(settings.timeout);
+    if let Some(path) = &settings.ca_file {
+        let pem = std::fs::read(path).map_err(|error| format!("ca_file {}: {error}", path.display()))?;
+        builder = builder.ca_file_pem(pem);
+    }
+    if let Some(proxy) = &settings.proxy {
+        builder = builder.proxy(proxy.clone());
+    }
+    let client = builder.build().map_err(|error| chain(&error))?;
+    Ok(Account { settings: settings.clone(), client, hold: Mutex::default() })
+}
+
+/// An error with its causes, each of which speaks for itself only.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text.push_str(": ");
+            text.push_str(&cause_text);
+        }
+        source = cause.source();
+    }
+    text
+}
