@@ -1,0 +1,172 @@
+//! The CA's no: its error document, and how foreign text is shown.
+
+use std::fmt;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// How much of what the CA wrote is kept for people to read.
+const EXCERPT: usize = 200;
+
+/// What the CA said when it said no.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    status: u16,
+    code: Option<String>,
+    message: String,
+}
+
+impl Answer {
+    /// The HTTP status.
+    pub fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The CA's code, with its qualifier (`not_found|order`).
+    pub fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// The CA's words, or the beginning of a body that is no error document. Bounded, without control characters.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Reads an error document: `errors` as a list or a single object; anything else is shown as it is.
+    pub(crate) fn read(status: u16, body: &[u8], key: &str) -> Self {
+        let document: Value = serde_json::from_slice(body).unwrap_or(Value::Null);
+        let items: Vec<Complaint> = match document.get("errors") {
+            Some(Value::Array(items)) => items.iter().filter_map(Complaint::read).collect(),
+            Some(item) => Complaint::read(item).into_iter().collect(),
+            None => Vec::new(),
+        };
+        let code = items.iter().find_map(|item| item.code.clone());
+        let message = if items.is_empty() {
+            excerpt(&String::from_utf8_lossy(body), Some(key))
+        } else {
+            let messages: Vec<_> = items.into_iter().filter_map(|item| item.message).collect();
+            excerpt(&messages.join("; "), Some(key))
+        };
+        Self { status, code: code.map(|code| excerpt(&code, Some(key))), message }
+    }
+
+    /// Compares the whole code and the part before its qualifier.
+    pub(crate) fn is(&self, code: &str) -> bool {
+        self.code().is_some_and(|ours| ours == code || ours.split('|').next() == Some(code))
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "HTTP {}", self.status)?;
+        if let Some(code) = &self.code {
+            write!(f, ", {code}")?;
+        }
+        match self.message.as_str() {
+            "" => Ok(()),
+            message => write!(f, ": {message}"),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Complaint {
+    #[serde(default, deserialize_with = "crate::wire::text")]
+    code: Option<String>,
+    #[serde(default, deserialize_with = "crate::wire::text")]
+    message: Option<String>,
+}
+
+impl Complaint {
+    fn read(item: &Value) -> Option<Self> {
+        match item {
+            Value::Object(_) => Self::deserialize(item).ok(),
+            Value::String(text) => Some(Self { code: None, message: Some(text.clone()) }),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => None,
+        }
+    }
+}
+
+/// The first 200 characters of foreign text in one line, with control characters as blanks and the key left out.
+pub(crate) fn excerpt(text: &str, key: Option<&str>) -> String {
+    let key = key.filter(|key| !key.is_empty());
+    let mut line = String::new();
+    let mut length = 0;
+    // Read on by a key's length, so that a key across the cut is recognised.
+    let enough = EXCERPT + key.map_or(0, str::len) + 1;
+    for c in text.chars() {
+        let blank = c.is_whitespace() || c.is_control() || is_invisible(c);
+        if blank && (line.is_empty() || line.ends_with(' ')) {
+            continue;
+        }
+        line.push(if blank { ' ' } else { c });
+        length += 1;
+        if length >= enough {
+            break;
+        }
+    }
+    if let Some(key) = key {
+        // As long as the key, so that nothing from beyond the cut moves in front of it.
+        line = line.replace(key, &"*".repeat(key.len()));
+    }
+    let line = line.trim_end();
+    match line.char_indices().nth(EXCERPT) {
+        Some((cut, _)) => format!("{}…", &line[..cut]),
+        None => line.to_owned(),
+    }
+}
+
+/// Characters that would change how the rest of a log line looks.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Protects logs and terminals: foreign text is one bounded line.
+    #[test]
+    fn an_excerpt_is_one_bounded_line() {
+        assert_eq!(excerpt(" <html>\r\n\t<b>\u{1b}[31mno\u{202e}\0 ", None), "<html> <b> [31mno");
+        assert_eq!(excerpt(&"é".repeat(5000), None).chars().count(), EXCERPT + 1);
+        assert_eq!(excerpt("", Some("")), "");
+    }
+
+    /// Protects the key: an echo of it is cut out, also where it lies across the cut.
+    #[test]
+    fn an_excerpt_never_contains_the_key() {
+        let key = "CANARY0123456789";
+        for before in 0..EXCERPT + 5 {
+            let shown = excerpt(&format!("{}{key}{key} after", "x".repeat(before)), Some(key));
+            assert!(!shown.contains("CANARY0"), "{before}: {shown}");
+        }
+    }
+
+    /// Protects the reading of codes: whole first, then without the qualifier.
+    #[test]
+    fn codes_compare_with_and_without_their_qualifier() {
+        let answer = Answer::read(404, br#"{"errors":[{"code":"not_found|order","message":"No."}]}"#, "k");
+        assert!(answer.is("not_found|order") && answer.is("not_found") && !answer.is("not_found|route"));
+        assert_eq!(answer.to_string(), "HTTP 404, not_found|order: No.");
+    }
+
+    /// Protects against every envelope seen or feared: list, single object, bare texts, HTML, nothing.
+    #[test]
+    fn error_documents_of_every_shape_are_read() {
+        let cases: [(&str, Option<&str>, &str); 8] = [
+            (r#"{"errors":{"code":"a","message":"m"}}"#, Some("a"), "m"),
+            (r#"{"errors":[{"message":"m"},{"code":"b","message":"n"}]}"#, Some("b"), "m; n"),
+            (r#"{"errors":["plain"]}"#, None, "plain"),
+            (r#"{"errors":[]}"#, None, r#"{"errors":[]}"#),
+            (r#"{"errors":[{"code":7,"message":null}]}"#, Some("7"), ""),
+            ("<html><title>502</title>", None, "<html><title>502</title>"),
+            ("", None, ""),
+            ("[1]", None, "[1]"),
+        ];
+        for (body, code, message) in cases {
+            let answer = Answer::read(500, body.as_bytes(), "k#");
+            assert_eq!((answer.code(), answer.message()), (code, message), "{body}");
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! Domain control validation of an order: its random value, the check, and what is still to prove.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::answer::excerpt;
+use crate::client::{Call, Client};
+use crate::error::Error;
+use crate::status::{OrderStatus, status};
+use crate::wire;
+
+/// The longest text one TXT string holds.
+const LONGEST_VALUE: usize = 255;
+/// How many names a reason lists.
+const NAMES_IN_REASON: usize = 5;
+
+/// The order's random value, the same for all of its names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OrderValue {
+    /// What to publish; absent when the CA succeeded without giving one, as it may when nothing is to prove.
+    pub value: Option<String>,
+    /// Until when the CA accepts it, if it said so legibly. The same value is answered until then.
+    pub expires: Option<Timestamp>,
+    /// The expiry as the CA wrote it.
+    pub expires_raw: Option<String>,
+}
+
+/// What a check found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Check {
+    /// Whether all names are proven.
+    pub outcome: CheckOutcome,
+    /// Where the order stands after the check. OV and EV orders may stay `pending` although DCV is done.
+    pub order_status: Option<OrderStatus>,
+    /// The CA's word for the whole order's DCV: `valid` when done.
+    pub dcv_status: Option<String>,
+    /// One entry for every name that the CA spoke of.
+    pub names: Vec<NameStatus>,
+    /// The certificate's number, if the CA gave it.
+    pub certificate_id: Option<u64>,
+}
+
+/// The answer to "are all names proven?". A miss is an observation, not an error, however the CA words it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CheckOutcome {
+    /// They are.
+    Validated,
+    /// Not yet.
+    NotYet {
+        /// Why, for people.
+        reason: String,
+    },
+}
+
+/// One name's part in a check.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NameStatus {
+    /// The name.
+    pub name: String,
+    /// The CA's word; empty if it gave none.
+    pub status: String,
+    /// True exactly when that word is `approved`.
+    pub approved: bool,
+}
+
+/// What an order has to prove.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct OrderValidation {
+    /// The order number.
+    pub order_id: u64,
+    /// Where the order stands.
+    pub status: Option<OrderStatus>,
+    /// `base_domain` or `fqdn`.
+    pub name_scope: Option<String>,
+    /// The order's method, such as `dns-txt-token`.
+    pub method: Option<String>,
+    /// One entry for every scope to prove. Several names may share one.
+    pub names: Vec<ScopeValidation>,
+    /// True while a validation of the organisation is listed and not complete. DV orders have none.
+    pub organization_open: bool,
+}
+
+/// One domain at which control must be proven.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ScopeValidation {
+    /// The domain object's number, if there is one.
+    pub domain_id: Option<u64>,
+    /// The domain at which control must be proven; the name to publish at derives from it.
+    pub scope: String,
+    /// The CA's word; empty if it gave none.
+    pub status: String,
+    /// True exactly when that word is `approved`.
+    pub approved: bool,
+    /// The method for this scope, if it has its own.
+    pub method: Option<String>,
+    /// The names of the order that this scope covers.
+    pub dns_names: Vec<String>,
+}
+
+impl Client {
+    /// Asks for the order's random value: `PUT /order/certificate/{order}/dcv-random-value`.
+    ///
+    /// Repeating it is harmless: the value stays the same until it has expired, then there is a new one.
+    ///
+    /// # Errors
+    /// Any. [`Error::Declined`] where the order is in no state for it (which states is not documented);
+    /// [`Error::Undecodable`] for a value that could not be published as it stands.
+    pub async fn random_value(&self, order: u64) -> Result<OrderValue, Error> {
+        let reply = self.call(Call::put(format!("order/certificate/{order}/dcv-random-value"))).await?;
+        let wire: WireValue = if reply.is_empty() { WireValue::default() } else { reply.read()? };
+        if wire.dcv_random_value.as_deref().is_some_and(|value| !is_publishable(value)) {
+            return Err(reply.undecodable("its random value is unfit for DNS"));
+        }
+        let expires = wire.expiration_date.as_deref().and_then(wire::timestamp_of);
+        if let (None, Some(raw)) = (expires, &wire.expiration_date) {
+            tracing::warn!(order, raw = %excerpt(raw, None), "the value's expiry cannot be read");
+        }
+        Ok(OrderValue { value: wire.dcv_random_value, expires, expires_raw: wire.expiration_date })
+    }
+
+    /// Has the CA look at all names of the order: `PUT /order/certificate/{order}/check-dcv`.
+    ///
+    /// # Errors
+    /// Any, but not for a miss. [`Error::Misconfigured`] when the order's method cannot be checked so.
+    pub async fn check_dcv(&self, order: u64) -> Result<Check, Error> {
+        // No body: the whole order. The name of the field for a subset is disputed.
+        let reply = match self.call(Call::put(format!("order/certificate/{order}/check-dcv"))).await {
+            // The code for a missed CNAME is unknown, so every such refusal counts as a miss.
+            Err(Error::Declined { answer }) if answer.status() == 400 => {
+                return Ok(Check::miss(answer.to_string()));
+            }
+            other => other?,
+        };
+        if reply.is_empty() {
+            return Ok(Check::miss("the CA gave no detail (empty answer)".to_owned()));
+        }
+        Ok(Check::from(reply.read::<WireCheck>()?))
+    }
+
+    /// Reads what the order has to prove: `GET /order/certificate/{order}/validation`.
+    ///
+    /// # Errors
+    /// Any. An answer that names neither a status nor a scope, or is about another order, is
+    /// [`Error::Undecodable`].
+    pub async fn order_validation(&self, order: u64) -> Result<OrderValidation, Error> {
+        let reply = self.call(Call::get(format!("order/certificate/{order}/validation"))).await?;
+        let wire: WireValidation = reply.read()?;
+        if wire.order_id.is_some_and(|id| id != order) {
+            return Err(reply.undecodable("it is about another order"));
+        }
+        if wire.order_status.is_none() && wire.dns_name_validations.is_empty() {
+            return Err(reply.undecodable("it has neither an order status nor names"));
+        }
+        let open = |part: &WirePart| !part.status.as_deref().is_some_and(is_complete);
+        Ok(OrderValidation {
+            order_id: order,
+            status: wire.order_status,
+            name_scope: wire.order_name_scope,
+            method: wire.order_dcv_method,
+            names: wire.dns_name_validations.into_iter().filter_map(WireScope::into_scope).collect(),
+            organization_open: wire.organization_validations.iter().any(open),
+        })
+    }
+}
+
+impl Check {
+    fn miss(reason: String) -> Self {
+        Self {
+            outcome: CheckOutcome::NotYet { reason },
+            order_status: None,
+            dcv_status: None,
+            names: Vec::new(),
+            certificate_id: None,
+        }
+    }
+}
+
+impl From<WireCheck> for Check {
+    fn from(wire: WireCheck) -> Self {
+        let names: Vec<_> = wire.dns_name_validations.into_iter().filter_map(WireName::into_status).collect();
+        let validated = wire.dcv_status.as_deref().is_some_and(|word| word.eq_ignore_ascii_case("valid"))
+            || wire.order_status == Some(OrderStatus::Issued)
+            || (!names.is_empty() && names.iter().all(|name| name.approved));
+        let outcome = if validated {
+            CheckOutcome::Validated
+        } else {
+            CheckOutcome::NotYet {
+                reason: reason(&names, wire.dcv_status.as_deref(), wire.order_status.as_ref()),
+            }
+        };
+        Self {
+            outcome,
+            order_status: wire.order_status,
+            dcv_status: wire.dcv_status,
+            names,
+            certificate_id: wire.certificate_id,
+        }
+    }
+}
+
+fn reason(names: &[NameStatus], dcv: Option<&str>, order: Option<&OrderStatus>) -> String {
+    let open: Vec<_> = names.iter().filter(|name| !name.approved).collect();
+    let mut parts = Vec::new();
+    if !open.is_empty() {
+        let shown: Vec<_> = open
+            .iter()
+            .take(NAMES_IN_REASON)
+            .map(|open| {
+                format!("{} ({})", open.name, if open.status.is_empty() { "no status" } else { &open.status })
+            })
+            .collect();
+        let more = match open.len().saturating_sub(NAMES_IN_REASON) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        parts.push(format!("not approved: {}{more}", shown.join(", ")));
+    }
+    parts.extend(dcv.map(|word| format!("DCV status {word}")));
+    parts.extend(order.map(|status| format!("order status {status}")));
+    if parts.is_empty() { "the CA gave no detail".to_owned() } else { excerpt(&parts.join("; "), None) }
+}
+
+fn is_approved(word: &str) -> bool {
+    word.eq_ignore_ascii_case("approved")
+}
+
+fn is_complete(word: &str) -> bool {
+    ["complete", "completed", "active", "approved", "valid"]
+        .iter()
+        .any(|good| word.eq_ignore_ascii_case(good))
+}
+
+/// Neither length nor alphabet are documented; this much any DNS record needs.
+fn is_publishable(value: &str) -> bool {
+    value.len() <= LONGEST_VALUE && value.chars().all(|c| c.is_ascii_graphic())
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireValue {
+    #[serde(deserialize_with = "wire::text")]
+    dcv_random_value: Option<String>,
+    #[serde(deserialize_with = "wire::text")]
+    expiration_date: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireCheck {
+    #[serde(deserialize_with = "status")]
+    order_status: Option<OrderStatus>,
+    #[serde(deserialize_with = "wire::text")]
+    dcv_status: Option<String>,
+    #[serde(deserialize_with = "wire::list")]
+    dns_name_validations: Vec<WireName>,
+    #[serde(deserialize_with = "wire::id")]
+    certificate_id: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireName {
+    #[serde(deserialize_with = "wire::text")]
+    dns_name: Option<String>,
+    #[serde(deserialize_with = "wire::text")]
+    status: Option<String>,
+}
+
+impl WireName {
+    fn into_status(self) -> Option<NameStatus> {
+        if self.dns_name.is_none() && self.status.is_none() {
+            return None;
+        }
+        let status = self.status.unwrap_or_default();
+        Some(NameStatus { name: self.dns_name.unwrap_or_default(), approved: is_approved(&status), status })
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireValidation {
+    #[serde(deserialize_with = "wire::id")]
+    order_id: Option<u64>,
+    #[serde(deserialize_with = "status")]
+    order_status: Option<OrderStatus>,
+    #[serde(deserialize_with = "wire::text")]
+    order_name_scope: Option<String>,
+    #[serde(deserialize_with = "wire::text")]
+    order_dcv_method: Option<String>,
+    #[serde(deserialize_with = "wire::list")]
+    organization_validations: Vec<WirePart>,
+    #[serde(deserialize_with = "wire::list")]
+    dns_name_validations: Vec<WireScope>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WirePart {
+    #[serde(deserialize_with = "wire::text")]
+    status: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct WireScope {
+    #[serde(deserialize_with = "wire::id")]
+    domain_id: Option<u64>,
+    #[serde(deserialize_with = "wire::text")]
+    name_scope: Option<String>,
+    #[serde(deserialize_with = "wire::text")]
+    status: Option<String>,
+    #[serde(deserialize_with = "wire::text")]
+    method: Option<String>,
+    #[serde(deserialize_with = "wire::texts")]
+    dns_names: Vec<String>,
+}
+
+impl WireScope {
+    fn into_scope(self) -> Option<ScopeValidation> {
+        let Some(scope) = self.name_scope else {
+            tracing::warn!("skipping a name to prove without a scope");
+            return None;
+        };
+        let status = self.status.unwrap_or_default();
+        Some(ScopeValidation {
+            domain_id: self.domain_id,
+            scope,
+            approved: is_approved(&status),
+            status,
+            method: self.method,
+            dns_names: self.dns_names,
+        })
+    }
+}

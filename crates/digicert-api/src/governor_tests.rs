@@ -1,0 +1,209 @@
+//! The governor under tokio's paused clock.
+
+use tokio::time::timeout;
+
+use super::*;
+
+fn window(calls: u32, millis: u64) -> Window {
+    Window { calls, per: Duration::from_millis(millis) }
+}
+
+/// Small numbers without a crate: the constants are Knuth's.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, n: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % n
+    }
+}
+
+/// Lets `workers` call without rest for `time` over a network with latency up to `latency` milliseconds, and
+/// returns the instants at which the calls arrived.
+async fn storm(windows: &[Window], workers: u64, time: Duration, latency: u64) -> Vec<Instant> {
+    let governor = Governor::new(windows);
+    let arrivals = Arc::new(Mutex::new(Vec::new()));
+    let end = Instant::now() + time;
+    let workers: Vec<_> = (0..workers)
+        .map(|seed| {
+            let (governor, arrivals) = (governor.clone(), Arc::clone(&arrivals));
+            let mut dice = Dice(seed);
+            tokio::spawn(async move {
+                loop {
+                    let mut turn = governor.turn(Due::Whenever).await;
+                    if Instant::now() > end {
+                        return;
+                    }
+                    tokio::time::sleep(Duration::from_millis(dice.below(latency + 1))).await;
+                    arrivals.lock().expect("arrivals").push(Instant::now());
+                    tokio::time::sleep(Duration::from_millis(dice.below(latency + 1))).await;
+                    turn.answered();
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.expect("worker");
+    }
+    let mut arrivals = std::mem::take(&mut *arrivals.lock().expect("arrivals"));
+    arrivals.sort();
+    arrivals
+}
+
+fn worst(arrivals: &[Instant], per: Duration) -> usize {
+    let mut from = 0;
+    let mut worst = 0;
+    for (to, last) in arrivals.iter().enumerate() {
+        while *last - arrivals[from] > per {
+            from += 1;
+        }
+        worst = worst.max(to + 1 - from);
+    }
+    worst
+}
+
+/// Protects the account: whatever the latency does, no window of the server sees a call too many; and while
+/// work waits, at least nine tenths of what is allowed is used.
+#[tokio::test(start_paused = true)]
+async fn never_more_than_allowed_and_rarely_less() {
+    let cases = [
+        (vec![window(10, 1_000), window(60, 10_000)], 30),
+        (vec![window(100, 5_000), window(300, 30_000)], 100),
+        (vec![window(100, 5_000), window(1000, 300_000)], 100),
+        (vec![window(5, 1_000)], 20),
+    ];
+    for (windows, latency) in cases {
+        let time = windows.iter().map(|window| window.per).max().expect("windows") * 10;
+        let arrivals = storm(&windows, 150, time, latency).await;
+        for window in &windows {
+            let worst = worst(&arrivals, window.per);
+            assert!(worst <= window.calls as usize, "{window:?}: {worst} calls in one window");
+        }
+        let allowed = windows
+            .iter()
+            .map(|window| f64::from(window.calls) * time.as_secs_f64() / window.per.as_secs_f64())
+            .fold(f64::INFINITY, f64::min);
+        let used = arrivals.len() as f64 / allowed;
+        assert!(used >= 0.9, "{windows:?}: only {used:.3} of the rate is used");
+    }
+}
+
+/// Protects the limit where latency is the enemy: jitter as long as the window itself.
+#[tokio::test(start_paused = true)]
+async fn jitter_as_long_as_the_window_does_not_break_it() {
+    let arrivals = storm(&[window(10, 1_000)], 50, Duration::from_secs(60), 900).await;
+    assert!(worst(&arrivals, Duration::from_secs(1)) <= 10);
+}
+
+/// Protects urgent work: the earliest deadline goes first, whenever it came; without one, last come last served.
+#[tokio::test(start_paused = true)]
+async fn waiting_calls_are_served_by_deadline() {
+    let governor = Governor::new(&[window(1, 1_000)]);
+    governor.turn(Due::Whenever).await.answered();
+    let start = Instant::now();
+    let served = Arc::new(Mutex::new(Vec::new()));
+    let wishes =
+        [(0, "idle"), (50, "late"), (10, "soon"), (30, "middle"), (10, "soon, second"), (0, "idle, second")];
+    let mut waiters = Vec::new();
+    for (seconds, name) in wishes {
+        let (governor, served) = (governor.clone(), Arc::clone(&served));
+        let due = if seconds == 0 { Due::Whenever } else { Due::By(start + Duration::from_secs(seconds)) };
+        waiters.push(tokio::spawn(async move {
+            let mut turn = governor.turn(due).await;
+            served.lock().expect("served").push(name);
+            turn.answered();
+        }));
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(governor.load().waiting, 6);
+    for waiter in waiters {
+        waiter.await.expect("waiter");
+    }
+    let expected = ["soon", "soon, second", "middle", "late", "idle", "idle, second"];
+    assert_eq!(*served.lock().expect("served"), expected);
+    assert_eq!(governor.load().waiting, 0);
+    assert_eq!(governor.load().calls, 7);
+}
+
+/// Protects against leaks: a dropped waiter, first or not, neither keeps its place nor stalls the others.
+#[tokio::test(start_paused = true)]
+async fn a_cancelled_waiter_frees_its_place() {
+    let governor = Governor::new(&[window(1, 1_000)]);
+    governor.turn(Due::Whenever).await.answered();
+    let start = Instant::now();
+    let mut waiters = Vec::new();
+    for seconds in [1, 2, 3] {
+        let governor = governor.clone();
+        let due = Due::By(start + Duration::from_secs(seconds));
+        waiters.push(tokio::spawn(async move { governor.turn(due).await.answered() }));
+        tokio::task::yield_now().await;
+    }
+    waiters[0].abort();
+    waiters[1].abort();
+    let last = waiters.pop().expect("three");
+    last.await.expect("the last waiter");
+    assert_eq!(Instant::now() - start, Duration::from_millis(1_006), "nobody waited for the cancelled ones");
+    assert_eq!((governor.load().waiting, governor.load().calls), (0, 2));
+}
+
+/// Protects against leaks the other way: a call dropped under way frees its place, once it can no longer arrive.
+#[tokio::test(start_paused = true)]
+async fn a_call_dropped_under_way_frees_its_place_after_a_grace() {
+    let governor = Governor::new(&[window(1, 1_000)]);
+    drop(governor.turn(Due::Whenever).await);
+    assert_eq!(governor.load().under_way, 0);
+    let start = Instant::now();
+    governor.turn(Due::Whenever).await.answered();
+    assert_eq!(Instant::now() - start, STRAGGLER + Duration::from_millis(1_006));
+}
+
+/// Protects the account after a 429: all calls pause, then half the speed, then step by step all of it.
+#[tokio::test(start_paused = true)]
+async fn a_429_pauses_everybody_then_halves_then_recovers() {
+    let governor = Governor::new(&[window(8, 1_000)]);
+    let mut first = governor.turn(Due::Whenever).await;
+    let mut second = governor.turn(Due::Whenever).await;
+    let start = Instant::now();
+    first.answered();
+    first.throttled(None);
+    second.answered();
+    second.throttled(None); // The same excess: must not halve twice.
+    assert!(governor.load().slowed);
+    governor.turn(Due::Whenever).await.answered();
+    assert_eq!(Instant::now() - start, SHORTEST_PAUSE, "five seconds without a word from the server");
+
+    // After an idle window, as many calls go at once as the speed allows.
+    let mut bursts = Vec::new();
+    for _ in 0..6 {
+        tokio::time::sleep(RECOVERY_STEP - Duration::from_secs(2)).await;
+        let mut burst = 0;
+        while let Ok(mut turn) = timeout(Duration::from_millis(1), governor.turn(Due::Whenever)).await {
+            turn.answered();
+            burst += 1;
+        }
+        bursts.push(burst);
+        tokio::time::sleep(Duration::from_secs(2)).await;
+    }
+    assert_eq!(bursts, [4, 5, 6, 7, 8, 8], "half the speed, then an eighth more with every step");
+    assert!(!governor.load().slowed);
+    assert_eq!(governor.load().throttled, 2);
+}
+
+/// Protects both sides of `Retry-After`: it is obeyed, it cannot shorten the pause, and it cannot park us for
+/// a day; a further 429 brakes harder.
+#[tokio::test(start_paused = true)]
+async fn retry_after_is_obeyed_within_bounds() {
+    for (asked, pause) in [(1, SHORTEST_PAUSE), (40, Duration::from_secs(40)), (86_400, LONGEST_PAUSE)] {
+        let governor = Governor::new(&[window(8, 1_000)]);
+        let mut turn = governor.turn(Due::Whenever).await;
+        turn.answered();
+        turn.throttled(Some(Duration::from_secs(asked)));
+        let start = Instant::now();
+        let mut turn = governor.turn(Due::Whenever).await;
+        assert_eq!(Instant::now() - start, pause);
+        turn.answered();
+        turn.throttled(None);
+        let brake = governor.state().brake.expect("brake");
+        assert_eq!(brake.eighths, FULL / 4);
+    }
+}

@@ -1,0 +1,56 @@
+//! A typed, tolerant client of the DigiCert CertCentral Services API v2, for domain control validation.
+//!
+//! It asks for an order's random value, has the CA check it, and reads orders and what they have to prove. It
+//! keeps the account's rate limits exactly, however many calls are waiting, and it sorts every failure by the
+//! reaction it calls for ([`Error::class`]). Where the documentation contradicts itself, both readings work.
+//!
+//! It refuses to know about DNS, settings files, the environment, retries and the wall clock: it publishes
+//! nothing, decides nothing and repeats nothing.
+//!
+//! ```no_run
+//! use digicert_api::{CheckOutcome, Client, US};
+//! use secrecy::SecretString;
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let client = Client::builder(US.parse()?).key(SecretString::from("the API key")).build()?;
+//!
+//! let value = client.random_value(112_233).await?;
+//! println!("publish {:?} until {:?}", value.value, value.expires);
+//!
+//! match client.check_dcv(112_233).await?.outcome {
+//!     CheckOutcome::Validated => println!("done"),
+//!     CheckOutcome::NotYet { reason } => println!("not yet: {reason}"),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod answer;
+mod builder;
+mod client;
+mod dcv;
+mod error;
+mod governor;
+mod key;
+mod order;
+mod rolling;
+mod status;
+mod user;
+mod wire;
+
+pub use answer::Answer;
+pub use builder::ClientBuilder;
+pub use client::Client;
+pub use dcv::{Check, CheckOutcome, NameStatus, OrderValidation, OrderValue, ScopeValidation};
+pub use error::{Class, Error};
+pub use governor::GovernorLoad;
+pub use key::{KeyError, KeySource};
+pub use order::{Order, OrderFilter, OrderPage, OrderSummary, StatusChange};
+pub use rolling::Window;
+pub use status::OrderStatus;
+pub use user::User;
+
+/// The base URL of the US platform, where most accounts live.
+pub const US: &str = "https://www.digicert.com/services/v2";
+/// The base URL of the European platform; its console shows "CertCentral Europe".
+pub const EU: &str = "https://certcentral.digicert.eu/services/v2";

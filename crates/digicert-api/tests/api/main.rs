@@ -1,0 +1,10 @@
+//! The client against a scripted server: documented answers, disputed ones, and broken ones.
+
+mod dcv;
+mod failures;
+mod orders;
+mod rate;
+mod secrets;
+mod support;
+mod tls;
+mod transport;
