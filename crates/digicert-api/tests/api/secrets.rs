@@ -1,6 +1,7 @@
 //! The key: sent where it belongs, read again when refused, shown nowhere.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use digicert_api::{Class, KeyError, KeySource};
 use secrecy::SecretString;
@@ -47,6 +48,28 @@ async fn a_changed_key_is_tried_after_a_refusal() {
         client.order(ORDER).await.expect("order");
         assert_eq!(client.load().calls, 2, "the second try takes a turn of its own");
     }
+}
+
+/// Keeps its key until it is told that the key was refused.
+#[derive(Debug)]
+struct Cached(AtomicBool);
+
+impl KeySource for Cached {
+    fn key(&self) -> Result<SecretString, KeyError> {
+        Ok(SecretString::from(if self.0.load(Ordering::Relaxed) { "new" } else { "old" }))
+    }
+
+    fn refused(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Protects key sources that cache: they hear of the refusal before they are asked again.
+#[tokio::test]
+async fn a_source_is_told_of_the_refusal() {
+    let server = ca("new", 401, 1).await;
+    let client = builder(&server.uri()).key(Cached(AtomicBool::new(false))).build().expect("client");
+    client.order(ORDER).await.expect("order");
 }
 
 /// Protects the account from hammering: an unchanged key is not tried again, a changed one once.

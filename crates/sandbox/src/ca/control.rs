@@ -97,6 +97,7 @@ async fn change(
     if let Some(status) = alteration.status {
         order.enter(&status, now);
     }
+    world.polling.notify_one();
     state.order(id).map(|order| Json(description(order))).ok_or(StatusCode::NOT_FOUND)
 }
 

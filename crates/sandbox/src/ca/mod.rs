@@ -191,6 +191,7 @@ impl CaSimulator {
         if let Some(order) = self.world.lock().order(id) {
             order.enter(status, clock::now());
         }
+        self.world.polling.notify_one();
     }
 
     /// Marks the organisation of an OV or EV order as validated.

@@ -85,7 +85,7 @@ impl OrderSpec {
     /// The same order with `{n}` in its names replaced.
     pub(super) fn numbered(&self, n: usize) -> Self {
         let names = self.names.iter().map(|name| name.replace("{n}", &n.to_string())).collect();
-        Self { names, id: self.id.map(|id| id + n as u64), ..self.clone() }
+        Self { names, id: self.id.map(|id| id.saturating_add(n as u64)), ..self.clone() }
     }
 
     fn default_method() -> String {

@@ -57,7 +57,9 @@ fn plan(world: &World, now: Instant) -> (Vec<u64>, Option<Instant>) {
 }
 
 fn next_poll(order: &Order, speed: f64) -> Option<Instant> {
-    let age = (order.polled - order.submitted).mul_f64(speed.max(0.0));
+    // Within these bounds no arithmetic below can overflow; not-a-number counts as standstill.
+    let speed = speed.clamp(0.0, 1e6).max(0.0);
+    let age = (order.polled - order.submitted).mul_f64(speed);
     let pause = Duration::try_from_secs_f64(interval(age)?.as_secs_f64() / speed).ok()?;
     // A floor keeps an absurd speed from spinning.
     order.polled.checked_add(pause.max(Duration::from_millis(1)))

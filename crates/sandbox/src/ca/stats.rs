@@ -25,7 +25,7 @@ pub struct Stats {
     pub dns_questions: u64,
     /// Calls by endpoint, refused ones included.
     pub calls: BTreeMap<Endpoint, u64>,
-    /// What happened to each order.
+    /// What happened to each order; at most [`Stats::ORDERS`].
     pub orders: BTreeMap<u64, OrderStats>,
     /// When the latest calls came, as time since the start; at most [`Stats::RING`].
     #[serde(rename = "times_us", serialize_with = "micros")]
@@ -52,6 +52,9 @@ impl OrderStats {
 }
 
 impl Stats {
+    /// How many orders are counted apart.
+    pub const ORDERS: usize = 200_000;
+
     /// How many call times are remembered.
     pub const RING: usize = 65_536;
 
@@ -99,7 +102,10 @@ impl Ledger {
         let stats = &mut self.stats;
         stats.total += 1;
         *stats.calls.entry(endpoint).or_default() += 1;
-        if let Some(id) = order {
+        // Ids are counted whether or not there is such an order: callers should stop asking about unknown ones.
+        if let Some(id) = order
+            && (stats.orders.len() < Stats::ORDERS || stats.orders.contains_key(&id))
+        {
             *stats.orders.entry(id).or_default().calls.entry(endpoint).or_default() += 1;
         }
         if stats.times.len() == Stats::RING {

@@ -1,7 +1,7 @@
 //! Authoritative DNS servers in process: a primary that takes signed updates, and a secondary that lags behind it.
 //!
 //! Built on `hickory-server`'s catalogue for questions; updates (RFC 2136) and their signatures (RFC 8945) are
-//! handled in [`update`], because the catalogue accepts an update for any name *below* a zone and cannot sign a
+//! handled apart, because the catalogue accepts an update for any name *below* a zone and cannot sign a
 //! refusal. The servers are plain DNS without DNSSEC. They answer on UDP and TCP, on the same port.
 
 mod config;
