@@ -107,7 +107,8 @@ impl Chooser<'_> {
                 }
             },
         };
-        let until = after(failure.at, wait.max(failure.retry_after.unwrap_or_default()));
+        let wait = wait.max(self.policy.request_floor).max(failure.retry_after.unwrap_or_default());
+        let until = after(failure.at, wait);
         let reason = match failure.class {
             FailureClass::Later => Reason::BackingOff,
             FailureClass::Setup => Reason::SetupRefused,
@@ -390,10 +391,12 @@ impl Chooser<'_> {
             })
             .collect::<Vec<_>>();
         let detail = list(&detail);
-        let due = match self.facts.looked_at {
-            Some(at) => after(at, self.policy.look.after(self.facts.looks, self.facts.seed)),
-            None => self.now,
+        let (patience, stuck) = self.policy.look_stuck;
+        let wait = match self.facts.looks {
+            looks if looks > patience => stuck,
+            looks => self.policy.look.after(looks, self.facts.seed),
         };
+        let due = self.facts.looked_at.map_or(self.now, |at| after(at, wait));
         if due > self.now {
             self.rest(due, Reason::Propagating, detail)
         } else {

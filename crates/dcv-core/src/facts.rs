@@ -216,6 +216,12 @@ impl Facts {
         if let Learned::Failed { class, detail, retry_after } = learned {
             let before = self.failure.take().filter(|f| f.step == step.label()).map_or(0, |f| f.count);
             let count = before.saturating_add(1);
+            // The intent is in the journal and the write may have had its effect: the value may be in DNS.
+            if let Step::Publish(sites, value) = step {
+                for site in sites {
+                    self.hold(site, value, None);
+                }
+            }
             self.failure = Some(Failure { step: step.label(), class, at: now, count, detail, retry_after });
             return;
         }
@@ -292,15 +298,19 @@ impl Facts {
     }
 
     fn learn_published(&mut self, values: Vec<(Site, RandomValue)>, now: Timestamp) {
-        for (site, value) in values {
-            match self.held.iter_mut().find(|held| held.site == site && held.value == value) {
-                Some(held) => held.applied = Some(now),
-                None => self.held.push(Held { site, value, applied: Some(now) }),
-            }
+        for (site, value) in &values {
+            self.hold(site, value, Some(now));
         }
         self.sightings.clear();
         self.looked_at = None;
         self.looks = 0;
+    }
+
+    fn hold(&mut self, site: &Site, value: &RandomValue, applied: Option<Timestamp>) {
+        match self.held.iter_mut().find(|held| held.site == *site && held.value == *value) {
+            Some(held) => held.applied = applied.or(held.applied),
+            None => self.held.push(Held { site: site.clone(), value: value.clone(), applied }),
+        }
     }
 
     fn learn_asked(

@@ -19,6 +19,8 @@ pub struct Policy {
     pub expiry_jitter: SignedDuration,
     /// The waits between looks at DNS.
     pub look: Backoff,
+    /// Looks after which a zone counts as stuck, and the wait from then on.
+    pub look_stuck: (u32, SignedDuration),
     /// Waits between the CA's checks; the last one repeats.
     pub ask_ladder: Vec<SignedDuration>,
     /// Before the CA is asked, DNS was looked at within this span.
@@ -43,6 +45,7 @@ impl Default for Policy {
             value_life_cap: SignedDuration::from_hours(30 * 24),
             expiry_jitter: SignedDuration::from_secs(2),
             look: Backoff { first: SignedDuration::from_millis(150), cap: SignedDuration::from_secs(30) },
+            look_stuck: (120, minutes(5)),
             ask_ladder: vec![minutes(1), minutes(2), minutes(5), minutes(15), minutes(60)],
             sighting_fresh: SignedDuration::from_secs(30),
             republish: minutes(10),
