@@ -3,15 +3,18 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
+use async_trait::async_trait;
 use dcv_core::{Policy, VerdictPolicy};
-use digicert_api::{Client, KeyError, KeySource};
+use digicert_api::{CallMemory, Client, KeyError, KeySource};
 use dns_providers::{DnsProvider, Secret, SecretSource as _};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
 use crate::{
+    clock,
     config::{Account as Settings, Config, SecretRef},
     journal::Journal,
     observe::Observer,
@@ -95,7 +98,11 @@ impl World {
             };
             let account = match earlier.and_then(|world| world.accounts.get(name)).filter(same) {
                 Some(account) => Arc::clone(account),
-                None => Arc::new(connect(settings).map_err(|error| format!("accounts.{name}: {error}"))?),
+                None => Arc::new(
+                    connect(name, settings, &journal)
+                        .await
+                        .map_err(|error| format!("accounts.{name}: {error}"))?,
+                ),
             };
             accounts.insert(name.clone(), account);
         }
@@ -121,10 +128,35 @@ impl World {
     }
 }
 
-fn connect(settings: &Settings) -> Result<Account, String> {
+/// Keeps the instants of calls in the journal.
+#[derive(Debug)]
+struct CallLog {
+    journal: Journal,
+    account: String,
+    longest_window: Duration,
+}
+
+#[async_trait]
+impl CallMemory for CallLog {
+    async fn sending(&self) {
+        if let Err(error) = self.journal.calling(&self.account, clock::now(), self.longest_window).await {
+            tracing::warn!(
+                "a call to the CA could not be noted, a restart may exceed its rate: {}",
+                chain(&error)
+            );
+        }
+    }
+}
+
+async fn connect(name: &str, settings: &Settings, journal: &Journal) -> Result<Account, String> {
+    let history = journal.called(name, clock::now()).await.map_err(|error| chain(&error))?;
+    let longest_window = settings.rate.iter().map(|window| window.per).max().unwrap_or_default();
+    let memory = CallLog { journal: journal.clone(), account: name.to_owned(), longest_window };
     let mut builder = Client::builder(settings.base_url.clone())
         .key(settings.api_key.clone())
         .rate(settings.rate.clone())
+        .history(history)
+        .memory(memory)
         .user_agent(concat!("dcv-agent/", env!("CARGO_PKG_VERSION")))
         .allow_http_on_loopback(settings.insecure_http)
         .timeout(settings.timeout);

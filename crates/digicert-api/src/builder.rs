@@ -13,6 +13,7 @@ use crate::client::{Client, Inner};
 use crate::error::Error;
 use crate::governor::Governor;
 use crate::key::KeySource;
+use crate::memory::CallMemory;
 use crate::rolling::Window;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -28,6 +29,8 @@ pub struct ClientBuilder {
     base: Url,
     key: Option<Box<dyn KeySource>>,
     windows: Vec<Window>,
+    memory: Option<Box<dyn CallMemory>>,
+    history: Vec<Duration>,
     user_agent: String,
     http_on_loopback: bool,
     ca_pem: Option<Vec<u8>>,
@@ -52,6 +55,8 @@ impl ClientBuilder {
             base,
             key: None,
             windows: Window::DIGICERT.to_vec(),
+            memory: None,
+            history: Vec::new(),
             user_agent: USER_AGENT.to_owned(),
             http_on_loopback: false,
             ca_pem: None,
@@ -128,6 +133,20 @@ impl ClientBuilder {
         self
     }
 
+    /// Is told of each call before it is sent; none if not set.
+    #[must_use]
+    pub fn memory(mut self, memory: impl CallMemory + 'static) -> Self {
+        self.memory = Some(Box::new(memory));
+        self
+    }
+
+    /// How long ago an earlier process sent calls with this key; they count against the rate.
+    #[must_use]
+    pub fn history(mut self, ages: Vec<Duration>) -> Self {
+        self.history = ages;
+        self
+    }
+
     /// Checks the settings and builds the client. Nothing is sent, and the key is not read yet.
     ///
     /// # Errors
@@ -143,7 +162,8 @@ impl ClientBuilder {
             http,
             base: self.base,
             key,
-            governor: Governor::new(&self.windows),
+            governor: Governor::new(&self.windows, &self.history),
+            memory: self.memory,
             max_body: self.max_body,
             server_date: Mutex::new(None),
         }))

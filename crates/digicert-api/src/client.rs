@@ -18,6 +18,7 @@ use crate::builder::ClientBuilder;
 use crate::error::{Class, Error};
 use crate::governor::{Due, Governor, GovernorLoad};
 use crate::key::{Key, KeySource};
+use crate::memory::CallMemory;
 use crate::wire;
 
 /// The longest wait that we take from a server seriously.
@@ -40,6 +41,7 @@ pub(crate) struct Inner {
     pub(crate) base: Url,
     pub(crate) key: Box<dyn KeySource>,
     pub(crate) governor: Governor,
+    pub(crate) memory: Option<Box<dyn CallMemory>>,
     pub(crate) max_body: usize,
     pub(crate) server_date: Mutex<Option<ServerDate>>,
 }
@@ -127,6 +129,9 @@ impl Client {
         let request = request.header(ACCEPT, "application/json").header(KEY_HEADER, key.header.clone());
 
         let mut turn = inner.governor.turn(self.due).await;
+        if let Some(memory) = &inner.memory {
+            memory.sending().await;
+        }
         let started = Instant::now();
         let result = request.send().await;
         let response = result.map_err(Error::transport)?;

@@ -91,9 +91,18 @@ impl Brake {
 }
 
 impl Governor {
-    pub(crate) fn new(windows: &[Window]) -> Self {
+    /// A governor that counts calls which an earlier process sent so long ago.
+    pub(crate) fn new(windows: &[Window], history: &[Duration]) -> Self {
+        let now = Instant::now();
+        let mut log = Rolling::new(windows);
+        for age in history {
+            // Sent, perhaps not yet arrived when that process ended: the same allowance as for a dropped call.
+            if let Some(at) = now.checked_sub(age.saturating_sub(STRAGGLER)) {
+                log.answer(at);
+            }
+        }
         Self(Arc::new(Mutex::new(State {
-            log: Rolling::new(windows),
+            log,
             waiting: BTreeMap::new(),
             tickets: 0,
             calls: 0,

@@ -21,7 +21,7 @@ impl Dice {
 /// Lets `workers` call without rest for `time` over a network with latency up to `latency` milliseconds, and
 /// returns the instants at which the calls arrived.
 async fn storm(windows: &[Window], workers: u64, time: Duration, latency: u64) -> Vec<Instant> {
-    let governor = Governor::new(windows);
+    let governor = Governor::new(windows, &[]);
     let arrivals = Arc::new(Mutex::new(Vec::new()));
     let end = Instant::now() + time;
     let workers: Vec<_> = (0..workers)
@@ -98,7 +98,7 @@ async fn jitter_as_long_as_the_window_does_not_break_it() {
 /// Protects urgent work: the earliest deadline goes first, whenever it came; without one, last come last served.
 #[tokio::test(start_paused = true)]
 async fn waiting_calls_are_served_by_deadline() {
-    let governor = Governor::new(&[window(1, 1_000)]);
+    let governor = Governor::new(&[window(1, 1_000)], &[]);
     governor.turn(Due::Whenever).await.answered();
     let start = Instant::now();
     let served = Arc::new(Mutex::new(Vec::new()));
@@ -128,7 +128,7 @@ async fn waiting_calls_are_served_by_deadline() {
 /// Protects against leaks: a dropped waiter, first or not, neither keeps its place nor stalls the others.
 #[tokio::test(start_paused = true)]
 async fn a_cancelled_waiter_frees_its_place() {
-    let governor = Governor::new(&[window(1, 1_000)]);
+    let governor = Governor::new(&[window(1, 1_000)], &[]);
     governor.turn(Due::Whenever).await.answered();
     let start = Instant::now();
     let mut waiters = Vec::new();
@@ -149,7 +149,7 @@ async fn a_cancelled_waiter_frees_its_place() {
 /// Protects against leaks the other way: a call dropped under way frees its place, once it can no longer arrive.
 #[tokio::test(start_paused = true)]
 async fn a_call_dropped_under_way_frees_its_place_after_a_grace() {
-    let governor = Governor::new(&[window(1, 1_000)]);
+    let governor = Governor::new(&[window(1, 1_000)], &[]);
     drop(governor.turn(Due::Whenever).await);
     assert_eq!(governor.load().under_way, 0);
     let start = Instant::now();
@@ -160,7 +160,7 @@ async fn a_call_dropped_under_way_frees_its_place_after_a_grace() {
 /// Protects the account after a 429: all calls pause, then half the speed, then step by step all of it.
 #[tokio::test(start_paused = true)]
 async fn a_429_pauses_everybody_then_halves_then_recovers() {
-    let governor = Governor::new(&[window(8, 1_000)]);
+    let governor = Governor::new(&[window(8, 1_000)], &[]);
     let mut first = governor.turn(Due::Whenever).await;
     let mut second = governor.turn(Due::Whenever).await;
     let start = Instant::now();
@@ -194,7 +194,7 @@ async fn a_429_pauses_everybody_then_halves_then_recovers() {
 #[tokio::test(start_paused = true)]
 async fn retry_after_is_obeyed_within_bounds() {
     for (asked, pause) in [(1, SHORTEST_PAUSE), (40, Duration::from_secs(40)), (86_400, LONGEST_PAUSE)] {
-        let governor = Governor::new(&[window(8, 1_000)]);
+        let governor = Governor::new(&[window(8, 1_000)], &[]);
         let mut turn = governor.turn(Due::Whenever).await;
         turn.answered();
         turn.throttled(Some(Duration::from_secs(asked)));
@@ -206,4 +206,15 @@ async fn retry_after_is_obeyed_within_bounds() {
         let brake = governor.state().brake.expect("brake");
         assert_eq!(brake.eighths, FULL / 4);
     }
+}
+
+/// Protects the rate across restarts: what an earlier process sent counts until its window has passed.
+#[tokio::test(start_paused = true)]
+async fn calls_of_an_earlier_process_count() {
+    let seconds = Duration::from_secs;
+    let governor = Governor::new(&[window(3, 10_000)], &[seconds(4), seconds(5), seconds(6)]);
+    let start = Instant::now();
+    let _turn = governor.turn(Due::Whenever).await;
+    // The oldest was sent 6 s ago and may have arrived 2 s later: its place is free 6 s from now.
+    assert!(start.elapsed() >= seconds(6) && start.elapsed() < seconds(7), "{:?}", start.elapsed());
 }

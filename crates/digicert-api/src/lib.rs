@@ -32,6 +32,7 @@ mod dcv;
 mod error;
 mod governor;
 mod key;
+mod memory;
 mod order;
 mod rolling;
 mod status;
@@ -45,6 +46,7 @@ pub use dcv::{Check, CheckOutcome, NameStatus, OrderValidation, OrderValue, Scop
 pub use error::{Class, Error};
 pub use governor::GovernorLoad;
 pub use key::{KeyError, KeySource};
+pub use memory::CallMemory;
 pub use order::{Order, OrderFilter, OrderPage, OrderSummary, StatusChange};
 pub use rolling::Window;
 pub use status::OrderStatus;

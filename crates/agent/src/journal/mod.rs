@@ -260,6 +260,47 @@ impl Journal {
         Ok(rows.iter().filter_map(note).collect())
     }
 
+    /// Records that a call is about to be sent, and forgets those older than any window.
+    ///
+    /// # Errors
+    /// When the state file fails.
+    pub async fn calling(
+        &self,
+        account: &str,
+        now: Timestamp,
+        longest_window: Duration,
+    ) -> Result<(), Error> {
+        let now = now.as_millisecond();
+        let oldest = now.saturating_sub(i64::try_from(longest_window.as_millis()).unwrap_or(i64::MAX));
+        let mut transaction = self.pool.begin().await?;
+        sqlx::query("INSERT INTO calls (account, sent) VALUES (?, ?)")
+            .bind(account)
+            .bind(now)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("DELETE FROM calls WHERE account = ? AND sent < ?")
+            .bind(account)
+            .bind(oldest)
+            .execute(&mut *transaction)
+            .await?;
+        Ok(transaction.commit().await?)
+    }
+
+    /// How long ago earlier processes sent their calls.
+    ///
+    /// # Errors
+    /// When the state file fails.
+    pub async fn called(&self, account: &str, now: Timestamp) -> Result<Vec<Duration>, Error> {
+        let sent: Vec<i64> = sqlx::query_scalar("SELECT sent FROM calls WHERE account = ?")
+            .bind(account)
+            .fetch_all(&self.pool)
+            .await?;
+        let age = |sent: i64| {
+            Duration::from_millis(u64::try_from(now.as_millisecond().saturating_sub(sent)).unwrap_or(0))
+        };
+        Ok(sent.into_iter().map(age).collect())
+    }
+
     /// Ends the connection; what was written stays.
     pub async fn close(self) {
         self.pool.close().await;

@@ -30,6 +30,12 @@ CREATE TABLE IF NOT EXISTS orders (
     proven   INTEGER NOT NULL,
     PRIMARY KEY (account, order_id)
 ) STRICT;
+-- When calls were sent, in milliseconds since 1970: the CA's rate windows outlive our process.
+CREATE TABLE IF NOT EXISTS calls (
+    account TEXT    NOT NULL,
+    sent    INTEGER NOT NULL
+) STRICT;
+CREATE INDEX IF NOT EXISTS calls_by_time ON calls (account, sent);
 PRAGMA user_version = 1;
 COMMIT;
 ";

@@ -1,0 +1,272 @@
+//! What the end-to-end tests stand on: a real BIND, the simulator, and the real binary as a process of its own.
+
+use std::{
+    io::Read as _,
+    net::{SocketAddr, TcpListener, UdpSocket},
+    path::{Path, PathBuf},
+    process::{Child, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use dcv_sandbox::ca::{CaConfig, CaSimulator};
+use tempfile::TempDir;
+
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_dcv-agent");
+/// A made-up secret; it protects servers on loopback for the length of a test.
+pub(crate) const TSIG: &str = "ZW5kLXRvLWVuZC10c2lnLXNlY3JldC0wMTIzNDU2Nzg=";
+pub(crate) const FOREIGN: &str = "somebody-elses-value";
+
+/// Waits for a state, never for a time.
+pub(crate) fn eventually(what: &str, limit: Duration, mut state: impl FnMut() -> bool) -> Duration {
+    let start = Instant::now();
+    while !state() {
+        assert!(start.elapsed() < limit, "{what}: not within {limit:?}");
+        std::thread::sleep(Duration::from_millis(25));
+    }
+    start.elapsed()
+}
+
+/// A port that was free for UDP and TCP a moment ago.
+fn free_port() -> u16 {
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = tcp.local_addr().unwrap().port();
+        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+/// A BIND primary for `dcv.test`, which takes TXT updates at the given `_dnsauth` names only, and optionally a
+/// secondary that follows it up to five seconds late.
+pub(crate) struct Bind {
+    folder: TempDir,
+    servers: Vec<(Child, SocketAddr)>,
+}
+
+impl Bind {
+    pub(crate) fn start(names: &[String], extra_records: &str, lagging_secondary: bool) -> Self {
+        let mut bind = Self { folder: tempfile::tempdir().unwrap(), servers: Vec::new() };
+        let grants: String =
+            names.iter().map(|name| format!("grant dcv-key name _dnsauth.{name}. TXT; ")).collect();
+        let zone = format!(
+            "$TTL 300\n@ SOA ns1 hostmaster 1 5 1 86400 5\n@ NS ns1\n@ NS ns2\nns1 A 127.0.0.1\nns2 A 127.0.0.1\n{extra_records}\n"
+        );
+        let primary = bind.launch("primary", &format!(
+            "zone \"dcv.test\" {{ type primary; file \"dcv.test.zone\"; notify no; update-policy {{ {grants} }}; }};"
+        ), Some(&zone));
+        if lagging_secondary {
+            bind.launch("secondary", &format!(
+                "zone \"dcv.test\" {{ type secondary; file \"dcv.test.zone\"; primaries {{ 127.0.0.1 port {} key \"dcv-key\"; }};
+                 min-refresh-time 1; max-refresh-time 5; min-retry-time 1; max-retry-time 5; }};",
+                primary.port()
+            ), None);
+        }
+        bind
+    }
+
+    fn launch(&mut self, role: &str, zones: &str, zone_file: Option<&str>) -> SocketAddr {
+        let folder = self.folder.path().join(role);
+        std::fs::create_dir(&folder).unwrap();
+        if let Some(text) = zone_file {
+            std::fs::write(folder.join("dcv.test.zone"), text).unwrap();
+        }
+        let port = free_port();
+        let config = format!(
+            "key \"dcv-key\" {{ algorithm hmac-sha256; secret \"{TSIG}\"; }};
+             options {{ directory \"{folder}\"; pid-file none; session-keyfile none; listen-on port {port} {{ 127.0.0.1; }};
+             listen-on-v6 {{ none; }}; recursion no; dnssec-validation no; allow-transfer {{ key \"dcv-key\"; }}; }};
+             controls {{ }}; {zones}",
+            folder = folder.display()
+        );
+        let path = folder.join("named.conf");
+        std::fs::write(&path, config).unwrap();
+        let child = Command::new("named")
+            .args(["-g", "-n", "1", "-c"])
+            .arg(&path)
+            .stderr(std::fs::File::create(folder.join("log")).unwrap())
+            .spawn()
+            .expect("named is missing; install the package bind9");
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        self.servers.push((child, address));
+        eventually("named serves dcv.test", Duration::from_secs(20), || {
+            !dig(address, "dcv.test", "SOA").is_empty()
+        });
+        address
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.servers.iter().map(|(_, address)| *address).collect()
+    }
+
+    pub(crate) fn primary(&self) -> SocketAddr {
+        self.servers[0].1
+    }
+
+    /// The zone's serial: it rises with every change.
+    pub(crate) fn serial(&self) -> String {
+        dig(self.primary(), "dcv.test", "SOA")[0].split(' ').nth(2).unwrap().to_owned()
+    }
+
+    /// The TXT values at `_dnsauth.<name>` of the primary.
+    pub(crate) fn txt(&self, name: &str) -> Vec<String> {
+        let mut texts = dig(self.primary(), &format!("_dnsauth.{name}"), "TXT");
+        texts.iter_mut().for_each(|text| *text = text.trim_matches('"').to_owned());
+        texts.sort();
+        texts
+    }
+}
+
+impl Drop for Bind {
+    fn drop(&mut self) {
+        for (child, _) in &mut self.servers {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// Asks with an independent client.
+fn dig(server: SocketAddr, name: &str, kind: &str) -> Vec<String> {
+    let output = Command::new("dig")
+        .args([
+            "+short",
+            "+norecurse",
+            "+time=1",
+            "+tries=2",
+            "-p",
+            &server.port().to_string(),
+            "@127.0.0.1",
+            name,
+            kind,
+        ])
+        .output()
+        .expect("dig is missing; install the package bind9-dnsutils");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines().filter(|line| !line.starts_with(';')).map(str::to_owned).collect()
+}
+
+/// A folder with a configuration and its secrets, and the binary to run on it.
+pub(crate) struct Agent {
+    folder: TempDir,
+}
+
+impl Agent {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("api.key"), "sandbox-key\n").unwrap();
+        std::fs::write(folder.path().join("tsig.key"), TSIG).unwrap();
+        Self { folder }
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// Writes the configuration for one account and the zone `dcv.test`.
+    pub(crate) fn configure(
+        &self,
+        base_url: &str,
+        servers: &[SocketAddr],
+        orders: &str,
+        account_extra: &str,
+    ) {
+        let dir = self.folder.path().display();
+        let authorities: Vec<_> = servers.iter().map(|server| format!("\"{server}\"")).collect();
+        let text = format!(
+            "[agent]\nstate = \"sqlite://{dir}/state.db\"\nlisten = \"\"\n\
+             [accounts.main]\nbase_url = \"{base_url}\"\ninsecure_http = true\napi_key = {{ file = \"{dir}/api.key\" }}\norders = [{orders}]\n{account_extra}\n\
+             [providers.bind]\nkind = \"rfc2136\"\nzones = [\"dcv.test\"]\nserver = \"{}\"\ntsig = {{ name = \"dcv-key.\", secret = {{ file = \"{dir}/tsig.key\" }} }}\n\
+             [verify]\nresolvers = []\n[verify.authorities]\n\"dcv.test\" = [{}]\n",
+            servers[0],
+            authorities.join(", ")
+        );
+        std::fs::write(self.path("config.toml"), text).unwrap();
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(BINARY);
+        command.arg("--config").arg(self.path("config.toml")).args(arguments);
+        command.stdin(Stdio::null()).env("AWS_EC2_METADATA_DISABLED", "true");
+        command
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
+        Finished::from(self.command(arguments).output().unwrap())
+    }
+
+    /// Starts the daemon; its log goes to a file beside the configuration.
+    pub(crate) fn daemon(&self) -> Daemon {
+        let log = std::fs::File::create(self.path("log")).unwrap();
+        Daemon { child: self.command(&[]).stderr(log).spawn().unwrap() }
+    }
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl From<Output> for Finished {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+/// A running daemon; killed when the test fails.
+pub(crate) struct Daemon {
+    child: Child,
+}
+
+impl Daemon {
+    pub(crate) fn signal(&self, name: &str) {
+        let status =
+            Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
+        assert!(status.success());
+    }
+
+    /// Ends it politely and returns its exit code and how long that took.
+    pub(crate) fn stop(mut self) -> (i32, Duration) {
+        let start = Instant::now();
+        self.signal("TERM");
+        let mut code = None;
+        eventually("the daemon ends", Duration::from_secs(10), || {
+            code = self.child.try_wait().unwrap();
+            code.is_some()
+        });
+        (code.and_then(|status| status.code()).unwrap_or(-1), start.elapsed())
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A simulator that looks at these servers.
+pub(crate) async fn simulator(servers: &[SocketAddr], change: impl FnOnce(&mut CaConfig)) -> CaSimulator {
+    let mut config =
+        CaConfig { authorities: [("dcv.test".to_owned(), servers.to_vec())].into(), ..CaConfig::default() };
+    config.profile.scope = dcv_sandbox::ca::Scope::Fqdn;
+    change(&mut config);
+    CaSimulator::start(config).await.unwrap()
+}
+
+pub(crate) fn list(ids: &[u64]) -> String {
+    ids.iter().map(u64::to_string).collect::<Vec<_>>().join(", ")
+}
+
+pub(crate) fn read(path: &Path) -> String {
+    let mut text = String::new();
+    let _ = std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text));
+    text
+}
