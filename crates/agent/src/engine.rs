@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use dcv_core::{Decision, Facts, FailureClass, Outcome, Reason, Step, decide};
+use dcv_core::{Decision, Facts, Outcome, Reason, Step, decide};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::{
@@ -241,7 +241,8 @@ fn settled(facts: &Facts, reason: Reason) -> bool {
     match reason.outcome() {
         Outcome::Done | Outcome::Blocked | Outcome::Setup => true,
         Outcome::Bug => {
-            facts.failure.as_ref().is_some_and(|f| f.class == FailureClass::Bug && f.count >= BUG_PATIENCE)
+            let tried = facts.failure.as_ref().map_or(0, |failure| failure.count);
+            reason == Reason::ValueUnfit || tried >= BUG_PATIENCE
         }
         Outcome::Open => false,
     }

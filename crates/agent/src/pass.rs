@@ -100,10 +100,7 @@ impl World {
             Class::Throttled | Class::Transient => {
                 Learned::Failed { class: FailureClass::Later, detail, retry_after: wait }
             }
-            Class::Undecodable => {
-                warn!(%order, label = error.label(), "{detail}");
-                Learned::Failed { class: FailureClass::Bug, detail, retry_after: wait }
-            }
+            Class::Undecodable => Learned::Failed { class: FailureClass::Bug, detail, retry_after: wait },
         }
     }
 

@@ -98,10 +98,16 @@ impl Chooser<'_> {
             }
             FailureClass::Setup => self.policy.setup_retry,
             FailureClass::Blocked => self.policy.audit,
-            // The order tells why; it is read once, and if it wants our work all the same, a person is needed.
+            // The order tells why; it is read once. If it wants our work all the same, a person is needed.
             FailureClass::Refused => match &self.facts.order {
-                Some(order) if order.at >= failure.at && order.status.stage() != Stage::Work => return None,
-                Some(order) if order.at >= failure.at => self.policy.audit,
+                Some(order) if order.at >= failure.at => {
+                    let ours = order.status.stage() == Stage::Work
+                        && !matches!(order.method, Some(Method::Other(_)));
+                    if !ours || self.facts.proven {
+                        return None;
+                    }
+                    self.policy.audit
+                }
                 Some(_) | None => {
                     return Some(self.act(Step::ReadOrder, Reason::OrderRefused, failure.detail.clone()));
                 }

@@ -105,14 +105,13 @@ impl Reason {
         match self {
             Self::Validated | Self::WaitingForDigicert => Outcome::Done,
             Self::SetupRefused => Outcome::Setup,
-            Self::Unexpected => Outcome::Bug,
+            Self::Unexpected | Self::ValueUnfit => Outcome::Bug,
             Self::OrderRefused
             | Self::OrderClosed
             | Self::WaitingForApproval
             | Self::StatusUnknown
             | Self::MethodUnsupported
             | Self::NoScopes
-            | Self::ValueUnfit
             | Self::NoProvider
             | Self::ForeignCname
             | Self::BadDelegation => Outcome::Blocked,

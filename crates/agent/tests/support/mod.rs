@@ -1,5 +1,7 @@
 //! What the end-to-end tests stand on: a real BIND, the simulator, and the real binary as a process of its own.
 
+#![expect(dead_code, reason = "each test file uses a part of it")]
+
 use std::{
     io::Read as _,
     net::{SocketAddr, TcpListener, UdpSocket},
@@ -71,6 +73,16 @@ impl Bind {
         if let Some(text) = zone_file {
             std::fs::write(folder.join("dcv.test.zone"), text).unwrap();
         }
+        // Between our finding a port free and named's taking it, another process may have it; then another one is tried.
+        for _ in 0..10 {
+            if let Some(address) = self.serve(&folder, zones) {
+                return address;
+            }
+        }
+        panic!("named does not start: {}", read(&folder.join("log")));
+    }
+
+    fn serve(&mut self, folder: &Path, zones: &str) -> Option<SocketAddr> {
         let port = free_port();
         let config = format!(
             "key \"dcv-key\" {{ algorithm hmac-sha256; secret \"{TSIG}\"; }};
@@ -81,18 +93,25 @@ impl Bind {
         );
         let path = folder.join("named.conf");
         std::fs::write(&path, config).unwrap();
-        let child = Command::new("named")
+        let mut child = Command::new("named")
             .args(["-g", "-n", "1", "-c"])
             .arg(&path)
             .stderr(std::fs::File::create(folder.join("log")).unwrap())
             .spawn()
             .expect("named is missing; install the package bind9");
         let address = SocketAddr::from(([127, 0, 0, 1], port));
-        self.servers.push((child, address));
-        eventually("named serves dcv.test", Duration::from_secs(20), || {
-            !dig(address, "dcv.test", "SOA").is_empty()
+        let mut taken = false;
+        eventually("named serves dcv.test", Duration::from_secs(30), || {
+            taken = read(&folder.join("log")).contains("address in use");
+            taken || !dig(address, "dcv.test", "SOA").is_empty()
         });
-        address
+        if taken {
+            let _ = child.kill();
+            let _ = child.wait();
+            return None;
+        }
+        self.servers.push((child, address));
+        Some(address)
     }
 
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
@@ -132,8 +151,8 @@ fn dig(server: SocketAddr, name: &str, kind: &str) -> Vec<String> {
         .args([
             "+short",
             "+norecurse",
-            "+time=1",
-            "+tries=2",
+            "+time=2",
+            "+tries=5",
             "-p",
             &server.port().to_string(),
             "@127.0.0.1",

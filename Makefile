@@ -1,0 +1,51 @@
+# The same targets serve a contributor and CI. `make demo` and `make test` are all a newcomer needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+# Test tools from PyPI live in a folder of their own, so that no system package is touched.
+TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dcv-agent-tools
+export PATH := $(TOOLS)/bin:$(PATH)
+export CARGO_TERM_COLOR ?= auto
+
+AGENT := target/debug/dcv-agent
+
+.PHONY: help demo test setup-build setup format lint unit docs deploy-check licences release
+
+help: ## Show this list
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: setup-build ## Build, and watch three orders being validated on an embedded simulator
+	cargo run --quiet --package dcv-agent -- demo
+
+test: setup format lint unit docs deploy-check ## Install the test servers and run everything
+
+setup-build:
+	@deploy/setup.sh build
+
+setup:
+	@deploy/setup.sh test "$(TOOLS)"
+
+format: ## Check the format
+	cargo fmt --all --check
+
+lint: ## Clippy, with all features and with none
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo clippy --package dcv-agent --no-default-features --features rfc2136 -- -D warnings
+
+unit: ## All tests, doctests included
+	cargo test --workspace
+
+docs: ## The documentation, warnings denied
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+deploy-check: ## Unit file, container image, manifests, cron
+	cargo build --package dcv-agent
+	deploy/check.sh $(AGENT)
+
+licences: ## Licences, bans and sources; needs cargo-deny
+	cargo deny check licenses bans sources
+
+release: ## The binary to install: target/release/dcv-agent
+	cargo build --release --package dcv-agent

@@ -1,0 +1,263 @@
+//! Bad input: one clear message, the documented exit code, and no change anywhere.
+
+mod support;
+
+use std::time::Duration;
+
+use dcv_sandbox::ca::{ApiKey, CaSimulator, ExpirationDate, Fault, FaultKind, OrderSpec};
+
+use self::support::{Agent, Bind, Finished, TSIG, list, simulator};
+
+const HOST: &str = "h1.dcv.test";
+
+/// A simulator, a BIND and an agent with one order, all of them right so far.
+struct Scene {
+    bind: Bind,
+    ca: CaSimulator,
+    agent: Agent,
+    order: u64,
+}
+
+impl Scene {
+    async fn set() -> Self {
+        let bind = Bind::start(&[HOST.to_owned()], "gone CNAME nowhere.invalid.", false);
+        let ca = simulator(&bind.addresses(), |_| {}).await;
+        let order = ca.place(OrderSpec::dv([HOST]));
+        let agent = Agent::new();
+        agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "timeout_seconds = 2");
+        Self { bind, ca, agent, order }
+    }
+
+    /// Changes the configuration's text.
+    fn edit(&self, from: &str, to: &str) {
+        let path = self.agent.path("config.toml");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {text}");
+        std::fs::write(path, text.replace(from, to)).unwrap();
+    }
+
+    /// Runs once, and sees that the zone did not change.
+    fn once(&self) -> Finished {
+        let serial = self.bind.serial();
+        let run = self.agent.run(&["--once", "--timeout", "6s"]);
+        assert_eq!(self.bind.serial(), serial, "the zone was changed: {run:?}");
+        run
+    }
+
+    fn expect(&self, code: i32, message: &str) {
+        let run = self.once();
+        assert_eq!(run.code, code, "{run:?}");
+        let said = format!("{}{}", run.out, run.err);
+        assert!(said.contains(message), "{message:?} is not in {said}");
+        assert!(!said.contains(TSIG) && !said.contains("sandbox-key"), "a secret was shown: {said}");
+    }
+}
+
+#[test]
+fn every_mistake_in_a_configuration_is_named_at_once_with_its_line() {
+    let agent = Agent::new();
+    let text = "[agent]\nstate = \"mysql://x\"\nlisten = \"here\"\n[accounts.main]\napi_kye = { file = \"k\" }\nplatform = \"mars\"\n\
+                orders = [1, 1, { id = 2, scopes = [\"a..b\"] }]\n[providers.one]\nkind = \"rfc2136\"\nzones = [\"example.com\"]\nserver = \"192.0.2.1:53\"\n\
+                tsig = { name = \"k.\", secret = { env = \"X\", file = \"y\" } }\n[providers.two]\nkind = \"rfc2136\"\nzones = [\"Example.com\"]\nserver = \"192.0.2.2:53\"\n\
+                tsig = { name = \"k.\", secrte = { env = \"X\" } }\n[records]\nttl = 0\n";
+    std::fs::write(agent.path("config.toml"), text).unwrap();
+    let run = agent.run(&["check"]);
+    assert_eq!(run.code, 78, "{run:?}");
+    for expected in [
+        "config.toml:2: agent.state",
+        "config.toml:3: agent.listen",
+        "config.toml:5: accounts.main.api_kye: unknown key; did you mean \"api_key\"?",
+        "config.toml:6: accounts.main.platform",
+        "order 1 stands here twice",
+        "a..b",
+        "did you mean \"secret\"?",
+        "records.ttl",
+    ] {
+        assert!(run.err.contains(expected), "{expected:?} is not in {}", run.err);
+    }
+}
+
+#[test]
+fn two_providers_for_one_zone_are_refused() {
+    let agent = Agent::new();
+    agent.configure("http://127.0.0.1:1/services/v2", &["127.0.0.1:1".parse().unwrap()], "1", "");
+    let path = agent.path("config.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let second = "[providers.other]\nkind = \"rfc2136\"\nzones = [\"DCV.test.\"]\nserver = \"127.0.0.1:1\"\ntsig = { name = \"k.\", secret = { env = \"X\" } }\n";
+    std::fs::write(&path, text + second).unwrap();
+    let run = agent.run(&["check"]);
+    assert_eq!(run.code, 78);
+    assert!(run.err.contains("dcv.test is claimed by bind as well"), "{}", run.err);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_named() {
+    let agent = Agent::new();
+    let missing = agent.run(&["--once"]);
+    assert_eq!(missing.code, 78);
+    assert!(missing.err.contains("config.toml: cannot be read: No such file"), "{}", missing.err);
+    std::fs::write(agent.path("config.toml"), "[agent\n").unwrap();
+    let malformed = agent.run(&["--once"]);
+    assert_eq!(malformed.code, 78);
+    assert!(malformed.err.contains("is not TOML") && malformed.err.contains("line 1"), "{}", malformed.err);
+    assert_eq!(agent.run(&["--no-such-flag"]).code, 64);
+    assert_eq!(agent.run(&["--help"]).code, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ca_refuses() {
+    let scene = Scene::set().await;
+    let order = scene.order.to_string();
+    scene.edit(&order, "999999");
+    scene.expect(1, "not_found|order");
+    scene.edit("999999", &order);
+
+    std::fs::write(scene.agent.path("api.key"), "wrong").unwrap();
+    scene.expect(78, "API key");
+    std::fs::write(scene.agent.path("api.key"), "").unwrap();
+    scene.expect(78, "is empty");
+    std::fs::write(scene.agent.path("api.key"), "sandbox-key").unwrap();
+
+    scene.ca.set_keys(vec![ApiKey::view_only("sandbox-key")]);
+    scene.expect(78, "permission");
+    scene.ca.set_keys(vec![ApiKey::full("sandbox-key")]);
+
+    let by_email = scene.ca.place(OrderSpec::dv([HOST]).method("email"));
+    scene.edit(&format!("[{order}]"), &format!("[{by_email}]"));
+    scene.expect(1, "method-unsupported");
+    // With its scopes configured the order is not read first, and the refusal leads to the same answer.
+    scene.edit(&format!("[{by_email}]"), &format!("[{{ id = {by_email}, scopes = [\"{HOST}\"] }}]"));
+    scene.expect(1, "method-unsupported");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_server_refuses() {
+    let scene = Scene::set().await;
+    std::fs::write(scene.agent.path("tsig.key"), "d3Jvbmctc2VjcmV0LXdyb25nLXNlY3JldC0wMDAwMDA=").unwrap();
+    scene.expect(78, "BADSIG");
+    std::fs::write(scene.agent.path("tsig.key"), "not base64!").unwrap();
+    scene.expect(78, "not base64");
+    std::fs::write(scene.agent.path("tsig.key"), TSIG).unwrap();
+
+    scene.edit("name = \"dcv-key.\"", "name = \"other-key.\"");
+    scene.expect(78, "BADKEY");
+    scene.edit("name = \"other-key.\"", "name = \"dcv-key.\"");
+
+    // The order's second name is not granted to the key.
+    let other = scene.ca.place(OrderSpec::dv(["h2.dcv.test"]));
+    scene.edit(&format!("[{}]", scene.order), &format!("[{other}]"));
+    scene.expect(78, "REFUSED");
+    let elsewhere = scene.ca.place(OrderSpec::dv(["h1.example.net"]));
+    scene.edit(&format!("[{other}]"), &format!("[{elsewhere}]"));
+    // The intent to publish the other one is rightly remembered; this is another agent's story.
+    std::fs::remove_file(scene.agent.path("state.db")).unwrap();
+    scene.edit("\"dcv.test\" = ", "\"example.net\" = ");
+    scene.edit("zones = [\"dcv.test\"]", "zones = [\"example.net\"]");
+    scene.expect(75, "example.net");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_name_server_that_is_down_is_waited_for() {
+    let scene = Scene::set().await;
+    scene.edit(&format!("server = \"{}\"", scene.bind.primary()), "server = \"127.0.0.1:1\"");
+    scene.expect(75, "does not answer");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_answers_of_the_ca_change_nothing() {
+    let scene = Scene::set().await;
+    for (kind, code, message) in [
+        (FaultKind::GarbageJson, 70, "makes no sense"),
+        (FaultKind::Http502, 75, "502"),
+        (FaultKind::CutConnection, 75, "broke off"),
+        (FaultKind::silence(Duration::from_secs(120)), 75, "in time"),
+        (FaultKind::HugeBody { bytes: 50 << 20 }, 70, "longer than"),
+    ] {
+        scene.ca.clear_faults();
+        scene.ca.fault(Fault::always(kind));
+        scene.expect(code, message);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_values_are_not_published() {
+    let scene = Scene::set().await;
+    for value in ["two words", "quo\"ted", "back\\slash", "bell\u{7}", &"x".repeat(300), "ünicode"] {
+        scene.ca.alter_profile(|profile| profile.value_literal = Some(value.to_owned()));
+        scene.expect(70, "random value");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn odd_dates_neither_stop_nor_hurry_anything() {
+    let scene = Scene::set().await;
+    scene.ca.alter_profile(|profile| {
+        profile.expiration_date = ExpirationDate::Literal("2001-01-01T00:00:00Z".into())
+    });
+    scene.expect(75, "value-expired");
+    let calls = scene.ca.stats().total;
+    assert!(calls < 12, "{calls} calls within six seconds for a value that stays expired");
+    for date in [
+        ExpirationDate::Absent,
+        ExpirationDate::Literal("9999-12-31T23:59:59Z".into()),
+        ExpirationDate::Literal("soon".into()),
+    ] {
+        let order = scene.ca.place(OrderSpec::dv([HOST]));
+        scene.edit("orders = [", &format!("orders = [{order}]\n# ["));
+        scene.ca.alter_profile(|profile| profile.expiration_date = date.clone());
+        let run = scene.agent.run(&["--once", "--timeout", "20s"]);
+        assert_eq!(run.code, 0, "{date:?}: {run:?}");
+        scene.edit(&format!("orders = [{order}]\n# ["), "orders = [");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_state_file_that_cannot_be_used_stops_everything_before_it_starts() {
+    let scene = Scene::set().await;
+    let state = scene.agent.path("state.db");
+    std::fs::write(&state, "this is no database, and long enough to be looked at as one".repeat(100))
+        .unwrap();
+    scene.expect(78, "state.db");
+    std::fs::remove_file(&state).unwrap();
+
+    std::fs::create_dir(&state).unwrap();
+    scene.expect(78, "state.db");
+    std::fs::remove_dir(&state).unwrap();
+
+    scene.edit("state.db", "no/such/folder/state.db");
+    scene.expect(78, "state.db");
+    assert_eq!(scene.ca.stats().total, 0, "the CA was called without a journal");
+}
+
+/// A foreign CNAME at the validation name that leads nowhere is refused and explained.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_cname_is_refused_and_explained() {
+    let bind = Bind::start(&[HOST.to_owned()], "_dnsauth.h1 CNAME nowhere.example.invalid.", false);
+    let ca = simulator(&bind.addresses(), |_| {}).await;
+    let order = ca.place(OrderSpec::dv([HOST]));
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "");
+    let serial = bind.serial();
+    let run = agent.run(&["--once", "--timeout", "20s"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    assert!(run.out.contains("foreign-cname") && run.out.contains("nowhere.example.invalid"), "{}", run.out);
+    let explained = agent.run(&["explain", &order.to_string()]);
+    assert_eq!(explained.code, 1);
+    assert!(explained.out.contains("foreign-cname"), "{}", explained.out);
+    assert_eq!(bind.serial(), serial);
+}
+
+/// A delegation into a configured zone is followed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delegating_cname_is_followed() {
+    let bind = Bind::start(&["target".to_owned() + ".dcv.test"], "_dnsauth.h1 CNAME _dnsauth.target", false);
+    let ca = simulator(&bind.addresses(), |_| {}).await;
+    let order = ca.place(OrderSpec::dv([HOST]));
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "");
+    let planned = agent.run(&["plan"]);
+    assert!(planned.out.contains("add TXT _dnsauth.target.dcv.test"), "{planned:?}");
+    let run = agent.run(&["--once", "--timeout", "20s"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert_eq!(bind.txt("target.dcv.test"), [""; 0]);
+}

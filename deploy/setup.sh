@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs what is missing on a Debian machine: `setup.sh build`, or `setup.sh test FOLDER` for the test servers too.
+set -euo pipefail
+
+build=(gcc:gcc make:make)
+# Commands, each with the package that brings it.
+test=(
+  named:bind9 dig:bind9-dnsutils rndc-confgen:bind9-utils
+  systemd-analyze:systemd systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2
+  podman:podman buildah:buildah runc:runc curl:curl python3:python3
+)
+
+missing=()
+want() {
+  local pair
+  for pair in "$@"; do
+    command -v "${pair%%:*}" >/dev/null || PATH=$PATH:/usr/sbin:/sbin command -v "${pair%%:*}" >/dev/null || missing+=("${pair#*:}")
+  done
+}
+
+want "${build[@]}"
+[ "$1" = build ] || want "${test[@]}"
+if [ "$1" = test ]; then
+  python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+  echo "installing: ${missing[*]}"
+  root=()
+  [ "$(id -u)" = 0 ] || root=(sudo)
+  "${root[@]}" apt-get update -qq
+  "${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+fi
+
+if [ "$1" = test ]; then
+  tools=$2
+  # ministack is a mock of Route 53 with atomic batches; PyYAML reads the Kubernetes manifests.
+  if ! { command -v ministack >/dev/null && "$tools/bin/python3" -c 'import yaml' 2>/dev/null; }; then
+    echo "installing the mock of Route 53 into $tools"
+    python3 -m venv "$tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check 'ministack==1.5.33' 'pyyaml>=6'
+  fi
+fi
