@@ -1,0 +1,218 @@
+//! The rules of `decide`, each in one line of a table: facts, then the step and the reason they lead to.
+
+use std::collections::BTreeMap;
+
+use dcv_core::{
+    Answer, Asked, Because, Decision, DomainName, Facts, FailureClass, Guarded, Held, Learned, Location,
+    Method, OrderFacts, OrderStatus, Outcome, Policy, RandomValue, Reason, ScopeFacts, Sighting, Site, Step,
+    Token, Unfit, Vantage, VantageKind, decide,
+};
+use jiff::{SignedDuration, Timestamp};
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+const VALUE: &str = "q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls";
+
+fn scope() -> DomainName {
+    "example.com".parse().unwrap()
+}
+
+fn site() -> Site {
+    Guarded::direct(&scope(), scope()).unwrap()
+}
+
+fn value(text: &str) -> RandomValue {
+    RandomValue::new(text).unwrap()
+}
+
+fn ago(seconds: i64) -> Timestamp {
+    NOW - SignedDuration::from_secs(seconds)
+}
+
+fn days(days: i64) -> Timestamp {
+    NOW + SignedDuration::from_hours(24 * days)
+}
+
+/// Facts by small named steps, each upon the one before.
+fn unknown() -> Facts {
+    Facts::for_scopes([scope()])
+}
+
+fn with_order(facts: Facts, status: OrderStatus, method: Method) -> Facts {
+    let scopes = vec![ScopeFacts { name: scope(), approved: false }];
+    Facts { order: Some(OrderFacts { at: ago(60), status, method: Some(method), scopes }), ..facts }
+}
+
+fn with_value(expires: Option<Timestamp>) -> Facts {
+    Facts {
+        token: Some(Token { value: Ok(value(VALUE)), expires, requested: ago(60), stale_answers: 0 }),
+        ..unknown()
+    }
+}
+
+fn located() -> Facts {
+    Facts {
+        located: [(scope(), Location::At(site()))].into(),
+        located_at: Some(ago(50)),
+        ..with_value(Some(days(30)))
+    }
+}
+
+fn published() -> Facts {
+    Facts { held: vec![Held { site: site(), value: value(VALUE), applied: Some(ago(40)) }], ..located() }
+}
+
+fn seen(shown: &[&str], at: Timestamp) -> Facts {
+    let vantage =
+        Vantage { server: "ns1".into(), address: ([192, 0, 2, 1], 53).into(), kind: VantageKind::Authority };
+    let answer = Answer::Txt(shown.iter().map(|&text| text.to_owned()).collect());
+    let sightings: BTreeMap<_, _> = [(scope(), vec![Sighting { vantage, at, answer }])].into();
+    Facts { sightings, looked_at: Some(at), looks: 3, ..published() }
+}
+
+fn failed(step: Step, class: FailureClass, seconds_ago: i64) -> Facts {
+    let mut facts = published();
+    facts.learn(&step, Learned::Failed { class, detail: "no".into(), retry_after: None }, ago(seconds_ago));
+    facts
+}
+
+#[test]
+fn the_rules() {
+    use Reason as R;
+    let both = vec![
+        Held { site: site(), value: value("old"), applied: Some(ago(9000)) },
+        Held { site: site(), value: value(VALUE), applied: Some(ago(40)) },
+    ];
+    let asked = Some(Asked { at: ago(1), count: 1, said: "not found".into() });
+    let blocked = Location::Blocked(Because::new(R::ForeignCname, "somebody's"));
+    let unfit = Token { value: Err(Unfit("bad".into())), expires: None, requested: ago(5), stale_answers: 0 };
+    let work = OrderStatus::Pending;
+    let txt = Method::DnsTxt;
+    let table: Vec<(&str, Facts, &str, Reason)> = vec![
+        ("nothing known, no scopes", Facts::default(), "read-order", R::OrderUnread),
+        ("scopes configured", unknown(), "request-value", R::ValueMissing),
+        ("another method", with_order(unknown(), work.clone(), "email".into()), "rest", R::MethodUnsupported),
+        (
+            "needs approval",
+            with_order(published(), OrderStatus::NeedsApproval, txt.clone()),
+            "rest",
+            R::WaitingForApproval,
+        ),
+        ("unknown status", with_order(published(), "odd".into(), txt.clone()), "rest", R::StatusUnknown),
+        (
+            "issued, still held",
+            with_order(published(), OrderStatus::Issued, txt.clone()),
+            "retract",
+            R::TidyUp,
+        ),
+        ("issued", with_order(unknown(), OrderStatus::Issued, txt.clone()), "rest", R::Validated),
+        ("canceled", with_order(unknown(), OrderStatus::Canceled, txt.clone()), "rest", R::OrderClosed),
+        ("canceled, still held", with_order(published(), OrderStatus::Canceled, txt), "retract", R::TidyUp),
+        ("out of the configuration", Facts { retired: true, ..published() }, "retract", R::TidyUp),
+        (
+            "proven, OV",
+            Facts { proven: true, ..with_order(unknown(), work, Method::DnsTxt) },
+            "rest",
+            R::WaitingForDigicert,
+        ),
+        ("unfit value", Facts { token: Some(unfit), ..unknown() }, "rest", R::ValueUnfit),
+        ("value, no site", with_value(Some(days(30))), "locate", R::SiteUnknown),
+        ("value without a date", with_value(None), "locate", R::SiteUnknown),
+        ("value until 9999", with_value(Some(Timestamp::MAX)), "locate", R::SiteUnknown),
+        ("value long expired", with_value(Some(ago(3600))), "request-value", R::ValueExpired),
+        (
+            "inside the margin since before it",
+            Facts {
+                token: Some(Token { requested: ago(86_400 * 2), ..with_value(Some(days(2))).token.unwrap() }),
+                ..unknown()
+            },
+            "request-value",
+            R::ValueExpiring,
+        ),
+        ("inside the margin, confirmed", with_value(Some(days(2))), "locate", R::SiteUnknown),
+        (
+            "foreign alias",
+            Facts { located: [(scope(), blocked)].into(), ..located() },
+            "rest",
+            R::ForeignCname,
+        ),
+        ("site known", located(), "publish", R::Unpublished),
+        (
+            "only intended",
+            Facts { held: vec![Held { applied: None, ..published().held.remove(0) }], ..located() },
+            "publish",
+            R::Unpublished,
+        ),
+        ("published", published(), "look", R::Propagating),
+        ("lagging", seen(&["other"], NOW), "rest", R::Propagating),
+        ("visible", seen(&["other", VALUE], ago(1)), "ask-ca", R::Visible),
+        ("visible a while ago", seen(&[VALUE], ago(60)), "look", R::Visible),
+        ("asked just now", Facts { asked: asked.clone(), ..seen(&[VALUE], ago(1)) }, "rest", R::WaitingForCa),
+        (
+            "replaced, new one not checked",
+            Facts { held: both.clone(), ..seen(&[VALUE], ago(1)) },
+            "ask-ca",
+            R::Visible,
+        ),
+        (
+            "replaced and checked",
+            Facts { held: both, asked, ..seen(&[VALUE], ago(1)) },
+            "retract",
+            R::Superseded,
+        ),
+        ("failed just now", failed(Step::AskCa, FailureClass::Later, 0), "rest", R::BackingOff),
+        ("failed a while ago", failed(Step::AskCa, FailureClass::Later, 60), "look", R::Propagating),
+        ("key refused", failed(Step::AskCa, FailureClass::Setup, 60), "rest", R::SetupRefused),
+        ("undecodable", failed(Step::AskCa, FailureClass::Bug, 0), "rest", R::Unexpected),
+        (
+            "refused, order unread",
+            failed(Step::RequestValue, FailureClass::Refused, 9),
+            "read-order",
+            R::OrderRefused,
+        ),
+    ];
+    for (what, facts, step, reason) in table {
+        let Decision { step: chosen, wake, because } = decide(&facts, &Policy::default(), NOW);
+        assert_eq!((chosen.label(), because.reason), (step, reason), "{what}: {because}");
+        assert!(if step == "rest" { wake > NOW } else { wake == NOW }, "{what}: wakes at {wake}");
+    }
+}
+
+#[test]
+fn a_value_that_has_gone_is_put_back_and_not_sooner_than_the_policy_says() {
+    let drifted = |applied| Facts {
+        held: vec![Held { site: site(), value: value(VALUE), applied: Some(ago(applied)) }],
+        ..seen(&[], ago(1))
+    };
+    assert_eq!(decide(&drifted(60), &Policy::default(), NOW).step.label(), "look");
+    let decision = decide(&drifted(700), &Policy::default(), NOW);
+    assert_eq!((decision.step.label(), decision.because.reason), ("publish", Reason::Drifted));
+}
+
+#[test]
+fn a_rest_never_sleeps_past_the_expiry_of_the_value() {
+    let mut facts = seen(&[VALUE], ago(1));
+    facts.asked = Some(Asked { at: NOW, count: 9, said: "no".into() });
+    let expires = NOW + SignedDuration::from_secs(100);
+    facts.token.as_mut().unwrap().expires = Some(expires);
+    assert_eq!(decide(&facts, &Policy::default(), NOW).wake, expires);
+}
+
+#[test]
+fn a_reissue_forgets_the_value_and_works_again() {
+    let mut facts = with_order(published(), OrderStatus::Issued, Method::DnsTxt);
+    facts.proven = true;
+    let scopes = vec![ScopeFacts { name: scope(), approved: false }];
+    let learned =
+        Learned::Order { status: OrderStatus::ReissuePending, method: Some(Method::DnsTxt), scopes };
+    facts.learn(&Step::ReadOrder, learned, NOW);
+    assert!(!facts.proven && facts.token.is_none());
+    assert_eq!(decide(&facts, &Policy::default(), NOW).step, Step::RequestValue);
+}
+
+#[test]
+fn every_reason_has_a_code_of_its_own_and_only_two_mean_done() {
+    let codes: std::collections::BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+    assert_eq!(codes.len(), Reason::ALL.len());
+    let done: Vec<_> = Reason::ALL.iter().filter(|reason| reason.outcome() == Outcome::Done).collect();
+    assert_eq!(done, [&Reason::Validated, &Reason::WaitingForDigicert]);
+}
