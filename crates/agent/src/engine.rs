@@ -145,6 +145,7 @@ impl Engine {
             tokio::time::sleep(GRACE).await;
         };
         tokio::pin!(stopped);
+        let mut aborted = false;
         loop {
             tokio::select! {
                 ended = slots.join_next() => match ended {
@@ -153,7 +154,8 @@ impl Engine {
                     Some(Err(_)) => {}
                     None => return known,
                 },
-                () = &mut stopped => {
+                () = &mut stopped, if !aborted => {
+                    aborted = true;
                     // Steps that did not end in time are dropped. The journal knows what they may have written.
                     slots.abort_all();
                 }

@@ -1,10 +1,11 @@
 //! The example is the documentation of every key: it has to load.
 
+#![cfg(all(feature = "rfc2136", feature = "route53", feature = "cloudflare"))]
+
 use std::path::Path;
 
 use dcv_agent::config;
 
-#[cfg(all(feature = "rfc2136", feature = "route53", feature = "cloudflare"))]
 #[test]
 fn the_example_loads_and_means_what_it_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config.example.toml");

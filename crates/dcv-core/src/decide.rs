@@ -371,6 +371,14 @@ impl Chooser<'_> {
             if let Some(due) = self.audit_due() {
                 return due;
             }
+            let read = |order: &crate::OrderFacts| !order.scopes.is_empty() || order.at > asked.at;
+            if !self.facts.order.as_ref().is_some_and(read) {
+                return self.act(
+                    Step::ReadOrder,
+                    Reason::AuditDue,
+                    "DigiCert does not find the value; reading at which domains it looks",
+                );
+            }
         }
         let fresh = self.facts.looked_at.is_some_and(|at| after(at, self.policy.sighting_fresh) > self.now);
         if fresh {

@@ -1,5 +1,7 @@
 //! The rules of `decide`, each in one line of a table: facts, then the step and the reason they lead to.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::collections::BTreeMap;
 
 use dcv_core::{

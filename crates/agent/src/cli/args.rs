@@ -79,7 +79,7 @@ pub(super) enum Command {
     Demo,
     /// Run the embedded simulator and name server alone, to try configurations against
     #[cfg(feature = "demo")]
-    Sandbox(super::sandbox::Options),
+    Sandbox(Box<super::sandbox::Options>),
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

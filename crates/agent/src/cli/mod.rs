@@ -56,7 +56,7 @@ async fn dispatch(args: Args) -> Exit {
         #[cfg(feature = "demo")]
         Some(Command::Demo) => demo::run(output).await,
         #[cfg(feature = "demo")]
-        Some(Command::Sandbox(options)) => sandbox::run(options).await,
+        Some(Command::Sandbox(options)) => sandbox::run(*options).await,
     }
 }
 

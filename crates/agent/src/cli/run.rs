@@ -3,7 +3,6 @@
 use std::{
     io::IsTerminal as _,
     path::Path,
-    process::ExitCode,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -253,7 +252,6 @@ fn abort_on_second_signal(mut signals: Signals) {
     tokio::spawn(async move {
         while signals.next().await != Asked::Stop {}
         show::problem("second signal: ending at once");
-        let _ = ExitCode::FAILURE;
         std::process::exit(i32::from(Exit::Later.code()));
     });
 }

@@ -79,7 +79,7 @@ async fn serve(options: Options) -> std::io::Result<()> {
     let sandbox = Sandbox::start(SandboxConfig { ca, dns }).await?;
     let orders: Vec<u64> = specs.map(|spec| sandbox.ca.place(spec)).collect();
     let folder = tempfile::tempdir()?;
-    let files = AgentFiles::in_dir(options.folder.as_deref().unwrap_or(folder.path()));
+    let files = AgentFiles::in_dir(options.folder.as_deref().unwrap_or_else(|| folder.path()));
     sandbox.write_secrets(&files)?;
     let config = sandbox.agent_config(&files, &orders);
     if let Some(folder) = &options.folder {

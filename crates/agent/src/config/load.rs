@@ -90,7 +90,7 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
 /// The file and `conf.d/*.toml` beside it, in the order of their names.
 fn sources(path: &Path) -> Result<Vec<Source>, Problems> {
     let mut paths = vec![path.to_owned()];
-    let folder = path.parent().unwrap_or(Path::new(".")).join("conf.d");
+    let folder = path.parent().unwrap_or_else(|| Path::new(".")).join("conf.d");
     if let Ok(entries) = std::fs::read_dir(&folder) {
         let mut more: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
         more.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));

@@ -135,7 +135,7 @@ impl Config {
         if !(1..=4096).contains(&concurrency) {
             found.push(("agent.concurrency".into(), "is outside 1 to 4096".into()));
         }
-        let ttl = raw.records.ttl.unwrap_or(Ttl::default().as_secs());
+        let ttl = raw.records.ttl.unwrap_or_else(|| Ttl::default().as_secs());
         let ttl = Ttl::from_secs(ttl).unwrap_or_else(|| {
             found.push(("records.ttl".into(), format!("{ttl} is outside 1 to 86400 seconds")));
             Ttl::default()

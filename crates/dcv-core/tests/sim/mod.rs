@@ -1,5 +1,7 @@
 //! The simulated world: discrete events, a seeded generator, no real time.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BinaryHeap},
