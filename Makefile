@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 # Test tools from PyPI live in a folder of their own, so that no system package is touched.
 TOOLS := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/dcv-agent-tools
-export PATH := $(TOOLS)/bin:$(PATH)
+export PATH := $(TOOLS)/bin:$(PATH):/usr/sbin:/sbin
 export CARGO_TERM_COLOR ?= auto
 
 AGENT := target/debug/dcv-agent
