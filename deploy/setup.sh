@@ -21,6 +21,7 @@ want() {
 want "${build[@]}"
 [ "$1" = build ] || want "${test[@]}"
 if [ "$1" = test ]; then
+  [ -s /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 fi
 

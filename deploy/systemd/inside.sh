@@ -1,0 +1,97 @@
+#!/bin/bash
+# The part of the check that runs inside the booted container.
+set -euo pipefail
+. /share/check-lib.sh
+units=/etc/systemd/system
+listen=127.0.0.1:9780
+
+on_exit() {
+    local code=$?
+    [ $code = 0 ] || journalctl --no-pager -n 40 -u 'dcv-agent*' -o short-monotonic || true
+}
+trap on_exit EXIT
+
+show() { systemctl show --value -p "$1" dcv-agent.service; }
+says() { journalctl -o cat -u dcv-agent.service | grep -q "$1"; }
+is() { [ "$(show "$1")" = "$2" ]; }
+
+dcv-agent --version >/dev/null || fail "systemd: the binary does not run in the container; was it built for an older system?"
+
+# A CertCentral and a name server to work against.
+mkdir -p /etc/dcv-agent /run/sandbox
+cat >$units/sandbox.service <<U
+[Service]
+ExecStart=/usr/bin/dcv-agent sandbox --folder /run/sandbox
+U
+cp /share/dcv-agent*.service /share/dcv-agent*.timer $units
+# What differs from the delivered unit: the second secret, and shorter times so that the check is quick.
+mkdir $units/dcv-agent.service.d $units/dcv-agent-once.service.d
+printf '[Service]\nLoadCredential=tsig.key:/etc/dcv-agent/tsig.key\n' |
+    tee $units/dcv-agent-once.service.d/tsig.conf >$units/dcv-agent.service.d/tsig.conf
+printf '[Service]\nWatchdogSec=2\nRestartSec=1\n' >$units/dcv-agent.service.d/quick.conf
+systemctl daemon-reload
+systemctl start sandbox.service
+wait_for 10 "systemd: the sandbox has written its files" test -s /run/sandbox/config.toml
+install -m 0600 /run/sandbox/api.key /etc/dcv-agent/digicert.key
+install -m 0600 /run/sandbox/tsig.key /etc/dcv-agent/tsig.key
+# localhost instead of the address: the resolver of libc has to work under the system call filter too.
+sed -e 's#^state = .*#state = "sqlite:///var/lib/dcv-agent/state.db"#' -e "s#^listen = .*#listen = \"$listen\"#" \
+    -e 's#/run/sandbox/api.key#/run/credentials/dcv-agent.service/digicert.key#' \
+    -e 's#/run/sandbox/tsig.key#/run/credentials/dcv-agent.service/tsig.key#' \
+    -e 's#^base_url = "http://127.0.0.1:#base_url = "http://localhost:#' \
+    /run/sandbox/config.toml >/etc/dcv-agent/config.toml
+cp /etc/dcv-agent/config.toml /run/good.toml
+
+begun=$(now_ms)
+systemctl start dcv-agent.service || fail "systemd: the unit does not start"
+took=$(($(now_ms) - begun))
+[ "$(systemctl is-active dcv-agent)" = active ] && is SubState running || fail "systemd: not active (running)"
+pid=$(show MainPID)
+[ "$(stat -c %U "/proc/$pid")" != root ] || fail "systemd: the agent runs as root"
+[ "$(stat -L -c '%a %u' /var/lib/private/dcv-agent)" = "700 $(stat -c %u "/proc/$pid")" ] ||
+    fail "systemd: the state directory is not the agent's own"
+wait_for 10 "systemd: /readyz answers 200" is_ready $listen
+wait_for 20 "systemd: the order is validated" shows_validated $listen
+ok "systemd: active (running) after $took ms, not as root, /readyz answers, the order is validated"
+
+systemctl reload dcv-agent.service
+wait_for 10 "systemd: the reload is told" says 'configuration reloaded'
+wait_for 10 "systemd: active again after the reload" is ActiveState active
+is MainPID "$pid" || fail "systemd: the reload has started another process"
+wait_for 10 "systemd: /readyz after the reload" is_ready $listen
+echo 'listn = 1' >>/etc/dcv-agent/config.toml
+systemctl reload dcv-agent.service
+wait_for 10 "systemd: a wrong configuration is refused at a reload" says 'going on with the old one'
+wait_for 10 "systemd: active again after the refusal" is ActiveState active
+is MainPID "$pid" && is_ready $listen || fail "systemd: a wrong configuration at a reload ended the agent"
+cp /run/good.toml /etc/dcv-agent/config.toml
+ok "systemd: reload keeps the process, and a wrong configuration keeps the old one"
+
+kill -STOP "$pid"
+restarted() { [ "$(show NRestarts)" -ge 1 ] && is SubState running && ! is MainPID "$pid"; }
+wait_for 20 "systemd: the watchdog restarts an agent that hangs" restarted
+wait_for 10 "systemd: /readyz after the restart" is_ready $listen
+ok "systemd: the watchdog restarts an agent that hangs, NRestarts=$(show NRestarts)"
+
+begun=$(now_ms)
+systemctl stop dcv-agent.service
+took=$(($(now_ms) - begun))
+[ $took -lt 5000 ] || fail "systemd: stop took $took ms"
+is Result success && is ExecMainStatus 0 || fail "systemd: stop: $(show Result), exit $(show ExecMainStatus)"
+ok "systemd: stop takes $took ms and exits 0"
+
+echo 'listn = 1' >>/etc/dcv-agent/config.toml
+! systemctl start dcv-agent.service 2>/dev/null || fail "systemd: started with a wrong configuration"
+# Before a restart the sub-state would be auto-restart, not failed.
+is ExecMainStatus 78 && is SubState failed && is NRestarts 0 ||
+    fail "systemd: wrong configuration: exit $(show ExecMainStatus), $(show SubState), NRestarts=$(show NRestarts)"
+ok "systemd: a wrong configuration exits 78 and is not started again"
+cp /run/good.toml /etc/dcv-agent/config.toml
+
+sed -i 's#/run/credentials/dcv-agent.service/#/run/credentials/dcv-agent-once.service/#' /etc/dcv-agent/config.toml
+systemctl start dcv-agent-once.timer
+[ "$(systemctl show --value -p SubState dcv-agent-once.timer)" = waiting ] || fail "systemd: the timer does not wait"
+systemctl start dcv-agent-once.service || fail "systemd: the single run has failed"
+journalctl -o cat -u dcv-agent-once.service | grep -q 'validated' || fail "systemd: the single run validated nothing"
+ok "systemd: the timer waits, and a single run ends with 0"
+touch /share/done
