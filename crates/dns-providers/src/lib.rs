@@ -6,7 +6,11 @@
 
 #[cfg(feature = "cloudflare")]
 pub mod cloudflare;
-// contract
+pub mod contract;
+#[cfg(any(feature = "route53", feature = "cloudflare"))]
+mod endpoint;
+#[cfg(any(feature = "route53", feature = "cloudflare"))]
+mod pause;
 mod provider;
 mod registry;
 #[cfg(feature = "rfc2136")]

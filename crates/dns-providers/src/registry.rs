@@ -43,12 +43,25 @@ pub enum Settings<S> {
     /// Cloudflare.
     #[cfg(feature = "cloudflare")]
     Cloudflare(crate::cloudflare::CloudflareSettings<S>),
+    /// Never there: a build without any kind has no settings.
+    #[cfg(not(any(feature = "rfc2136", feature = "route53", feature = "cloudflare")))]
+    #[serde(skip)]
+    Nothing {
+        /// Of which there is no value.
+        never: std::convert::Infallible,
+        /// The secrets that it would have.
+        secrets: std::marker::PhantomData<S>,
+    },
 }
 
 /// Builds the provider that the settings describe. Connects to nothing yet.
 ///
 /// # Errors
 /// When a setting cannot be used.
+#[cfg_attr(
+    not(any(feature = "rfc2136", feature = "route53", feature = "cloudflare")),
+    expect(unused_variables, unreachable_code, reason = "a build without any kind has nothing to do")
+)]
 pub async fn build(name: &str, settings: Settings<Secret>) -> Result<Arc<dyn DnsProvider>, Error> {
     Ok(match settings {
         #[cfg(feature = "rfc2136")]
@@ -57,5 +70,41 @@ pub async fn build(name: &str, settings: Settings<Secret>) -> Result<Arc<dyn Dns
         Settings::Route53(settings) => Arc::new(crate::route53::Route53::new(name, settings).await?),
         #[cfg(feature = "cloudflare")]
         Settings::Cloudflare(settings) => Arc::new(crate::cloudflare::Cloudflare::new(name, settings)?),
+        #[cfg(not(any(feature = "rfc2136", feature = "route53", feature = "cloudflare")))]
+        Settings::Nothing { never, .. } => match never {},
     })
+}
+
+impl<S> Settings<S> {
+    /// The same settings with other secrets: references become sources.
+    #[cfg_attr(
+        not(any(feature = "rfc2136", feature = "route53", feature = "cloudflare")),
+        expect(unused_variables, reason = "a build without any kind has nothing to do")
+    )]
+    pub fn map_secrets<T>(self, secret: impl Fn(S) -> T) -> Settings<T> {
+        match self {
+            #[cfg(feature = "rfc2136")]
+            Self::Rfc2136(settings) => Settings::Rfc2136(settings.map_secrets(secret)),
+            #[cfg(feature = "route53")]
+            Self::Route53(settings) => Settings::Route53(settings.map_secrets(secret)),
+            #[cfg(feature = "cloudflare")]
+            Self::Cloudflare(settings) => Settings::Cloudflare(settings.map_secrets(secret)),
+            #[cfg(not(any(feature = "rfc2136", feature = "route53", feature = "cloudflare")))]
+            Self::Nothing { never, .. } => match never {},
+        }
+    }
+
+    /// Every secret, for a check that all of them can be read.
+    pub fn secrets(&self) -> Vec<&S> {
+        match self {
+            #[cfg(feature = "rfc2136")]
+            Self::Rfc2136(settings) => settings.secrets(),
+            #[cfg(feature = "route53")]
+            Self::Route53(settings) => settings.secrets(),
+            #[cfg(feature = "cloudflare")]
+            Self::Cloudflare(settings) => settings.secrets(),
+            #[cfg(not(any(feature = "rfc2136", feature = "route53", feature = "cloudflare")))]
+            Self::Nothing { never, .. } => match *never {},
+        }
+    }
 }

@@ -48,6 +48,17 @@ pub struct Rfc2136Settings<S> {
     pub tsig: Tsig<S>,
 }
 
+impl<S> Rfc2136Settings<S> {
+    pub(crate) fn map_secrets<T>(self, secret: impl Fn(S) -> T) -> Rfc2136Settings<T> {
+        let Tsig { name, algorithm, secret: old } = self.tsig;
+        Rfc2136Settings { server: self.server, tsig: Tsig { name, algorithm, secret: secret(old) } }
+    }
+
+    pub(crate) fn secrets(&self) -> Vec<&S> {
+        vec![&self.tsig.secret]
+    }
+}
+
 /// A TSIG key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -229,11 +240,12 @@ impl Rfc2136 {
 
     /// Success counts only when the reply is signed with our key; an unsigned refusal is believed as a hint.
     fn verify(&self, zone: &Zone, reply: &DnsResponse, mut verifier: TSigVerifier) -> Result<(), Error> {
+        let tsig = reply.signature().and_then(|signature| signature.data.error);
         match verifier.verify(reply.as_buffer()) {
             Ok(reply) if reply.response_code == ResponseCode::NoError => Ok(()),
-            Ok(reply) => Err(self.refused(reply.response_code, None, zone.name.as_str())),
+            // BADTIME is the one TSIG error whose answer is signed (RFC 8945 section 5.2.3).
+            Ok(reply) => Err(self.refused(reply.response_code, tsig, zone.name.as_str())),
             Err(error) => {
-                let tsig = reply.signature().and_then(|signature| signature.data.error);
                 if reply.response_code == ResponseCode::NoError {
                     return Err(Error::new(
                         Class::Setup,

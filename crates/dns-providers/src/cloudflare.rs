@@ -1,0 +1,267 @@
+//! Cloudflare.
+//!
+//! Cloudflare keeps each value as a record of its own, with an id. Values are found by name, type and content in a
+//! fresh listing before every change, never by a remembered id, and a batch is one database transaction: when one of
+//! its deletions or additions was overtaken by somebody else, the whole batch fails and is planned again.
+
+mod api;
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Mutex,
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use dcv_core::{Change, DomainName, RecordData, Site};
+use serde::Deserialize;
+
+use self::api::{Api, Batch, NO_ZONE, OVERTAKEN, Post, Record};
+use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone, pause::jittered};
+
+/// The smallest time to live outside the Enterprise plan.
+const MIN_TTL: u32 = 60;
+/// Stands for "automatic", which is served as five minutes.
+const AUTOMATIC: u32 = 1;
+/// Most operations of a batch on the Free plan.
+const BATCH: usize = 200;
+/// How often a batch is planned anew because somebody else changed a name of it.
+const TRIES: u32 = 8;
+
+/// `[providers.<name>]` of kind `cloudflare`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, bound = "S: Deserialize<'de>")]
+pub struct CloudflareSettings<S> {
+    /// An API token (not the global key) that may edit the zone's DNS.
+    pub api_token: S,
+    /// Another API address, for a stand-in.
+    #[serde(default = "production")]
+    pub base_url: String,
+}
+
+impl<S> CloudflareSettings<S> {
+    pub(crate) fn map_secrets<T>(self, secret: impl Fn(S) -> T) -> CloudflareSettings<T> {
+        CloudflareSettings { api_token: secret(self.api_token), base_url: self.base_url }
+    }
+
+    pub(crate) fn secrets(&self) -> Vec<&S> {
+        vec![&self.api_token]
+    }
+}
+
+fn production() -> String {
+    "https://api.cloudflare.com/client/v4/".to_owned()
+}
+
+/// A Cloudflare account, as far as its token reaches.
+pub struct Cloudflare {
+    name: String,
+    api: Api,
+    ids: Mutex<HashMap<Zone, String>>,
+}
+
+impl std::fmt::Debug for Cloudflare {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cloudflare").field("name", &self.name).field("api", &self.api).finish_non_exhaustive()
+    }
+}
+
+impl Cloudflare {
+    /// A provider with the settings' token; connects to nothing yet.
+    ///
+    /// # Errors
+    /// When the address cannot be used or would carry the token in the clear.
+    pub fn new(name: &str, settings: CloudflareSettings<Secret>) -> Result<Self, Error> {
+        let api = Api::new(settings.base_url, settings.api_token)?;
+        Ok(Self { name: name.to_owned(), api, ids: Mutex::default() })
+    }
+
+    /// The zone's id. One that the operator gave is compared with its name once, for a record written under another
+    /// zone's id would be created below that zone: `_dnsauth.example.com.example.org`.
+    async fn id(&self, zone: &Zone) -> Result<String, Error> {
+        if let Some(id) = self.remembered().get(zone) {
+            return Ok(id.clone());
+        }
+        let id = match &zone.id {
+            Some(id) => {
+                self.api.check_zone(id, &zone.name).await?;
+                id.clone()
+            }
+            None => self.api.find_zone(&zone.name).await?,
+        };
+        self.remembered().insert(zone.clone(), id.clone());
+        Ok(id)
+    }
+
+    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<Zone, String>> {
+        self.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// A zone that was removed and added again has another id.
+    fn forget_if_gone(&self, zone: &Zone, error: Error) -> Error {
+        if error.label() == NO_ZONE {
+            self.remembered().remove(zone);
+        }
+        error
+    }
+
+    async fn replace(&self, id: &str, changes: &[Change]) -> Result<(), Error> {
+        let owners: BTreeSet<&DomainName> = changes.iter().map(|change| change.site().owner()).collect();
+        let mut steps = Vec::new();
+        for owner in owners {
+            let held = self.api.records(id, owner).await?;
+            let here = changes.iter().filter(|change| change.site().owner() == owner);
+            steps.push(plan(owner, held, here)?);
+        }
+        for batch in batches(steps) {
+            self.api.send(id, &batch).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl DnsProvider for Cloudflare {
+    async fn probe(&self, zone: &Zone) -> Result<Probe, Error> {
+        let id = self.id(zone).await?;
+        self.api.records(&id, &zone.name).await.map_err(|error| self.forget_if_gone(zone, error))?;
+        Ok(Probe { detail: format!("zone {id} holds {}, and the token may read its records", zone.name) })
+    }
+
+    async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {
+        let id = self.id(zone).await?;
+        let held = self.api.records(&id, site.owner()).await.map_err(|error| self.forget_if_gone(zone, error))?;
+        let ttl = held.iter().find(|record| record.is_txt() || record.is_cname()).map(|record| record.ttl);
+        Ok(RecordSet {
+            txt: held.iter().filter(|record| record.is_txt()).map(Record::text).collect(),
+            cname: held.iter().find(|record| record.is_cname()).and_then(|record| record.target().parse().ok()),
+            ttl: ttl.map(|ttl| if ttl == AUTOMATIC { 300 } else { ttl }),
+        })
+    }
+
+    async fn apply(&self, zone: &Zone, changes: &[Change]) -> Result<Receipt, Error> {
+        if changes.is_empty() {
+            return Ok(Receipt::default());
+        }
+        if let Some(stray) = changes.iter().map(|change| change.site().owner()).find(|owner| !owner.is_within(&zone.name)) {
+            return Err(Error::new(Class::Bug, "outside-zone", format!("{stray} lies outside {}", zone.name)));
+        }
+        let id = self.id(zone).await?;
+        let mut attempt = 1;
+        loop {
+            match self.replace(&id, changes).await {
+                Err(error) if error.label() == OVERTAKEN && attempt < TRIES => {
+                    tracing::debug!(provider = %self.name, zone = %zone.name, %error, "somebody else changed a record; reading again");
+                    tokio::time::sleep(jittered(Duration::from_millis(100), attempt)).await;
+                    attempt += 1;
+                }
+                done => return done.map(|()| Receipt::default()).map_err(|error| self.forget_if_gone(zone, error)),
+            }
+        }
+    }
+}
+
+/// What has to happen at one name.
+fn plan<'a>(owner: &DomainName, held: Vec<Record>, changes: impl Iterator<Item = &'a Change>) -> Result<Batch, Error> {
+    // A set has one time to live (RFC 2181 section 5.2); the one that stands there stays.
+    let standing = held.iter().find(|record| record.is_txt()).map(|record| record.ttl);
+    let mut batch = Batch::default();
+    let mut left = held;
+    for change in changes {
+        match change {
+            Change::Remove { data, .. } => {
+                batch.posts.retain(|post| post.data != *data);
+                for gone in left.extract_if(.., |record| record.holds(data)) {
+                    batch.deletes.push(gone.id);
+                }
+            }
+            Change::Add { data, ttl, .. } => {
+                if left.iter().any(|record| record.holds(data)) || batch.posts.iter().any(|post| post.data == *data) {
+                    continue;
+                }
+                refuse_collision(owner, &left, &batch.posts, data)?;
+                let ttl = match data {
+                    RecordData::Txt(_) => standing.unwrap_or_else(|| ttl.as_secs().max(MIN_TTL)),
+                    RecordData::Cname(_) => ttl.as_secs().max(MIN_TTL),
+                };
+                batch.posts.push(Post { name: owner.clone(), data: data.clone(), ttl });
+            }
+        }
+    }
+    Ok(batch)
+}
+
+fn refuse_collision(owner: &DomainName, held: &[Record], posts: &[Post], data: &RecordData) -> Result<(), Error> {
+    let alias = held.iter().find(|record| record.is_cname()).map(|record| format!("a CNAME to {}", record.target()));
+    let planned = posts.iter().any(|post| matches!(post.data, RecordData::Cname(_)));
+    let standing = match data {
+        _ if alias.is_some() => alias,
+        RecordData::Txt(_) => planned.then(|| "a CNAME".to_owned()),
+        RecordData::Cname(_) => {
+            let first = held.first().map(|record| format!("a {} record", record.kind));
+            first.or_else(|| (!posts.is_empty()).then(|| "another record".to_owned()))
+        }
+    };
+    standing.map_or(Ok(()), |standing| {
+        Err(Error::new(Class::Blocked, "collision", format!("{standing} stands at {owner}; a {} cannot stand beside it", data.kind()))
+            .hint("remove it, or delegate the name to a zone that the agent may write"))
+    })
+}
+
+/// As few batches as the limit allows; a name is divided only when it alone exceeds it.
+fn batches(steps: Vec<Batch>) -> Vec<Batch> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for step in steps.into_iter().flat_map(Batch::pieces) {
+        match batches.last_mut() {
+            Some(last) if last.len() + step.len() <= BATCH => {
+                last.deletes.extend(step.deletes);
+                last.posts.extend(step.posts);
+            }
+            Some(_) | None => batches.push(step),
+        }
+    }
+    batches
+}
+
+impl Batch {
+    fn len(&self) -> usize {
+        self.deletes.len() + self.posts.len()
+    }
+
+    fn pieces(self) -> Vec<Self> {
+        if self.len() == 0 {
+            return Vec::new();
+        }
+        if self.len() <= BATCH {
+            return vec![self];
+        }
+        let deletes = self.deletes.chunks(BATCH).map(|part| Self { deletes: part.to_vec(), posts: Vec::new() });
+        let posts = self.posts.chunks(BATCH).map(|part| Self { deletes: Vec::new(), posts: part.to_vec() });
+        deletes.chain(posts).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use dcv_core::RandomValue;
+
+    use super::*;
+
+    fn step(deletes: usize, posts: usize) -> Batch {
+        let post = Post {
+            name: "_dnsauth.example.com".parse().unwrap(),
+            data: RecordData::Txt(RandomValue::new("v").unwrap()),
+            ttl: 60,
+        };
+        Batch { deletes: vec!["id".to_owned(); deletes], posts: vec![post; posts] }
+    }
+
+    #[test]
+    fn batches_stay_within_the_free_plan() {
+        let sizes = |steps| batches(steps).iter().map(Batch::len).collect::<Vec<_>>();
+        assert_eq!(sizes(vec![step(0, 0)]), [0; 0], "nothing to do is no request");
+        assert_eq!(sizes(vec![step(1, 1); 100]), [200]);
+        assert_eq!(sizes(vec![step(1, 2); 100]), [198, 102], "a name is not divided needlessly");
+        assert_eq!(sizes(vec![step(0, 450)]), [200, 200, 50]);
+    }
+}

@@ -1,0 +1,455 @@
+//! The requests to Cloudflare's API v4 and what its errors mean.
+//!
+//! Endpoints are described with the vendor's crate and sent with our own client: the crate's reads error codes into 16
+//! bits, which DNS codes exceed, shows no response headers, and fails a whole listing over one unknown record type.
+
+use std::time::Duration;
+
+use cloudflare::framework::{
+    Environment,
+    auth::Credentials,
+    endpoint::{Method, RequestBody, serialize_query, spec::EndpointSpec},
+    response::ApiResult,
+};
+use dcv_core::{DomainName, RecordData};
+use reqwest::{
+    Client, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+};
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+
+use crate::{Class, Error, Secret};
+
+/// Label of the error that says: records are not as they were read.
+pub(super) const OVERTAKEN: &str = "changed-meanwhile";
+/// Label of the error that says: there is no zone of that id.
+pub(super) const NO_ZONE: &str = "no-such-zone";
+
+const PER_PAGE: u32 = 100;
+/// More pages than this are a listing that does not end.
+const PAGES: u32 = 50;
+const MAX_BODY: usize = 4 * 1024 * 1024;
+
+pub(super) struct Api {
+    http: Client,
+    environment: Environment,
+    base: String,
+    token: Secret,
+}
+
+impl std::fmt::Debug for Api {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Api").field("base", &self.base).finish_non_exhaustive()
+    }
+}
+
+/// A DNS record, as far as it is of interest.
+#[derive(Clone, Debug, Deserialize)]
+pub(super) struct Record {
+    pub(super) id: String,
+    name: String,
+    #[serde(rename = "type")]
+    pub(super) kind: String,
+    #[serde(default)]
+    content: String,
+    #[serde(default)]
+    pub(super) ttl: u32,
+}
+
+impl Record {
+    pub(super) fn is_txt(&self) -> bool {
+        self.kind == "TXT"
+    }
+
+    pub(super) fn is_cname(&self) -> bool {
+        self.kind == "CNAME"
+    }
+
+    /// The text, which is answered as it was sent: with or without quotes, in one or several strings.
+    pub(super) fn text(&self) -> String {
+        let content = self.content.trim();
+        let quoted = content.len() >= 2 && content.starts_with('"') && content.ends_with('"');
+        if quoted { unquote(content) } else { content.to_owned() }
+    }
+
+    pub(super) fn target(&self) -> String {
+        self.content.trim_end_matches('.').to_ascii_lowercase()
+    }
+
+    pub(super) fn holds(&self, data: &RecordData) -> bool {
+        match data {
+            RecordData::Txt(value) => self.is_txt() && self.text() == value.as_str(),
+            RecordData::Cname(target) => self.is_cname() && self.target() == target.as_str(),
+        }
+    }
+}
+
+fn unquote(content: &str) -> String {
+    let (mut text, mut quoted) = (String::new(), false);
+    let mut rest = content.chars();
+    while let Some(next) = rest.next() {
+        match next {
+            '"' => quoted = !quoted,
+            '\\' => text.extend(rest.next()),
+            ' ' if !quoted => {}
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+/// A record to be made.
+#[derive(Clone, Debug)]
+pub(super) struct Post {
+    pub(super) name: DomainName,
+    pub(super) data: RecordData,
+    pub(super) ttl: u32,
+}
+
+/// One transaction: ids to delete, then records to create.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Batch {
+    pub(super) deletes: Vec<String>,
+    pub(super) posts: Vec<Post>,
+}
+
+#[derive(Debug, Deserialize)]
+struct ZoneInfo {
+    id: String,
+    name: String,
+    #[serde(default)]
+    status: String,
+}
+
+/// The crate's marker trait is foreign to `Vec`.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+struct List<T>(Vec<T>);
+
+impl<T: serde::de::DeserializeOwned + std::fmt::Debug> ApiResult for List<T> {}
+impl ApiResult for ZoneInfo {}
+
+/// An answer of no interest beyond its success.
+#[derive(Debug, Deserialize)]
+struct Done {}
+
+impl ApiResult for Done {}
+
+#[derive(Debug, Deserialize)]
+struct Envelope<T> {
+    success: bool,
+    #[serde(default = "Option::default")]
+    result: Option<T>,
+    #[serde(default)]
+    errors: Vec<Complaint>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Complaint {
+    #[serde(default)]
+    code: i64,
+    #[serde(default)]
+    message: String,
+    #[serde(default)]
+    error_chain: Vec<Self>,
+}
+
+#[derive(Debug, Serialize)]
+struct Page {
+    #[serde(rename = "name.exact", skip_serializing_if = "Option::is_none")]
+    record: Option<String>,
+    #[serde(rename = "name", skip_serializing_if = "Option::is_none")]
+    zone: Option<String>,
+    page: u32,
+    per_page: u32,
+}
+
+struct FindRecords<'a>(&'a str, Page);
+
+impl EndpointSpec for FindRecords<'_> {
+    type JsonResponse = List<Record>;
+    type ResponseType = ();
+
+    fn method(&self) -> Method {
+        Method::GET
+    }
+
+    fn path(&self) -> String {
+        format!("zones/{}/dns_records", self.0)
+    }
+
+    fn query(&self) -> Option<String> {
+        serialize_query(&self.1)
+    }
+}
+
+struct FindZones(Page);
+
+impl EndpointSpec for FindZones {
+    type JsonResponse = List<ZoneInfo>;
+    type ResponseType = ();
+
+    fn method(&self) -> Method {
+        Method::GET
+    }
+
+    fn path(&self) -> String {
+        "zones".to_owned()
+    }
+
+    fn query(&self) -> Option<String> {
+        serialize_query(&self.0)
+    }
+}
+
+struct ShowZone<'a>(&'a str);
+
+impl EndpointSpec for ShowZone<'_> {
+    type JsonResponse = ZoneInfo;
+    type ResponseType = ();
+
+    fn method(&self) -> Method {
+        Method::GET
+    }
+
+    fn path(&self) -> String {
+        format!("zones/{}", self.0)
+    }
+}
+
+struct SendBatch<'a>(&'a str, &'a Batch);
+
+impl EndpointSpec for SendBatch<'_> {
+    type JsonResponse = Done;
+    type ResponseType = ();
+
+    fn method(&self) -> Method {
+        Method::POST
+    }
+
+    fn path(&self) -> String {
+        format!("zones/{}/dns_records/batch", self.0)
+    }
+
+    fn body(&self) -> Option<RequestBody<'_>> {
+        let deletes: Vec<_> = self.1.deletes.iter().map(|id| serde_json::json!({ "id": id })).collect();
+        let posts: Vec<_> = self.1.posts.iter().map(post_body).collect();
+        Some(RequestBody::Json(serde_json::json!({ "deletes": deletes, "posts": posts }).to_string()))
+    }
+}
+
+fn post_body(post: &Post) -> serde_json::Value {
+    // Unquoted TXT content is accepted but draws a warning in the dashboard.
+    let content = match &post.data {
+        RecordData::Txt(value) => format!("\"{}\"", value.as_str()),
+        RecordData::Cname(target) => target.to_string(),
+    };
+    let mut body = serde_json::json!({
+        "type": post.data.kind(), "name": post.name.as_str(), "content": content, "ttl": post.ttl,
+    });
+    if matches!(post.data, RecordData::Cname(_)) {
+        // A proxied one would be answered with addresses instead of the alias.
+        body["proxied"] = false.into();
+    }
+    body
+}
+
+impl Api {
+    pub(super) fn new(base: String, token: Secret) -> Result<Self, Error> {
+        crate::endpoint::check("base_url", &base)?;
+        let base = if base.ends_with('/') { base } else { format!("{base}/") };
+        let bad = |text: &str| Error::new(Class::Setup, "bad-setting", text);
+        // The crate's `Environment` panics later on an address that does not parse.
+        reqwest::Url::parse(&base).map_err(|error| bad("base_url is not an address").caused_by(error))?;
+        let mut http = Client::builder()
+            .user_agent(concat!("dcv-agent/", env!("CARGO_PKG_VERSION")))
+            .redirect(reqwest::redirect::Policy::none())
+            .connect_timeout(Duration::from_secs(10))
+            .timeout(Duration::from_secs(30));
+        if base.starts_with("http://") {
+            http = http.no_proxy();
+        } else {
+            http = http.https_only(true).tls_version_min(reqwest::tls::Version::TLS_1_2);
+        }
+        let http = http.build().map_err(|error| {
+            bad("no https client can be made").hint("is the system's list of certificate authorities installed?").caused_by(error)
+        })?;
+        Ok(Self { http, environment: Environment::Custom(base.clone()), base, token })
+    }
+
+    /// The id of the one zone of that name that the token reaches.
+    pub(super) async fn find_zone(&self, zone: &DomainName) -> Result<String, Error> {
+        let mut found = Vec::new();
+        for page in 1..=PAGES {
+            let page = Page { record: None, zone: Some(zone.to_string()), page, per_page: 50 };
+            let List(zones) = self.call(&FindZones(page), zone.as_str()).await?;
+            let last = zones.len() < 50;
+            found.extend(zones.into_iter().filter(|one| one.name.eq_ignore_ascii_case(zone.as_str())));
+            if last {
+                break;
+            }
+        }
+        let active: Vec<_> = found.iter().filter(|one| one.status == "active").collect();
+        match (active.as_slice(), found.as_slice()) {
+            ([one], _) => Ok(one.id.clone()),
+            ([], []) => Err(Error::new(Class::Setup, NO_ZONE, format!("the token reaches no zone {zone}"))
+                .hint("add the zone to the token's zone resources, with the permission Zone:Zone:Read, or set the zone's id")),
+            ([], [one, ..]) => Err(Error::new(Class::Setup, "zone-inactive", format!("the zone {zone} is {}", one.status))
+                .hint("Cloudflare serves it once its registrar delegates to Cloudflare's name servers")),
+            (several, _) => {
+                let ids: Vec<_> = several.iter().map(|one| one.id.as_str()).collect();
+                Err(Error::new(Class::Setup, "ambiguous-zone", format!("the token reaches several zones {zone}: {}", ids.join(" and ")))
+                    .hint("set the zone's id"))
+            }
+        }
+    }
+
+    /// Whether an id that the operator gave belongs to the name. A token without Zone:Read cannot tell, and passes.
+    pub(super) async fn check_zone(&self, id: &str, zone: &DomainName) -> Result<(), Error> {
+        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+            return Err(Error::new(Class::Setup, "bad-setting", format!("{id:?} cannot be a zone's id"))
+                .hint("copy the Zone ID from the zone's overview page"));
+        }
+        match self.call(&ShowZone(id), zone.as_str()).await {
+            Ok(shown) if shown.name.eq_ignore_ascii_case(zone.as_str()) => Ok(()),
+            Ok(shown) => Err(Error::new(Class::Setup, "wrong-zone", format!("the zone {id} is {}, not {zone}", shown.name))
+                .hint("copy the Zone ID from the zone's overview page")),
+            Err(error) if error.label() == DENIED => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Every record at the name.
+    pub(super) async fn records(&self, zone: &str, owner: &DomainName) -> Result<Vec<Record>, Error> {
+        let mut records = Vec::new();
+        for page in 1..=PAGES {
+            let page = Page { record: Some(owner.to_string()), zone: None, page, per_page: PER_PAGE };
+            let List(part) = self.call(&FindRecords(zone, page), owner.as_str()).await?;
+            let last = part.is_empty() || u32::try_from(part.len()).is_ok_and(|len| len < PER_PAGE);
+            let here = |record: &Record| record.name.trim_end_matches('.').eq_ignore_ascii_case(owner.as_str());
+            records.extend(part.into_iter().filter(here));
+            if last {
+                return Ok(records);
+            }
+        }
+        Err(Error::new(Class::Bug, "endless-paging", format!("the listing of {owner} does not end")))
+    }
+
+    /// Sends one transaction.
+    pub(super) async fn send(&self, zone: &str, batch: &Batch) -> Result<(), Error> {
+        self.call(&SendBatch(zone, batch), zone).await.map(|Done {}| ())
+    }
+
+    async fn call<E: EndpointSpec>(&self, endpoint: &E, what: &str) -> Result<E::JsonResponse, Error> {
+        let mut request = self.http.request(endpoint.method(), endpoint.url(&self.environment)).headers(self.headers()?);
+        if let Some(RequestBody::Json(body)) = endpoint.body() {
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
+        }
+        let lost = |error: reqwest::Error| {
+            Error::new(Class::Later, "unreachable", "Cloudflare's API does not answer")
+                .hint("check that https to it is open, and the proxy settings")
+                .caused_by(error)
+        };
+        let mut response = request.send().await.map_err(lost)?;
+        let (status, wait) = (response.status(), retry_after(response.headers()));
+        let mut body = Vec::new();
+        while let Some(part) = response.chunk().await.map_err(lost)? {
+            body.extend_from_slice(&part);
+            if body.len() > MAX_BODY {
+                return Err(Error::new(Class::Bug, "oversized", format!("the answer about {what} exceeds {MAX_BODY} octets")));
+            }
+        }
+        if status.is_success() {
+            let strange = || Error::new(Class::Bug, "unexpected-answer", format!("the answer about {what} ({status}) is not Cloudflare's"));
+            let envelope: Envelope<E::JsonResponse> =
+                serde_json::from_slice(&body).map_err(|error| strange().caused_by(error))?;
+            return match envelope {
+                Envelope { success: true, result: Some(result), .. } => Ok(result),
+                Envelope { success: true, result: None, .. } => Err(strange()),
+                Envelope { errors, .. } => Err(explain(status, &errors, wait, what)),
+            };
+        }
+        let errors = serde_json::from_slice::<Envelope<serde_json::Value>>(&body).map(|envelope| envelope.errors);
+        Err(explain(status, &errors.unwrap_or_default(), wait, what))
+    }
+
+    fn headers(&self) -> Result<HeaderMap, Error> {
+        let setup = |message: String| Error::new(Class::Setup, "token", message);
+        let secret = self.token.secret().map_err(setup)?;
+        let credentials = Credentials::UserAuthToken { token: secret.expose_secret().trim().to_owned() };
+        let mut headers = HeaderMap::new();
+        for (name, value) in credentials.headers() {
+            let mut value = HeaderValue::from_str(&value)
+                .map_err(|_| setup("the API token has characters that no token has".to_owned()))?;
+            value.set_sensitive(true);
+            let name = HeaderName::from_bytes(name.as_bytes())
+                .map_err(|error| Error::new(Class::Bug, "encoding", "the vendor's crate names no header").caused_by(error))?;
+            headers.insert(name, value);
+        }
+        Ok(headers)
+    }
+}
+
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
+}
+
+/// Label of the error that says: the token may not do this.
+const DENIED: &str = "denied";
+
+fn explain(status: StatusCode, errors: &[Complaint], wait: Option<Duration>, what: &str) -> Error {
+    let all: Vec<&Complaint> = errors.iter().flat_map(|error| std::iter::once(error).chain(&error.error_chain)).collect();
+    let said: Vec<String> = all.iter().map(|error| format!("{} (code {})", error.message, error.code)).collect();
+    let said: String = said.join("; ").chars().take(400).collect();
+    let text = format!("Cloudflare refuses {what}: {status} {said}").trim_end().to_owned();
+    let any = |codes: &[i64]| all.iter().any(|error| codes.contains(&error.code));
+    // Before the status: every one of these comes as 400 or 404, inside or outside a batch.
+    if any(&[81057, 81058, 81044]) {
+        return Error::new(Class::Later, OVERTAKEN, text).hint("something else writes the same records; see who");
+    }
+    if any(&[81053, 81054]) {
+        return Error::new(Class::Blocked, "collision", text)
+            .hint("a CNAME and another record cannot share a name: remove one, or delegate the name");
+    }
+    if any(&[81045]) {
+        return Error::new(Class::Blocked, "quota", text).hint("the zone's plan allows no more records; remove some");
+    }
+    if any(&[7000, 7003, 1001]) {
+        return Error::new(Class::Setup, NO_ZONE, text).hint("check the zone's id");
+    }
+    if any(&[1000, 6003, 6111]) || status == StatusCode::UNAUTHORIZED {
+        return Error::new(Class::Setup, "bad-token", text)
+            .hint("the API token is mistyped, revoked or expired; it is no global API key");
+    }
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => Error::new(Class::Later, "throttled", text).after(wait),
+        StatusCode::FORBIDDEN => Error::new(Class::Setup, DENIED, text)
+            .hint("the token is invalid, lacks the permission Zone:DNS:Edit, or its zone resources do not include this zone"),
+        // A record to delete that has gone; a zone that has gone says 7003.
+        StatusCode::NOT_FOUND => Error::new(Class::Later, OVERTAKEN, text),
+        _ if status.is_server_error() => Error::new(Class::Later, "server-error", text).after(wait),
+        _ => Error::new(Class::Bug, "refused", text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_and_bare_content_are_the_same_value() {
+        let record = |content: &str| Record {
+            id: String::new(),
+            name: String::new(),
+            kind: "TXT".to_owned(),
+            content: content.to_owned(),
+            ttl: 60,
+        };
+        assert_eq!(record("\"abc\"").text(), "abc");
+        assert_eq!(record("abc").text(), "abc");
+        assert_eq!(record("\"ab\" \"c\"").text(), "abc");
+        assert_eq!(record(r#""a\"b\\c""#).text(), r#"a"b\c"#);
+        assert_eq!(record("v=spf1 -all").text(), "v=spf1 -all");
+    }
+}

@@ -1,0 +1,147 @@
+//! The suite that every provider kind passes, and that a new one can be run against.
+//!
+//! Each check panics with what it protects when the contract is broken. A zone is needed that the provider may edit,
+//! and names in it that nothing else uses.
+
+use std::sync::Arc;
+
+use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Ttl};
+
+use crate::{DnsProvider, RecordSet, Zone};
+
+/// A place to publish in and a provider to do it.
+#[derive(Debug)]
+pub struct Bench {
+    /// The provider under test.
+    pub provider: Arc<dyn DnsProvider>,
+    /// A zone that it may edit.
+    pub zone: Zone,
+}
+
+impl Bench {
+    /// Runs every check, one after the other, each at a name of its own.
+    ///
+    /// # Panics
+    /// When the contract is broken.
+    pub async fn run(&self) {
+        self.probing_changes_nothing().await;
+        self.adding_twice_leaves_one_value().await;
+        self.siblings_survive().await;
+        self.removing_what_is_absent_succeeds().await;
+        self.a_batch_is_applied_whole().await;
+        self.two_writers_at_one_name_both_survive().await;
+        self.long_values_round_trip().await;
+        self.a_sibling_keeps_its_ttl().await;
+    }
+
+    /// The site for a label of the test's own.
+    ///
+    /// # Panics
+    /// When the label makes no name.
+    #[must_use]
+    pub fn site(&self, label: &str) -> Site {
+        let scope: DomainName = format!("{label}.{}", self.zone.name).parse().expect("a label of the suite is a name");
+        Guarded::direct(&scope, self.zone.name.clone()).expect("the name lies in the zone")
+    }
+
+    async fn probing_changes_nothing(&self) {
+        let before = self.read("probe").await;
+        self.provider.probe(&self.zone).await.expect("the zone can be probed");
+        assert_eq!(self.read("probe").await, before, "a probe changed something");
+    }
+
+    async fn adding_twice_leaves_one_value(&self) {
+        for _ in 0..2 {
+            self.apply(&[add(&self.site("twice"), "value-1")]).await;
+        }
+        assert_eq!(self.read("twice").await.txt, ["value-1"], "a value was added twice");
+        self.apply(&[remove(&self.site("twice"), "value-1")]).await;
+        assert_eq!(self.read("twice").await, RecordSet::default(), "a removed value stayed");
+    }
+
+    async fn siblings_survive(&self) {
+        let site = self.site("siblings");
+        self.apply(&[add(&site, "somebody-elses")]).await;
+        self.apply(&[add(&site, "ours")]).await;
+        assert_eq!(sorted(self.read("siblings").await), ["ours", "somebody-elses"], "adding harmed a sibling");
+        self.apply(&[remove(&site, "ours")]).await;
+        assert_eq!(self.read("siblings").await.txt, ["somebody-elses"], "removing harmed a sibling");
+        self.apply(&[remove(&site, "somebody-elses")]).await;
+    }
+
+    async fn removing_what_is_absent_succeeds(&self) {
+        let site = self.site("absent");
+        self.apply(&[remove(&site, "never-was")]).await;
+        self.apply(&[add(&site, "stays"), remove(&site, "never-was")]).await;
+        assert_eq!(self.read("absent").await.txt, ["stays"], "removing an absent value harmed another");
+        self.apply(&[remove(&site, "stays")]).await;
+    }
+
+    async fn a_batch_is_applied_whole(&self) {
+        let sites: Vec<Site> = (0..20).map(|n| self.site(&format!("batch-{n}"))).collect();
+        let adds: Vec<_> = sites.iter().flat_map(|site| [add(site, "first"), add(site, "second")]).collect();
+        self.apply(&adds).await;
+        let swap: Vec<_> = sites.iter().flat_map(|site| [remove(site, "first"), add(site, "third")]).collect();
+        self.apply(&swap).await;
+        for n in 0..20 {
+            assert_eq!(sorted(self.read(&format!("batch-{n}")).await), ["second", "third"], "a batch was applied in part");
+        }
+        let clear: Vec<_> = sites.iter().flat_map(|site| [remove(site, "second"), remove(site, "third")]).collect();
+        self.apply(&clear).await;
+    }
+
+    async fn two_writers_at_one_name_both_survive(&self) {
+        let site = self.site("writers");
+        for round in 0..5 {
+            let (one, two) = (format!("one-{round}"), format!("two-{round}"));
+            let (ones, twos) = ([add(&site, &one)], [add(&site, &two)]);
+            tokio::join!(self.apply(&ones), self.apply(&twos));
+            assert_eq!(sorted(self.read("writers").await), [one.clone(), two.clone()], "of two writers one was lost");
+            let (ones, twos) = ([remove(&site, &one)], [remove(&site, &two)]);
+            tokio::join!(self.apply(&ones), self.apply(&twos));
+            assert_eq!(self.read("writers").await.txt, [""; 0], "of two removals one was lost");
+        }
+    }
+
+    async fn long_values_round_trip(&self) {
+        let site = self.site("long");
+        let value = "x".repeat(255);
+        self.apply(&[add(&site, &value)]).await;
+        assert_eq!(self.read("long").await.txt, [value.as_str()], "a long value did not come back as it was");
+        self.apply(&[remove(&site, &value)]).await;
+    }
+
+    async fn a_sibling_keeps_its_ttl(&self) {
+        let site = self.site("ttl");
+        let slow = Change::Add { site: site.clone(), data: text("slow"), ttl: Ttl::from_secs(3600).expect("an hour") };
+        self.apply(&[slow]).await;
+        self.apply(&[add(&site, "quick")]).await;
+        assert_eq!(self.read("ttl").await.ttl, Some(3600), "a sibling's time to live was changed");
+        self.apply(&[remove(&site, "quick"), remove(&site, "slow")]).await;
+    }
+
+    async fn apply(&self, changes: &[Change]) {
+        self.provider.apply(&self.zone, changes).await.expect("a batch of the suite is applied");
+    }
+
+    async fn read(&self, label: &str) -> RecordSet {
+        self.provider.read(&self.zone, &self.site(label)).await.expect("a name of the suite can be read")
+    }
+}
+
+fn text(value: &str) -> RecordData {
+    RecordData::Txt(RandomValue::new(value).expect("a value of the suite is one"))
+}
+
+fn add(site: &Site, value: &str) -> Change {
+    Change::Add { site: site.clone(), data: text(value), ttl: Ttl::default() }
+}
+
+fn remove(site: &Site, value: &str) -> Change {
+    Change::Remove { site: site.clone(), data: text(value) }
+}
+
+fn sorted(mut set: RecordSet) -> Vec<String> {
+    set.txt.sort();
+    set.txt
+}

@@ -1,0 +1,196 @@
+//! The kind `rfc2136` against a real BIND: the contract, and each refusal told as what it is.
+#![cfg(feature = "rfc2136")]
+#![expect(clippy::unwrap_used, reason = "the functions around the tests belong to them")]
+
+use std::{
+    net::{TcpListener, UdpSocket},
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Ttl};
+use dns_providers::{
+    Class, DnsProvider, Error, Fixed, Zone,
+    contract::Bench,
+    rfc2136::{Algorithm, Rfc2136, Rfc2136Settings, Tsig},
+};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+const SECRET: &str = "c2VjcmV0LW9mLXRoZS10ZXN0LWtleS0zMi1ieXRlcyE=";
+const OTHER: &str = "YW5vdGhlci1zZWNyZXQtb2YtMzItYnl0ZXMtbGVuZ3Q=";
+
+/// A `named` of the test's own; ends with it.
+struct Bind {
+    child: Child,
+    port: u16,
+    dir: TempDir,
+}
+
+impl Drop for Bind {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Bind {
+    async fn start() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let (port, path) = (free_port(), dir.path().display());
+        let config = format!(
+            r#"key "dcv-key" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
+key "narrow-key" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
+options {{ directory "{path}"; pid-file "{path}/named.pid"; session-keyfile "{path}/session.key";
+  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+  recursion no; dnssec-validation no; minimal-responses yes; notify no; }};
+controls {{ }};
+zone "dcv.test" {{ type primary; file "{path}/dcv.test.zone";
+  update-policy {{ grant narrow-key name _dnsauth.only.dcv.test. TXT; grant dcv-key wildcard *.dcv.test. TXT; }}; }};
+"#
+        );
+        let zone = "$TTL 60\n@ IN SOA ns.dcv.test. host.dcv.test. 1 60 60 3600 5\n@ IN NS ns.dcv.test.\n\
+                    ns IN A 127.0.0.1\n_dnsauth.alias IN CNAME elsewhere.example.\n";
+        std::fs::write(dir.path().join("named.conf"), config).unwrap();
+        std::fs::write(dir.path().join("dcv.test.zone"), zone).unwrap();
+        let log = std::fs::File::create(dir.path().join("log")).unwrap();
+        let child = Command::new("named")
+            .args(["-g", "-n", "2", "-c"])
+            .arg(dir.path().join("named.conf"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("`named` is needed for this test: install the Debian package bind9");
+        let bind = Self { child, port, dir };
+        let provider = bind.provider("dcv-key", SECRET);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while let Err(error) = provider.probe(&zone_of("dcv.test")).await {
+            let log = || std::fs::read_to_string(bind.dir.path().join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "named did not answer: {error}\n{}", log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        bind
+    }
+
+    fn provider(&self, key: &str, secret: &str) -> Rfc2136 {
+        provider(self.port, key, secret)
+    }
+}
+
+fn provider(port: u16, key: &str, secret: &str) -> Rfc2136 {
+    let tsig = Tsig {
+        name: key.to_owned(),
+        algorithm: Algorithm::HmacSha256,
+        secret: Arc::new(Fixed(secret.into())) as dns_providers::Secret,
+    };
+    Rfc2136::new("test", Rfc2136Settings { server: format!("127.0.0.1:{port}"), tsig }).unwrap()
+}
+
+/// A port that is free for both transports at this moment.
+fn free_port() -> u16 {
+    loop {
+        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = tcp.local_addr().unwrap().port();
+        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
+
+fn zone_of(name: &str) -> Zone {
+    Zone { name: name.parse().unwrap(), id: None }
+}
+
+fn site(label: &str) -> Site {
+    site_in(label, "dcv.test")
+}
+
+fn site_in(label: &str, zone: &str) -> Site {
+    let scope: DomainName = format!("{label}.{zone}").parse().unwrap();
+    Guarded::direct(&scope, zone.parse().unwrap()).unwrap()
+}
+
+fn add(site: Site, value: &str) -> Change {
+    Change::Add { site, data: RecordData::Txt(RandomValue::new(value).unwrap()), ttl: Ttl::default() }
+}
+
+async fn refusal(provider: &Rfc2136) -> Error {
+    provider.apply(&zone_of("dcv.test"), &[add(site("www"), "v")]).await.expect_err("an update that must be refused")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bind_keeps_the_contract() {
+    let bind = Bind::start().await;
+    let provider = Arc::new(bind.provider("dcv-key", SECRET));
+    Bench { provider, zone: zone_of("dcv.test") }.run().await;
+}
+
+/// An operator is told which of key, secret and clock to mend, and the secret is in no message.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_refusal_names_its_cause() {
+    let bind = Bind::start().await;
+
+    let error = refusal(&bind.provider("dcv-key", OTHER)).await;
+    assert_eq!((error.class(), error.label()), (Class::Setup, "tsig-badsig"), "{error}");
+    assert!(error.to_string().contains("BADSIG"), "{error}");
+    assert!(error.next_action().unwrap().contains("secret"), "{error:?}");
+    assert!(!format!("{error:?}").contains(OTHER), "the secret leaked");
+
+    let error = refusal(&bind.provider("unknown-key", SECRET)).await;
+    assert_eq!((error.class(), error.label()), (Class::Setup, "tsig-badkey"), "{error}");
+    assert!(error.to_string().contains("BADKEY"), "{error}");
+
+    let error = refusal(&bind.provider("dcv-key", SECRET).with_clock(|| 1_000_000_000)).await;
+    assert_eq!((error.class(), error.label()), (Class::Setup, "tsig-badtime"), "{error}");
+    assert!(error.to_string().contains("BADTIME"), "{error}");
+
+    let narrow = bind.provider("narrow-key", SECRET);
+    let error = refusal(&narrow).await;
+    assert_eq!((error.class(), error.label()), (Class::Setup, "refused"), "{error}");
+    narrow.apply(&zone_of("dcv.test"), &[add(site("only"), "v")]).await.expect("the granted name is written");
+
+    let elsewhere = zone_of("not-served.test");
+    let dcv = bind.provider("dcv-key", SECRET);
+    let error = dcv.probe(&elsewhere).await.expect_err("the zone is not served");
+    assert_eq!(error.class(), Class::Setup, "{error}");
+    // BIND refuses the look that precedes an addition already; a removal is sent without one and meets NOTAUTH.
+    let data = RecordData::Txt(RandomValue::new("v").unwrap());
+    let remove = Change::Remove { site: site_in("www", "not-served.test"), data };
+    let error = dcv.apply(&elsewhere, &[remove]).await.expect_err("the zone is not served");
+    assert_eq!((error.class(), error.label()), (Class::Setup, "notauth"), "{error}");
+}
+
+/// A server that is down is the world's fault, not the configuration's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_silent_server_is_tried_again_later() {
+    let error = refusal(&provider(free_port(), "dcv-key", SECRET)).await;
+    assert_eq!(error.class(), Class::Later, "{error}");
+}
+
+/// A renewal of many names is one call, though no datagram holds it.
+#[tokio::test(flavor = "multi_thread")]
+async fn five_hundred_values_go_in_one_call() {
+    let bind = Bind::start().await;
+    let (provider, zone) = (bind.provider("dcv-key", SECRET), zone_of("dcv.test"));
+    let value = |name: usize, n: usize| format!("{name}-{n}-{}", "x".repeat(40));
+    let changes: Vec<_> = (0..50)
+        .flat_map(|name| (0..10).map(move |n| add(site(&format!("many-{name}")), &value(name, n))))
+        .collect();
+    provider.apply(&zone, &changes).await.unwrap();
+    for name in 0..50 {
+        let held = provider.read(&zone, &site(&format!("many-{name}"))).await.unwrap();
+        assert_eq!(held.txt.len(), 10, "values of many-{name} are lacking");
+    }
+}
+
+/// A server ignores an addition beside a CNAME without a word; the call must not report success.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cname_in_the_way_is_reported() {
+    let bind = Bind::start().await;
+    let (provider, zone) = (bind.provider("dcv-key", SECRET), zone_of("dcv.test"));
+    let error = provider.apply(&zone, &[add(site("alias"), "v")]).await.expect_err("a CNAME stands there");
+    assert_eq!(error.class(), Class::Blocked, "{error}");
+    assert!(provider.read(&zone, &site("alias")).await.unwrap().cname.is_some());
+}

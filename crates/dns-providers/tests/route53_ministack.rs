@@ -1,0 +1,259 @@
+//! The kind `route53` against ministack, whose batches are atomic and whose changes are PENDING before INSYNC.
+//! It checks no signatures and throttles nobody: refused credentials are played by a fake at the end.
+#![cfg(feature = "route53")]
+#![expect(clippy::unwrap_used, reason = "the functions around the tests belong to them")]
+
+use std::{
+    net::TcpListener,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use aws_sdk_route53::{
+    Client,
+    config::{BehaviorVersion, Builder, Credentials, Region},
+    types::{
+        Change as Edit, ChangeAction, ChangeBatch, HostedZoneConfig, ResourceRecord, ResourceRecordSet, RrType, Vpc, VpcRegion,
+    },
+};
+use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Ttl};
+use dns_providers::{
+    Class, DnsProvider, Fixed, Secret, Zone,
+    contract::Bench,
+    route53::{Route53, Route53Settings},
+};
+use tokio::time::Instant;
+use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+
+/// A `ministack` of the test's own; ends with it.
+struct Ministack {
+    child: Child,
+    url: String,
+    client: Client,
+}
+
+impl Drop for Ministack {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+impl Ministack {
+    async fn start() -> Self {
+        let port = free_port();
+        let child = Command::new("ministack")
+            .env("BIND_HOST", "127.0.0.1")
+            .env("GATEWAY_PORT", port.to_string())
+            .env("IOT_MTLS_PORT", free_port().to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("`ministack` is needed for this test: pip install ministack");
+        let url = format!("http://127.0.0.1:{port}");
+        let config = Builder::new()
+            .behavior_version(BehaviorVersion::v2026_01_12())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(Credentials::new("AKIATEST", "secret", None, None, "test"))
+            .endpoint_url(&url)
+            .build();
+        let stack = Self { child, url, client: Client::from_conf(config) };
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while stack.client.list_hosted_zones().send().await.is_err() {
+            assert!(Instant::now() < deadline, "ministack did not answer");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        stack
+    }
+
+    async fn zone(&self, name: &str, reference: &str) -> String {
+        let made = self.client.create_hosted_zone().name(name).caller_reference(reference).send().await.unwrap();
+        made.hosted_zone.unwrap().id.trim_start_matches("/hostedzone/").to_owned()
+    }
+
+    async fn put(&self, zone: &str, set: ResourceRecordSet) {
+        let edit = Edit::builder().action(ChangeAction::Create).resource_record_set(set).build().unwrap();
+        let batch = ChangeBatch::builder().changes(edit).build().unwrap();
+        self.client.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await.unwrap();
+    }
+}
+
+async fn provider(url: &str) -> Route53 {
+    let secret = |text: &str| Some(Arc::new(Fixed(text.into())) as Secret);
+    let settings = Route53Settings {
+        region: "us-east-1".to_owned(),
+        endpoint: Some(url.to_owned()),
+        access_key_id: secret("AKIATEST"),
+        secret_access_key: secret("hush-hush"),
+        session_token: None,
+        role_arn: None,
+        external_id: None,
+    };
+    Route53::new("test", settings).await.unwrap()
+}
+
+fn zone(name: &str, id: Option<&str>) -> Zone {
+    Zone { name: name.parse().unwrap(), id: id.map(str::to_owned) }
+}
+
+fn site(label: &str) -> Site {
+    let scope: DomainName = format!("{label}.dcv.test").parse().unwrap();
+    Guarded::direct(&scope, "dcv.test".parse().unwrap()).unwrap()
+}
+
+fn add(label: &str, value: &str) -> Change {
+    Change::Add { site: site(label), data: RecordData::Txt(RandomValue::new(value).unwrap()), ttl: Ttl::default() }
+}
+
+fn set(label: &str, kind: RrType, values: &[&str]) -> ResourceRecordSet {
+    let mut set = ResourceRecordSet::builder().name(format!("{}.", site(label).owner())).r#type(kind).ttl(900);
+    for value in values {
+        set = set.resource_records(ResourceRecord::builder().value(*value).build().unwrap());
+    }
+    set.build().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn route_53_keeps_the_contract() {
+    let stack = Ministack::start().await;
+    stack.zone("dcv.test", "contract").await;
+    let bench = Bench { provider: Arc::new(provider(&stack.url).await), zone: zone("dcv.test", None) };
+    bench.run().await;
+}
+
+/// What another tool wrote is read whole and rewritten letter for letter; a CNAME in the way is told, not overwritten.
+#[tokio::test(flavor = "multi_thread")]
+async fn foreign_records_stay_as_they_were() {
+    let stack = Ministack::start().await;
+    let id = stack.zone("dcv.test", "foreign").await;
+    let (provider, zone) = (provider(&stack.url).await, zone("dcv.test", Some(&id)));
+    let foreign = [r#""\101 b" "c""#, r#""say \"x\"""#];
+    stack.put(&id, set("www", RrType::Txt, &foreign)).await;
+    stack.put(&id, set("alias", RrType::Cname, &["elsewhere.example."])).await;
+
+    let mut held = provider.read(&zone, &site("www")).await.unwrap();
+    held.txt.sort();
+    assert_eq!(held.txt, ["A bc", "say \"x\""]);
+
+    provider.apply(&zone, &[add("www", "ours")]).await.unwrap();
+    let listed = stack.client.list_resource_record_sets().hosted_zone_id(&id).send().await.unwrap();
+    let sets = listed.resource_record_sets;
+    let www = sets.iter().find(|one| one.name.starts_with("_dnsauth.www")).unwrap();
+    let mut values: Vec<_> = www.resource_records().iter().map(ResourceRecord::value).collect();
+    values.sort_unstable();
+    assert_eq!(values, [r#""\101 b" "c""#, r#""ours""#, r#""say \"x\"""#]);
+    assert_eq!(www.ttl, Some(900));
+
+    let error = provider.apply(&zone, &[add("alias", "v")]).await.expect_err("a CNAME stands there");
+    assert_eq!(error.class(), Class::Blocked, "{error}");
+}
+
+/// `settled` follows the provider's own word, and a call that changed nothing has nothing to wait for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_pending_before_it_is_in_sync() {
+    let stack = Ministack::start().await;
+    let id = stack.zone("dcv.test", "pending").await;
+    let (provider, zone) = (provider(&stack.url).await, zone("dcv.test", Some(&id)));
+    let receipt = provider.apply(&zone, &[add("www", "v")]).await.unwrap();
+    assert!(receipt.change.is_some());
+    assert!(!provider.settled(&receipt).await.unwrap(), "PENDING was taken for INSYNC");
+    assert!(provider.settled(&receipt).await.unwrap());
+    let receipt = provider.apply(&zone, &[add("www", "v")]).await.unwrap();
+    assert_eq!(receipt.change, None, "nothing had to change, yet a request was sent");
+    assert!(provider.settled(&receipt).await.unwrap());
+}
+
+/// The wrong zone is never written: unknown and foreign ids, private and ambiguous names are refused with a hint.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_one_public_zone_is_found() {
+    let stack = Ministack::start().await;
+    let provider = provider(&stack.url).await;
+
+    let error = provider.probe(&zone("dcv.test", Some("Z0000000000"))).await.expect_err("no such id");
+    assert_eq!((error.class(), error.label()), (Class::Setup, "no-such-zone"), "{error}");
+    let error = provider.probe(&zone("dcv.test", None)).await.expect_err("no such name");
+    assert_eq!((error.class(), error.label()), (Class::Setup, "no-such-zone"), "{error}");
+    assert!(error.next_action().is_some());
+
+    let vpc = Vpc::builder().vpc_region(VpcRegion::UsEast1).vpc_id("vpc-1").build();
+    let config = HostedZoneConfig::builder().private_zone(true).build();
+    let private = stack.client.create_hosted_zone().name("dcv.test").caller_reference("private");
+    private.hosted_zone_config(config).vpc(vpc).send().await.unwrap();
+    let error = provider.probe(&zone("dcv.test", None)).await.expect_err("a private zone only");
+    assert_eq!(error.label(), "no-such-zone", "{error}");
+
+    let other = stack.zone("other.test", "other").await;
+    let error = provider.probe(&zone("dcv.test", Some(&other))).await.expect_err("the id of another zone");
+    assert_eq!((error.class(), error.label()), (Class::Setup, "wrong-zone"), "{error}");
+
+    let one = stack.zone("dcv.test", "one").await;
+    assert!(provider.probe(&zone("dcv.test", None)).await.unwrap().detail.contains(&one));
+
+    let two = stack.zone("dcv.test", "two").await;
+    let fresh = self::provider(&stack.url).await;
+    let error = fresh.probe(&zone("dcv.test", None)).await.expect_err("two public zones");
+    assert_eq!((error.class(), error.label()), (Class::Setup, "ambiguous-zone"), "{error}");
+    assert!(error.to_string().contains(&one) && error.to_string().contains(&two), "{error}");
+}
+
+/// The documented refusals, which no stand-in makes, become the right class with the lacking action named.
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_name_what_is_lacking() {
+    let cases = [
+        ("AccessDenied", 403, Class::Setup, "route53:ListResourceRecordSets"),
+        ("InvalidClientTokenId", 403, Class::Setup, "access_key_id"),
+        ("SignatureDoesNotMatch", 403, Class::Setup, "secret_access_key"),
+        ("ExpiredToken", 403, Class::Setup, "session token"),
+    ];
+    for (code, status, class, hint) in cases {
+        let server = MockServer::start().await;
+        let body = format!(
+            r#"<?xml version="1.0"?><ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error><RequestId>r</RequestId></ErrorResponse>"#
+        );
+        Mock::given(any()).respond_with(ResponseTemplate::new(status).set_body_string(body)).mount(&server).await;
+        let error = provider(&server.uri()).await.read(&zone("dcv.test", Some("Z1")), &site("www")).await.unwrap_err();
+        assert_eq!(error.class(), class, "{code}: {error}");
+        assert!(error.next_action().unwrap().contains(hint), "{code}: {error:?}");
+        assert!(!format!("{error:?}").contains("hush-hush"), "the secret leaked");
+    }
+}
+
+/// Throttling is met with patience, within a bound.
+#[tokio::test(flavor = "multi_thread")]
+async fn throttling_is_waited_out() {
+    let server = MockServer::start().await;
+    let throttled = r#"<?xml version="1.0"?><ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error><RequestId>r</RequestId></ErrorResponse>"#;
+    let empty = r#"<?xml version="1.0"?><ListResourceRecordSetsResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><ResourceRecordSets/><IsTruncated>false</IsTruncated><MaxItems>20</MaxItems></ListResourceRecordSetsResponse>"#;
+    let twice = ResponseTemplate::new(400).set_body_string(throttled);
+    Mock::given(any()).respond_with(twice).up_to_n_times(2).mount(&server).await;
+    Mock::given(any()).respond_with(ResponseTemplate::new(200).set_body_string(empty)).mount(&server).await;
+    let held = provider(&server.uri()).await.read(&zone("dcv.test", Some("Z1")), &site("www")).await.unwrap();
+    assert!(held.txt.is_empty());
+    assert_eq!(server.received_requests().await.unwrap().len(), 3);
+}
+
+/// Half a key pair, a role's external id without a role and a plain-text endpoint are caught before any request.
+#[tokio::test]
+async fn contradictory_settings_are_refused() {
+    let secret = || Some(Arc::new(Fixed("x".into())) as Secret);
+    let plain = |endpoint: Option<&str>| Route53Settings {
+        region: "us-east-1".to_owned(),
+        endpoint: endpoint.map(str::to_owned),
+        access_key_id: secret(),
+        secret_access_key: secret(),
+        session_token: None,
+        role_arn: None,
+        external_id: None,
+    };
+    let half = Route53Settings { secret_access_key: None, ..plain(None) };
+    let roleless = Route53Settings { external_id: Some("id".to_owned()), ..plain(None) };
+    for settings in [half, roleless, plain(Some("http://route53.example.com"))] {
+        assert_eq!(Route53::new("test", settings).await.unwrap_err().class(), Class::Setup);
+    }
+}
