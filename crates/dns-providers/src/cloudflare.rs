@@ -130,11 +130,15 @@ impl DnsProvider for Cloudflare {
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {
         let id = self.id(zone).await?;
-        let held = self.api.records(&id, site.owner()).await.map_err(|error| self.forget_if_gone(zone, error))?;
+        let held =
+            self.api.records(&id, site.owner()).await.map_err(|error| self.forget_if_gone(zone, error))?;
         let ttl = held.iter().find(|record| record.is_txt() || record.is_cname()).map(|record| record.ttl);
         Ok(RecordSet {
             txt: held.iter().filter(|record| record.is_txt()).map(Record::text).collect(),
-            cname: held.iter().find(|record| record.is_cname()).and_then(|record| record.target().parse().ok()),
+            cname: held
+                .iter()
+                .find(|record| record.is_cname())
+                .and_then(|record| record.target().parse().ok()),
             ttl: ttl.map(|ttl| if ttl == AUTOMATIC { 300 } else { ttl }),
         })
     }
@@ -143,8 +147,14 @@ impl DnsProvider for Cloudflare {
         if changes.is_empty() {
             return Ok(Receipt::default());
         }
-        if let Some(stray) = changes.iter().map(|change| change.site().owner()).find(|owner| !owner.is_within(&zone.name)) {
-            return Err(Error::new(Class::Bug, "outside-zone", format!("{stray} lies outside {}", zone.name)));
+        if let Some(stray) =
+            changes.iter().map(|change| change.site().owner()).find(|owner| !owner.is_within(&zone.name))
+        {
+            return Err(Error::new(
+                Class::Bug,
+                "outside-zone",
+                format!("{stray} lies outside {}", zone.name),
+            ));
         }
         let id = self.id(zone).await?;
         let mut attempt = 1;
@@ -155,14 +165,22 @@ impl DnsProvider for Cloudflare {
                     tokio::time::sleep(jittered(Duration::from_millis(100), attempt)).await;
                     attempt += 1;
                 }
-                done => return done.map(|()| Receipt::default()).map_err(|error| self.forget_if_gone(zone, error)),
+                done => {
+                    return done
+                        .map(|()| Receipt::default())
+                        .map_err(|error| self.forget_if_gone(zone, error));
+                }
             }
         }
     }
 }
 
 /// What has to happen at one name.
-fn plan<'a>(owner: &DomainName, held: Vec<Record>, changes: impl Iterator<Item = &'a Change>) -> Result<Batch, Error> {
+fn plan<'a>(
+    owner: &DomainName,
+    held: Vec<Record>,
+    changes: impl Iterator<Item = &'a Change>,
+) -> Result<Batch, Error> {
     // A set has one time to live (RFC 2181 section 5.2); the one that stands there stays.
     let standing = held.iter().find(|record| record.is_txt()).map(|record| record.ttl);
     let mut batch = Batch::default();
@@ -176,7 +194,9 @@ fn plan<'a>(owner: &DomainName, held: Vec<Record>, changes: impl Iterator<Item =
                 }
             }
             Change::Add { data, ttl, .. } => {
-                if left.iter().any(|record| record.holds(data)) || batch.posts.iter().any(|post| post.data == *data) {
+                if left.iter().any(|record| record.holds(data))
+                    || batch.posts.iter().any(|post| post.data == *data)
+                {
                     continue;
                 }
                 refuse_collision(owner, &left, &batch.posts, data)?;
@@ -191,8 +211,14 @@ fn plan<'a>(owner: &DomainName, held: Vec<Record>, changes: impl Iterator<Item =
     Ok(batch)
 }
 
-fn refuse_collision(owner: &DomainName, held: &[Record], posts: &[Post], data: &RecordData) -> Result<(), Error> {
-    let alias = held.iter().find(|record| record.is_cname()).map(|record| format!("a CNAME to {}", record.target()));
+fn refuse_collision(
+    owner: &DomainName,
+    held: &[Record],
+    posts: &[Post],
+    data: &RecordData,
+) -> Result<(), Error> {
+    let alias =
+        held.iter().find(|record| record.is_cname()).map(|record| format!("a CNAME to {}", record.target()));
     let planned = posts.iter().any(|post| matches!(post.data, RecordData::Cname(_)));
     let standing = match data {
         _ if alias.is_some() => alias,
@@ -203,8 +229,12 @@ fn refuse_collision(owner: &DomainName, held: &[Record], posts: &[Post], data: &
         }
     };
     standing.map_or(Ok(()), |standing| {
-        Err(Error::new(Class::Blocked, "collision", format!("{standing} stands at {owner}; a {} cannot stand beside it", data.kind()))
-            .hint("remove it, or delegate the name to a zone that the agent may write"))
+        Err(Error::new(
+            Class::Blocked,
+            "collision",
+            format!("{standing} stands at {owner}; a {} cannot stand beside it", data.kind()),
+        )
+        .hint("remove it, or delegate the name to a zone that the agent may write"))
     })
 }
 
@@ -235,7 +265,8 @@ impl Batch {
         if self.len() <= BATCH {
             return vec![self];
         }
-        let deletes = self.deletes.chunks(BATCH).map(|part| Self { deletes: part.to_vec(), posts: Vec::new() });
+        let deletes =
+            self.deletes.chunks(BATCH).map(|part| Self { deletes: part.to_vec(), posts: Vec::new() });
         let posts = self.posts.chunks(BATCH).map(|part| Self { deletes: Vec::new(), posts: part.to_vec() });
         deletes.chain(posts).collect()
     }

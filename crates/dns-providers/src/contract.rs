@@ -40,7 +40,8 @@ impl Bench {
     /// When the label makes no name.
     #[must_use]
     pub fn site(&self, label: &str) -> Site {
-        let scope: DomainName = format!("{label}.{}", self.zone.name).parse().expect("a label of the suite is a name");
+        let scope: DomainName =
+            format!("{label}.{}", self.zone.name).parse().expect("a label of the suite is a name");
         Guarded::direct(&scope, self.zone.name.clone()).expect("the name lies in the zone")
     }
 
@@ -63,7 +64,11 @@ impl Bench {
         let site = self.site("siblings");
         self.apply(&[add(&site, "somebody-elses")]).await;
         self.apply(&[add(&site, "ours")]).await;
-        assert_eq!(sorted(self.read("siblings").await), ["ours", "somebody-elses"], "adding harmed a sibling");
+        assert_eq!(
+            sorted(self.read("siblings").await),
+            ["ours", "somebody-elses"],
+            "adding harmed a sibling"
+        );
         self.apply(&[remove(&site, "ours")]).await;
         assert_eq!(self.read("siblings").await.txt, ["somebody-elses"], "removing harmed a sibling");
         self.apply(&[remove(&site, "somebody-elses")]).await;
@@ -81,12 +86,18 @@ impl Bench {
         let sites: Vec<Site> = (0..20).map(|n| self.site(&format!("batch-{n}"))).collect();
         let adds: Vec<_> = sites.iter().flat_map(|site| [add(site, "first"), add(site, "second")]).collect();
         self.apply(&adds).await;
-        let swap: Vec<_> = sites.iter().flat_map(|site| [remove(site, "first"), add(site, "third")]).collect();
+        let swap: Vec<_> =
+            sites.iter().flat_map(|site| [remove(site, "first"), add(site, "third")]).collect();
         self.apply(&swap).await;
         for n in 0..20 {
-            assert_eq!(sorted(self.read(&format!("batch-{n}")).await), ["second", "third"], "a batch was applied in part");
+            assert_eq!(
+                sorted(self.read(&format!("batch-{n}")).await),
+                ["second", "third"],
+                "a batch was applied in part"
+            );
         }
-        let clear: Vec<_> = sites.iter().flat_map(|site| [remove(site, "second"), remove(site, "third")]).collect();
+        let clear: Vec<_> =
+            sites.iter().flat_map(|site| [remove(site, "second"), remove(site, "third")]).collect();
         self.apply(&clear).await;
     }
 
@@ -96,7 +107,11 @@ impl Bench {
             let (one, two) = (format!("one-{round}"), format!("two-{round}"));
             let (ones, twos) = ([add(&site, &one)], [add(&site, &two)]);
             tokio::join!(self.apply(&ones), self.apply(&twos));
-            assert_eq!(sorted(self.read("writers").await), [one.clone(), two.clone()], "of two writers one was lost");
+            assert_eq!(
+                sorted(self.read("writers").await),
+                [one.clone(), two.clone()],
+                "of two writers one was lost"
+            );
             let (ones, twos) = ([remove(&site, &one)], [remove(&site, &two)]);
             tokio::join!(self.apply(&ones), self.apply(&twos));
             assert_eq!(self.read("writers").await.txt, [""; 0], "of two removals one was lost");
@@ -113,7 +128,11 @@ impl Bench {
 
     async fn a_sibling_keeps_its_ttl(&self) {
         let site = self.site("ttl");
-        let slow = Change::Add { site: site.clone(), data: text("slow"), ttl: Ttl::from_secs(3600).expect("an hour") };
+        let slow = Change::Add {
+            site: site.clone(),
+            data: text("slow"),
+            ttl: Ttl::from_secs(3600).expect("an hour"),
+        };
         self.apply(&[slow]).await;
         self.apply(&[add(&site, "quick")]).await;
         assert_eq!(self.read("ttl").await.ttl, Some(3600), "a sibling's time to live was changed");

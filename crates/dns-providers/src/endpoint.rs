@@ -11,7 +11,11 @@ pub(crate) fn check(setting: &str, url: &str) -> Result<(), Error> {
     if loopback {
         return Ok(());
     }
-    Err(Error::new(Class::Setup, "bad-setting", format!("{setting} must be an https:// address (http:// for loopback only)")))
+    Err(Error::new(
+        Class::Setup,
+        "bad-setting",
+        format!("{setting} must be an https:// address (http:// for loopback only)"),
+    ))
 }
 
 /// Whether what follows the scheme names this machine.
@@ -38,10 +42,20 @@ mod tests {
 
     #[test]
     fn credentials_do_not_travel_in_the_clear() {
-        for good in ["https://api.example.com/v4/", "http://127.0.0.1:4566", "http://[::1]:1/", "http://localhost/x"] {
+        for good in
+            ["https://api.example.com/v4/", "http://127.0.0.1:4566", "http://[::1]:1/", "http://localhost/x"]
+        {
             assert!(check("endpoint", good).is_ok(), "{good}");
         }
-        for bad in ["http://example.com", "http://127.0.0.1.example.com/", "ftp://x", "", "https://", "http://a@127.0.0.1/", "https://u:p@h/"] {
+        for bad in [
+            "http://example.com",
+            "http://127.0.0.1.example.com/",
+            "ftp://x",
+            "",
+            "https://",
+            "http://a@127.0.0.1/",
+            "https://u:p@h/",
+        ] {
             assert!(check("endpoint", bad).is_err(), "{bad}");
         }
     }

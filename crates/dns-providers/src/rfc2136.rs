@@ -21,7 +21,10 @@ use hickory_proto::{
     op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, OpCode, Query, ResponseCode, UpdateMessage},
     rr::{
         DNSClass, Name, RData, Record, RecordType, TSigVerifier, TSigner,
-        rdata::{CNAME, TXT, tsig::{TsigAlgorithm, TsigError}},
+        rdata::{
+            CNAME, TXT,
+            tsig::{TsigAlgorithm, TsigError},
+        },
     },
 };
 use secrecy::ExposeSecret as _;
@@ -101,7 +104,10 @@ pub struct Rfc2136 {
 
 impl std::fmt::Debug for Rfc2136 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Rfc2136").field("name", &self.name).field("server", &self.server).finish_non_exhaustive()
+        f.debug_struct("Rfc2136")
+            .field("name", &self.name)
+            .field("server", &self.server)
+            .finish_non_exhaustive()
     }
 }
 
@@ -111,12 +117,25 @@ impl Rfc2136 {
     /// # Errors
     /// When the server or the key's name cannot be one.
     pub fn new(name: &str, settings: Rfc2136Settings<Secret>) -> Result<Self, Error> {
-        if settings.server.rsplit_once(':').is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err()) {
-            return Err(Error::new(Class::Setup, "bad-setting", format!("server {:?} is not address:port", settings.server))
-                .hint("write for example \"192.0.2.53:53\" or \"[2001:db8::53]:53\""));
+        if settings
+            .server
+            .rsplit_once(':')
+            .is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err())
+        {
+            return Err(Error::new(
+                Class::Setup,
+                "bad-setting",
+                format!("server {:?} is not address:port", settings.server),
+            )
+            .hint("write for example \"192.0.2.53:53\" or \"[2001:db8::53]:53\""));
         }
         let key_name = Name::from_ascii(&settings.tsig.name).map_err(|error| {
-            Error::new(Class::Setup, "bad-setting", format!("tsig.name {:?} is not a name", settings.tsig.name)).caused_by(error)
+            Error::new(
+                Class::Setup,
+                "bad-setting",
+                format!("tsig.name {:?} is not a name", settings.tsig.name),
+            )
+            .caused_by(error)
         })?;
         Ok(Self {
             name: name.to_owned(),
@@ -141,12 +160,20 @@ impl Rfc2136 {
             return Ok(address);
         }
         let found = tokio::net::lookup_host(&self.server).await.map_err(|error| {
-            Error::new(Class::Later, "server-unresolved", format!("the name server {} cannot be resolved", self.server))
-                .caused_by(error)
+            Error::new(
+                Class::Later,
+                "server-unresolved",
+                format!("the name server {} cannot be resolved", self.server),
+            )
+            .caused_by(error)
         })?;
         let mut found = found.collect::<Vec<_>>().into_iter();
         found.next().ok_or_else(|| {
-            Error::new(Class::Later, "server-unresolved", format!("the name server {} has no address", self.server))
+            Error::new(
+                Class::Later,
+                "server-unresolved",
+                format!("the name server {} has no address", self.server),
+            )
         })
     }
 
@@ -156,7 +183,10 @@ impl Rfc2136 {
         let bytes = base64::engine::general_purpose::STANDARD
             .decode(secret.expose_secret().trim())
             // The decoder's error repeats a byte of the secret, so it is not kept as the cause.
-            .map_err(|_| setup("the TSIG secret is not base64".into()).hint("use the text between the quotes of `secret` in the server's key file"))?;
+            .map_err(|_| {
+                setup("the TSIG secret is not base64".into())
+                    .hint("use the text between the quotes of `secret` in the server's key file")
+            })?;
         let algorithm = match self.algorithm {
             Algorithm::HmacSha256 => TsigAlgorithm::HmacSha256,
             Algorithm::HmacSha384 => TsigAlgorithm::HmacSha384,
@@ -172,8 +202,9 @@ impl Rfc2136 {
         let query = Query::query(dns_name(name)?, kind);
         let mut options = DnsRequestOptions::default();
         options.recursion_desired = false;
-        let udp: DnsExchange<TokioRuntimeProvider> =
-            UdpClientStream::builder(address, self.runtime.clone()).with_timeout(Some(UDP_TIMEOUT)).exchange();
+        let udp: DnsExchange<TokioRuntimeProvider> = UdpClientStream::builder(address, self.runtime.clone())
+            .with_timeout(Some(UDP_TIMEOUT))
+            .exchange();
         if let Ok(response) = udp.lookup(query.clone(), options).first_answer().await
             && !response.truncation
         {
@@ -190,9 +221,13 @@ impl Rfc2136 {
     }
 
     fn unreachable(&self, error: NetError) -> Error {
-        Error::new(Class::Later, "server-unreachable", format!("the name server {} does not answer", self.server))
-            .hint("check `server`, that it runs, and that UDP and TCP port 53 to it are open")
-            .caused_by(error)
+        Error::new(
+            Class::Later,
+            "server-unreachable",
+            format!("the name server {} does not answer", self.server),
+        )
+        .hint("check `server`, that it runs, and that UDP and TCP port 53 to it are open")
+        .caused_by(error)
     }
 
     async fn look(&self, owner: &DomainName) -> Result<RecordSet, Error> {
@@ -221,10 +256,11 @@ impl Rfc2136 {
         let size = message.to_vec().map_err(bug)?.len();
         if size <= UDP_LIMIT {
             // One datagram, no retransmission: a second copy would fail the check of the signature's time.
-            let udp: DnsExchange<TokioRuntimeProvider> = UdpClientStream::builder(address, self.runtime.clone())
-                .with_timeout(Some(UDP_TIMEOUT))
-                .with_max_retries(0)
-                .exchange();
+            let udp: DnsExchange<TokioRuntimeProvider> =
+                UdpClientStream::builder(address, self.runtime.clone())
+                    .with_timeout(Some(UDP_TIMEOUT))
+                    .with_max_retries(0)
+                    .exchange();
             match udp.send(DnsRequest::from(message)).first_answer().await {
                 Ok(reply) if !reply.truncation => return self.verify(zone, &reply, verifier),
                 Ok(_) | Err(_) => {}
@@ -233,8 +269,11 @@ impl Rfc2136 {
         // Too large, or silence: adding and deleting values may be repeated, so the same goes over TCP.
         let (message, verifier) = sign(zone, &updates, &signer, (self.clock)())?;
         let tcp = self.tcp(address).await?;
-        let reply =
-            tcp.send(DnsRequest::from(message)).first_answer().await.map_err(|error| self.unreachable(error))?;
+        let reply = tcp
+            .send(DnsRequest::from(message))
+            .first_answer()
+            .await
+            .map_err(|error| self.unreachable(error))?;
         self.verify(zone, &reply, verifier)
     }
 
@@ -273,7 +312,9 @@ impl Rfc2136 {
                 Class::Setup,
                 "tsig-badkey",
                 "BADKEY: the key is unknown, or not allowed to do this",
-                format!("check the name and algorithm of key {key} on the server, and its update ACL (Knot answers so for both)"),
+                format!(
+                    "check the name and algorithm of key {key} on the server, and its update ACL (Knot answers so for both)"
+                ),
             ),
             (_, Some(TsigError::BadTime)) => (
                 Class::Setup,
@@ -285,7 +326,9 @@ impl Rfc2136 {
                 Class::Setup,
                 "refused",
                 "REFUSED",
-                format!("allow key {key} to update TXT at this name (BIND: update-policy {{ grant {key} name _dnsauth.… TXT; }})"),
+                format!(
+                    "allow key {key} to update TXT at this name (BIND: update-policy {{ grant {key} name _dnsauth.… TXT; }})"
+                ),
             ),
             (ResponseCode::NotAuth, _) => (
                 Class::Setup,
@@ -303,7 +346,8 @@ impl Rfc2136 {
                 Class::Later,
                 "servfail",
                 "SERVFAIL",
-                "the server's log tells why; a frozen zone or a journal it cannot write are common".to_owned(),
+                "the server's log tells why; a frozen zone or a journal it cannot write are common"
+                    .to_owned(),
             ),
             (_, _) => (Class::Later, "rcode", "an unusual refusal", "the server's log tells more".to_owned()),
         };
@@ -318,12 +362,17 @@ impl DnsProvider for Rfc2136 {
         let response = self.query(&zone.name, RecordType::SOA).await?;
         let apex = dns_name(&zone.name)?;
         let serves = response.authoritative
-            && response.answers.iter().any(|record| record.name == apex && record.record_type() == RecordType::SOA);
+            && response
+                .answers
+                .iter()
+                .any(|record| record.name == apex && record.record_type() == RecordType::SOA);
         if serves {
             return Ok(Probe { detail: format!("{} serves {}", self.server, zone.name) });
         }
         match response.response_code {
-            ResponseCode::NoError | ResponseCode::NXDomain => Err(self.refused(ResponseCode::NotAuth, None, zone.name.as_str())),
+            ResponseCode::NoError | ResponseCode::NXDomain => {
+                Err(self.refused(ResponseCode::NotAuth, None, zone.name.as_str()))
+            }
             code => Err(self.refused(code, None, zone.name.as_str())),
         }
     }
@@ -339,7 +388,11 @@ impl DnsProvider for Rfc2136 {
             let owner = change.site().owner();
             let name = dns_name(owner)?;
             if !dns_name(&zone.name)?.zone_of(&name) {
-                return Err(Error::new(Class::Bug, "outside-zone", format!("{owner} lies outside {}", zone.name)));
+                return Err(Error::new(
+                    Class::Bug,
+                    "outside-zone",
+                    format!("{owner} lies outside {}", zone.name),
+                ));
             }
             match change {
                 Change::Remove { data, .. } => {
@@ -377,12 +430,21 @@ fn collision(owner: &DomainName, set: &RecordSet, data: &RecordData) -> Option<E
         (RecordData::Cname(_) | RecordData::Txt(_), None) => return None,
     };
     Some(
-        Error::new(Class::Blocked, "collision", format!("{standing} stands at {owner}; a {} cannot stand beside it", data.kind()))
-            .hint("remove it, or delegate the name to a zone that the agent may write"),
+        Error::new(
+            Class::Blocked,
+            "collision",
+            format!("{standing} stands at {owner}; a {} cannot stand beside it", data.kind()),
+        )
+        .hint("remove it, or delegate the name to a zone that the agent may write"),
     )
 }
 
-fn sign(zone: &Zone, updates: &[Record], signer: &TSigner, now: u64) -> Result<(Message, TSigVerifier), Error> {
+fn sign(
+    zone: &Zone,
+    updates: &[Record],
+    signer: &TSigner,
+    now: u64,
+) -> Result<(Message, TSigVerifier), Error> {
     let mut section = Query::new();
     section.set_name(dns_name(&zone.name)?).set_query_class(DNSClass::IN).set_query_type(RecordType::SOA);
     let mut message = Message::query();
@@ -391,7 +453,9 @@ fn sign(zone: &Zone, updates: &[Record], signer: &TSigner, now: u64) -> Result<(
     message.add_zone(section);
     UpdateMessage::add_updates(&mut message, updates.to_vec());
     let verifier = message.finalize(signer, now).map_err(bug)?;
-    verifier.map(|verifier| (message, verifier)).ok_or_else(|| Error::new(Class::Bug, "unsigned", "the update was not signed"))
+    verifier
+        .map(|verifier| (message, verifier))
+        .ok_or_else(|| Error::new(Class::Bug, "unsigned", "the update was not signed"))
 }
 
 fn rdata(data: &RecordData) -> Result<RData, Error> {

@@ -11,7 +11,9 @@ mod text;
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
 use async_trait::async_trait;
-use aws_config::{BehaviorVersion, Region, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig};
+use aws_config::{
+    BehaviorVersion, Region, retry::RetryConfig, sts::AssumeRoleProvider, timeout::TimeoutConfig,
+};
 use aws_credential_types::{
     Credentials,
     provider::{self, ProvideCredentials, error::CredentialsError, future},
@@ -21,7 +23,10 @@ use dcv_core::{Change, DomainName, Site};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use self::{account::{Account, CONFLICT}, plan::Held};
+use self::{
+    account::{Account, CONFLICT},
+    plan::Held,
+};
 use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone, pause::jittered};
 
 /// How often a batch is planned anew because somebody else changed a name of it.
@@ -101,7 +106,11 @@ impl Route53 {
         match (settings.access_key_id, settings.secret_access_key, settings.session_token) {
             (Some(id), Some(key), token) => loader = loader.credentials_provider(Keys { id, key, token }),
             (None, None, None) => {}
-            (_, _, _) => return Err(bad("access_key_id and secret_access_key go together, and session_token with them")),
+            (_, _, _) => {
+                return Err(bad(
+                    "access_key_id and secret_access_key go together, and session_token with them",
+                ));
+            }
         }
         let shared = loader.load().await;
         // The account's own throttle must see every request, so the SDK repeats none itself.
@@ -172,17 +181,23 @@ impl Route53 {
 impl DnsProvider for Route53 {
     async fn probe(&self, zone: &Zone) -> Result<Probe, Error> {
         let id = self.id(zone).await?;
-        let held = self.account.at(&id, &zone.name).await.map_err(|error| self.forget_if_gone(zone, error))?;
+        let held =
+            self.account.at(&id, &zone.name).await.map_err(|error| self.forget_if_gone(zone, error))?;
         if !held.is_apex {
-            return Err(Error::new(Class::Setup, "wrong-zone", format!("the hosted zone {id} is not {}", zone.name))
-                .hint("compare the zone's id with the console's list of hosted zones"));
+            return Err(Error::new(
+                Class::Setup,
+                "wrong-zone",
+                format!("the hosted zone {id} is not {}", zone.name),
+            )
+            .hint("compare the zone's id with the console's list of hosted zones"));
         }
         Ok(Probe { detail: format!("hosted zone {id} holds {}", zone.name) })
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {
         let id = self.id(zone).await?;
-        let held = self.account.at(&id, site.owner()).await.map_err(|error| self.forget_if_gone(zone, error))?;
+        let held =
+            self.account.at(&id, site.owner()).await.map_err(|error| self.forget_if_gone(zone, error))?;
         held.record_set(site.owner())
     }
 
@@ -190,8 +205,14 @@ impl DnsProvider for Route53 {
         if changes.is_empty() {
             return Ok(Receipt::default());
         }
-        if let Some(stray) = changes.iter().map(|change| change.site().owner()).find(|owner| !owner.is_within(&zone.name)) {
-            return Err(Error::new(Class::Bug, "outside-zone", format!("{stray} lies outside {}", zone.name)));
+        if let Some(stray) =
+            changes.iter().map(|change| change.site().owner()).find(|owner| !owner.is_within(&zone.name))
+        {
+            return Err(Error::new(
+                Class::Bug,
+                "outside-zone",
+                format!("{stray} lies outside {}", zone.name),
+            ));
         }
         let id = self.id(zone).await?;
         let mut attempt = 0;

@@ -39,11 +39,13 @@ struct Fake(Arc<Mutex<World>>);
 
 fn fail(status: u16, code: i64, message: &str) -> ResponseTemplate {
     let errors = json!([{ "code": code, "message": message }]);
-    ResponseTemplate::new(status).set_body_json(json!({ "success": false, "errors": errors, "messages": [], "result": null }))
+    ResponseTemplate::new(status)
+        .set_body_json(json!({ "success": false, "errors": errors, "messages": [], "result": null }))
 }
 
 fn ok(result: Value) -> ResponseTemplate {
-    ResponseTemplate::new(200).set_body_json(json!({ "success": true, "errors": [], "messages": [], "result": result }))
+    ResponseTemplate::new(200)
+        .set_body_json(json!({ "success": true, "errors": [], "messages": [], "result": result }))
 }
 
 fn page(query: &HashMap<String, String>, all: Vec<Value>) -> ResponseTemplate {
@@ -57,7 +59,9 @@ impl Respond for Fake {
         let mut world = self.0.lock().unwrap();
         match request.headers.get("authorization").map(|value| value.to_str().unwrap()) {
             None => return fail(403, 10000, "Authentication error"),
-            Some(value) if value != format!("Bearer {TOKEN}") => return fail(403, 9109, "Invalid access token"),
+            Some(value) if value != format!("Bearer {TOKEN}") => {
+                return fail(403, 9109, "Invalid access token");
+            }
             Some(_) => {}
         }
         let query: HashMap<String, String> = request.url.query_pairs().into_owned().collect();
@@ -65,12 +69,16 @@ impl Respond for Fake {
         let parts: Vec<&str> = path.split('/').collect();
         let mut zones = vec![(ZONE.to_owned(), "dcv.test".to_owned(), "active".to_owned())];
         zones.extend(world.zones.clone());
-        let shown = |zone: &(String, String, String)| json!({ "id": zone.0, "name": zone.1, "status": zone.2 });
+        let shown =
+            |zone: &(String, String, String)| json!({ "id": zone.0, "name": zone.1, "status": zone.2 });
         match (request.method.as_str(), parts.as_slice()) {
-            ("GET", ["zones"]) => {
-                page(&query, zones.iter().filter(|zone| query.get("name") == Some(&zone.1)).map(shown).collect())
+            ("GET", ["zones"]) => page(
+                &query,
+                zones.iter().filter(|zone| query.get("name") == Some(&zone.1)).map(shown).collect(),
+            ),
+            ("GET", ["zones", _]) if world.blind => {
+                fail(403, 9109, "Unauthorized to access requested resource")
             }
-            ("GET", ["zones", _]) if world.blind => fail(403, 9109, "Unauthorized to access requested resource"),
             ("GET" | "POST", ["zones", id, ..]) if !zones.iter().any(|zone| zone.0 == *id) => {
                 fail(404, 7003, "Could not route to /zones, perhaps your object identifier is invalid?")
             }
@@ -80,7 +88,9 @@ impl Respond for Fake {
                 let here = |record: &&Value| name.is_none_or(|name| record["name"] == *name);
                 page(&query, world.records.iter().filter(here).cloned().collect())
             }
-            ("POST", ["zones", _, "dns_records", "batch"]) => world.batch(&serde_json::from_slice(&request.body).unwrap()),
+            ("POST", ["zones", _, "dns_records", "batch"]) => {
+                world.batch(&serde_json::from_slice(&request.body).unwrap())
+            }
             _ => fail(400, 7000, "No route for that URI"),
         }
     }
@@ -105,11 +115,18 @@ impl World {
             }
         }
         for mut post in posts {
-            if post["content"].as_str().is_none_or(str::is_empty) || post["type"].as_str().is_none() || post["name"].as_str().is_none() {
+            if post["content"].as_str().is_none_or(str::is_empty)
+                || post["type"].as_str().is_none()
+                || post["name"].as_str().is_none()
+            {
                 return fail(400, 9000, "DNS record is invalid.");
             }
             if !post["ttl"].as_u64().is_some_and(|ttl| ttl == 1 || (60..=86_400).contains(&ttl)) {
-                return fail(400, 9021, "Invalid TTL. Must be between 60 and 86400 seconds, or 1 for Automatic.");
+                return fail(
+                    400,
+                    9021,
+                    "Invalid TTL. Must be between 60 and 86400 seconds, or 1 for Automatic.",
+                );
             }
             let same = |record: &&Value| record["name"] == post["name"] && record["type"] == post["type"];
             if records.iter().filter(same).any(|record| bare(&record["content"]) == bare(&post["content"])) {
@@ -122,7 +139,9 @@ impl World {
             post["id"] = format!("record{made}").into();
             records.push(post);
         }
-        self.batches.push(body["deletes"].as_array().map_or(0, Vec::len) + body["posts"].as_array().map_or(0, Vec::len));
+        self.batches.push(
+            body["deletes"].as_array().map_or(0, Vec::len) + body["posts"].as_array().map_or(0, Vec::len),
+        );
         (self.records, self.made) = (records, made);
         ok(json!({ "deletes": [], "patches": [], "puts": [], "posts": [] }))
     }
@@ -154,7 +173,8 @@ async fn answering(answer: ResponseTemplate) -> MockServer {
 
 fn provider(server: &MockServer, token: &str) -> Cloudflare {
     let base_url = format!("{}/client/v4", server.uri());
-    Cloudflare::new("test", CloudflareSettings { api_token: Arc::new(Fixed(token.into())) as _, base_url }).unwrap()
+    Cloudflare::new("test", CloudflareSettings { api_token: Arc::new(Fixed(token.into())) as _, base_url })
+        .unwrap()
 }
 
 fn zone(id: Option<&str>) -> Zone {
@@ -199,7 +219,9 @@ async fn a_bad_token_is_a_matter_of_setup() {
 #[tokio::test]
 async fn the_zone_is_the_one_that_was_meant() {
     let (server, fake) = served().await;
-    let label = async |id: Option<&str>| provider(&server, TOKEN).probe(&zone(id)).await.map_err(|error| error.label());
+    let label = async |id: Option<&str>| {
+        provider(&server, TOKEN).probe(&zone(id)).await.map_err(|error| error.label())
+    };
     fake.0.lock().unwrap().zones.push(("0the1".to_owned(), "other.test".to_owned(), "active".to_owned()));
     assert!(label(Some(ZONE)).await.is_ok());
     assert_eq!(label(Some("0the1")).await, Err("wrong-zone"));
@@ -232,7 +254,11 @@ async fn a_token_that_cannot_read_zones_works_with_an_id() {
 async fn trouble_on_the_way_is_told_apart() {
     let throttled = answering(fail(429, 971, "Please wait").insert_header("retry-after", "17")).await;
     let error = provider(&throttled, TOKEN).read(&zone(None), &site("www")).await.unwrap_err();
-    assert_eq!((error.class(), error.retry_after()), (Class::Later, Some(Duration::from_secs(17))), "{error}");
+    assert_eq!(
+        (error.class(), error.retry_after()),
+        (Class::Later, Some(Duration::from_secs(17))),
+        "{error}"
+    );
 
     let broken = answering(ResponseTemplate::new(500).set_body_string("<html>oops</html>")).await;
     let error = provider(&broken, TOKEN).read(&zone(None), &site("www")).await.unwrap_err();
@@ -248,7 +274,8 @@ async fn trouble_on_the_way_is_told_apart() {
     let error = provider(&endless, TOKEN).read(&zone(None), &site("www")).await.unwrap_err();
     assert_eq!(error.label(), "oversized", "{error}");
 
-    let elsewhere = answering(ResponseTemplate::new(302).insert_header("location", "http://127.0.0.1:9/")).await;
+    let elsewhere =
+        answering(ResponseTemplate::new(302).insert_header("location", "http://127.0.0.1:9/")).await;
     let error = provider(&elsewhere, TOKEN).read(&zone(None), &site("www")).await.unwrap_err();
     assert_eq!(error.label(), "refused", "a redirect was followed with the token: {error}");
 }

@@ -117,7 +117,10 @@ fn add(site: Site, value: &str) -> Change {
 }
 
 async fn refusal(provider: &Rfc2136) -> Error {
-    provider.apply(&zone_of("dcv.test"), &[add(site("www"), "v")]).await.expect_err("an update that must be refused")
+    provider
+        .apply(&zone_of("dcv.test"), &[add(site("www"), "v")])
+        .await
+        .expect_err("an update that must be refused")
 }
 
 #[tokio::test(flavor = "multi_thread")]

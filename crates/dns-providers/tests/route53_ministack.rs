@@ -14,7 +14,8 @@ use aws_sdk_route53::{
     Client,
     config::{BehaviorVersion, Builder, Credentials, Region},
     types::{
-        Change as Edit, ChangeAction, ChangeBatch, HostedZoneConfig, ResourceRecord, ResourceRecordSet, RrType, Vpc, VpcRegion,
+        Change as Edit, ChangeAction, ChangeBatch, HostedZoneConfig, ResourceRecord, ResourceRecordSet,
+        RrType, Vpc, VpcRegion,
     },
 };
 use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Ttl};
@@ -73,14 +74,21 @@ impl Ministack {
     }
 
     async fn zone(&self, name: &str, reference: &str) -> String {
-        let made = self.client.create_hosted_zone().name(name).caller_reference(reference).send().await.unwrap();
+        let made =
+            self.client.create_hosted_zone().name(name).caller_reference(reference).send().await.unwrap();
         made.hosted_zone.unwrap().id.trim_start_matches("/hostedzone/").to_owned()
     }
 
     async fn put(&self, zone: &str, set: ResourceRecordSet) {
         let edit = Edit::builder().action(ChangeAction::Create).resource_record_set(set).build().unwrap();
         let batch = ChangeBatch::builder().changes(edit).build().unwrap();
-        self.client.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await.unwrap();
+        self.client
+            .change_resource_record_sets()
+            .hosted_zone_id(zone)
+            .change_batch(batch)
+            .send()
+            .await
+            .unwrap();
     }
 }
 
@@ -108,11 +116,16 @@ fn site(label: &str) -> Site {
 }
 
 fn add(label: &str, value: &str) -> Change {
-    Change::Add { site: site(label), data: RecordData::Txt(RandomValue::new(value).unwrap()), ttl: Ttl::default() }
+    Change::Add {
+        site: site(label),
+        data: RecordData::Txt(RandomValue::new(value).unwrap()),
+        ttl: Ttl::default(),
+    }
 }
 
 fn set(label: &str, kind: RrType, values: &[&str]) -> ResourceRecordSet {
-    let mut set = ResourceRecordSet::builder().name(format!("{}.", site(label).owner())).r#type(kind).ttl(900);
+    let mut set =
+        ResourceRecordSet::builder().name(format!("{}.", site(label).owner())).r#type(kind).ttl(900);
     for value in values {
         set = set.resource_records(ResourceRecord::builder().value(*value).build().unwrap());
     }
@@ -216,8 +229,15 @@ async fn refusals_name_what_is_lacking() {
         let body = format!(
             r#"<?xml version="1.0"?><ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Error><Type>Sender</Type><Code>{code}</Code><Message>no</Message></Error><RequestId>r</RequestId></ErrorResponse>"#
         );
-        Mock::given(any()).respond_with(ResponseTemplate::new(status).set_body_string(body)).mount(&server).await;
-        let error = provider(&server.uri()).await.read(&zone("dcv.test", Some("Z1")), &site("www")).await.unwrap_err();
+        Mock::given(any())
+            .respond_with(ResponseTemplate::new(status).set_body_string(body))
+            .mount(&server)
+            .await;
+        let error = provider(&server.uri())
+            .await
+            .read(&zone("dcv.test", Some("Z1")), &site("www"))
+            .await
+            .unwrap_err();
         assert_eq!(error.class(), class, "{code}: {error}");
         assert!(error.next_action().unwrap().contains(hint), "{code}: {error:?}");
         assert!(!format!("{error:?}").contains("hush-hush"), "the secret leaked");

@@ -273,7 +273,9 @@ impl Api {
             http = http.https_only(true).tls_version_min(reqwest::tls::Version::TLS_1_2);
         }
         let http = http.build().map_err(|error| {
-            bad("no https client can be made").hint("is the system's list of certificate authorities installed?").caused_by(error)
+            bad("no https client can be made")
+                .hint("is the system's list of certificate authorities installed?")
+                .caused_by(error)
         })?;
         Ok(Self { http, environment: Environment::Custom(base.clone()), base, token })
     }
@@ -313,8 +315,12 @@ impl Api {
         }
         match self.call(&ShowZone(id), zone.as_str()).await {
             Ok(shown) if shown.name.eq_ignore_ascii_case(zone.as_str()) => Ok(()),
-            Ok(shown) => Err(Error::new(Class::Setup, "wrong-zone", format!("the zone {id} is {}, not {zone}", shown.name))
-                .hint("copy the Zone ID from the zone's overview page")),
+            Ok(shown) => Err(Error::new(
+                Class::Setup,
+                "wrong-zone",
+                format!("the zone {id} is {}, not {zone}", shown.name),
+            )
+            .hint("copy the Zone ID from the zone's overview page")),
             Err(error) if error.label() == DENIED => Ok(()),
             Err(error) => Err(error),
         }
@@ -327,7 +333,8 @@ impl Api {
             let page = Page { record: Some(owner.to_string()), zone: None, page, per_page: PER_PAGE };
             let List(part) = self.call(&FindRecords(zone, page), owner.as_str()).await?;
             let last = part.is_empty() || u32::try_from(part.len()).is_ok_and(|len| len < PER_PAGE);
-            let here = |record: &Record| record.name.trim_end_matches('.').eq_ignore_ascii_case(owner.as_str());
+            let here =
+                |record: &Record| record.name.trim_end_matches('.').eq_ignore_ascii_case(owner.as_str());
             records.extend(part.into_iter().filter(here));
             if last {
                 return Ok(records);
@@ -342,7 +349,8 @@ impl Api {
     }
 
     async fn call<E: EndpointSpec>(&self, endpoint: &E, what: &str) -> Result<E::JsonResponse, Error> {
-        let mut request = self.http.request(endpoint.method(), endpoint.url(&self.environment)).headers(self.headers()?);
+        let mut request =
+            self.http.request(endpoint.method(), endpoint.url(&self.environment)).headers(self.headers()?);
         if let Some(RequestBody::Json(body)) = endpoint.body() {
             request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
@@ -357,11 +365,21 @@ impl Api {
         while let Some(part) = response.chunk().await.map_err(lost)? {
             body.extend_from_slice(&part);
             if body.len() > MAX_BODY {
-                return Err(Error::new(Class::Bug, "oversized", format!("the answer about {what} exceeds {MAX_BODY} octets")));
+                return Err(Error::new(
+                    Class::Bug,
+                    "oversized",
+                    format!("the answer about {what} exceeds {MAX_BODY} octets"),
+                ));
             }
         }
         if status.is_success() {
-            let strange = || Error::new(Class::Bug, "unexpected-answer", format!("the answer about {what} ({status}) is not Cloudflare's"));
+            let strange = || {
+                Error::new(
+                    Class::Bug,
+                    "unexpected-answer",
+                    format!("the answer about {what} ({status}) is not Cloudflare's"),
+                )
+            };
             let envelope: Envelope<E::JsonResponse> =
                 serde_json::from_slice(&body).map_err(|error| strange().caused_by(error))?;
             return match envelope {
@@ -370,7 +388,8 @@ impl Api {
                 Envelope { errors, .. } => Err(explain(status, &errors, wait, what)),
             };
         }
-        let errors = serde_json::from_slice::<Envelope<serde_json::Value>>(&body).map(|envelope| envelope.errors);
+        let errors =
+            serde_json::from_slice::<Envelope<serde_json::Value>>(&body).map(|envelope| envelope.errors);
         Err(explain(status, &errors.unwrap_or_default(), wait, what))
     }
 
@@ -383,8 +402,9 @@ impl Api {
             let mut value = HeaderValue::from_str(&value)
                 .map_err(|_| setup("the API token has characters that no token has".to_owned()))?;
             value.set_sensitive(true);
-            let name = HeaderName::from_bytes(name.as_bytes())
-                .map_err(|error| Error::new(Class::Bug, "encoding", "the vendor's crate names no header").caused_by(error))?;
+            let name = HeaderName::from_bytes(name.as_bytes()).map_err(|error| {
+                Error::new(Class::Bug, "encoding", "the vendor's crate names no header").caused_by(error)
+            })?;
             headers.insert(name, value);
         }
         Ok(headers)
@@ -399,21 +419,25 @@ fn retry_after(headers: &HeaderMap) -> Option<Duration> {
 const DENIED: &str = "denied";
 
 fn explain(status: StatusCode, errors: &[Complaint], wait: Option<Duration>, what: &str) -> Error {
-    let all: Vec<&Complaint> = errors.iter().flat_map(|error| std::iter::once(error).chain(&error.error_chain)).collect();
-    let said: Vec<String> = all.iter().map(|error| format!("{} (code {})", error.message, error.code)).collect();
+    let all: Vec<&Complaint> =
+        errors.iter().flat_map(|error| std::iter::once(error).chain(&error.error_chain)).collect();
+    let said: Vec<String> =
+        all.iter().map(|error| format!("{} (code {})", error.message, error.code)).collect();
     let said: String = said.join("; ").chars().take(400).collect();
     let text = format!("Cloudflare refuses {what}: {status} {said}").trim_end().to_owned();
     let any = |codes: &[i64]| all.iter().any(|error| codes.contains(&error.code));
     // Before the status: every one of these comes as 400 or 404, inside or outside a batch.
     if any(&[81057, 81058, 81044]) {
-        return Error::new(Class::Later, OVERTAKEN, text).hint("something else writes the same records; see who");
+        return Error::new(Class::Later, OVERTAKEN, text)
+            .hint("something else writes the same records; see who");
     }
     if any(&[81053, 81054]) {
         return Error::new(Class::Blocked, "collision", text)
             .hint("a CNAME and another record cannot share a name: remove one, or delegate the name");
     }
     if any(&[81045]) {
-        return Error::new(Class::Blocked, "quota", text).hint("the zone's plan allows no more records; remove some");
+        return Error::new(Class::Blocked, "quota", text)
+            .hint("the zone's plan allows no more records; remove some");
     }
     if any(&[7000, 7003, 1001]) {
         return Error::new(Class::Setup, NO_ZONE, text).hint("check the zone's id");

@@ -15,7 +15,10 @@ use aws_sdk_route53::{
 use dcv_core::DomainName;
 use tokio::time::Instant;
 
-use super::{Names, plan::{Held, bug, plain}};
+use super::{
+    Names,
+    plan::{Held, bug, plain},
+};
 use crate::{Class, Error, pause::jittered};
 
 /// Label of the error that says: the sets are not as they were read.
@@ -62,14 +65,19 @@ impl Account {
         for _ in 0..PAGES {
             let page = self
                 .call("route53:ListHostedZonesByName", zone.as_str(), || {
-                    self.client.list_hosted_zones_by_name().dns_name(&name).set_hosted_zone_id(id.clone()).send()
+                    self.client
+                        .list_hosted_zones_by_name()
+                        .dns_name(&name)
+                        .set_hosted_zone_id(id.clone())
+                        .send()
                 })
                 .await?;
             // The call starts at the name and goes on through the account; a private zone is invisible to a CA.
             let here = |at: &str| plain(at) == zone.as_str();
-            let public = page.hosted_zones().iter().filter(|one| {
-                here(one.name()) && !one.config().is_some_and(|config| config.private_zone())
-            });
+            let public = page
+                .hosted_zones()
+                .iter()
+                .filter(|one| here(one.name()) && !one.config().is_some_and(|config| config.private_zone()));
             found.extend(public.map(|one| one.id().trim_start_matches("/hostedzone/").to_owned()));
             match page.next_dns_name() {
                 Some(next) if page.is_truncated() && here(next) => {
@@ -80,8 +88,12 @@ impl Account {
         }
         match found.as_slice() {
             [one] => Ok(one.clone()),
-            [] => Err(Error::new(Class::Setup, NO_ZONE, format!("the account has no public hosted zone {zone}"))
-                .hint("check the name, and that the credentials belong to the zone's account (or set role_arn)")),
+            [] => Err(Error::new(
+                Class::Setup,
+                NO_ZONE,
+                format!("the account has no public hosted zone {zone}"),
+            )
+            .hint("check the name, and that the credentials belong to the zone's account (or set role_arn)")),
             several => Err(Error::new(
                 Class::Setup,
                 "ambiguous-zone",
@@ -132,7 +144,8 @@ impl Account {
             // A page in an order that is not ours proves nothing about absent names.
             let sorted = sets.is_sorted_by_key(|set| order(set.name()));
             let end = next.map(|next| order(&next.name));
-            let told = |owner: &DomainName| sorted && end.as_ref().is_none_or(|end| order(owner.as_str()) < *end);
+            let told =
+                |owner: &DomainName| sorted && end.as_ref().is_none_or(|end| order(owner.as_str()) < *end);
             let (done, left): (Vec<_>, Vec<_>) = open.into_iter().partition(|owner| told(owner));
             for set in sets {
                 if let Some(owner) = done.iter().find(|owner| owner.as_str() == plain(set.name())) {
@@ -148,7 +161,12 @@ impl Account {
         Ok(names)
     }
 
-    async fn page(&self, zone: &str, from: From, items: i32) -> Result<(Vec<ResourceRecordSet>, Option<From>), Error> {
+    async fn page(
+        &self,
+        zone: &str,
+        from: From,
+        items: i32,
+    ) -> Result<(Vec<ResourceRecordSet>, Option<From>), Error> {
         let page = self
             .call("route53:ListResourceRecordSets", zone, || {
                 self.client
@@ -174,16 +192,23 @@ impl Account {
         let batch = ChangeBatch::builder().set_changes(Some(edits)).build().map_err(bug)?;
         let answer = self
             .call(CHANGE, zone, || {
-                self.client.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch.clone()).send()
+                self.client
+                    .change_resource_record_sets()
+                    .hosted_zone_id(zone)
+                    .change_batch(batch.clone())
+                    .send()
             })
             .await?;
-        let info = answer.change_info.ok_or_else(|| Error::new(Class::Bug, "no-change-id", "Route 53 named no change"))?;
+        let info = answer
+            .change_info
+            .ok_or_else(|| Error::new(Class::Bug, "no-change-id", "Route 53 named no change"))?;
         Ok(info.id.trim_start_matches("/change/").to_owned())
     }
 
     /// Whether all of Route 53's servers have the change.
     pub(super) async fn in_sync(&self, change: &str) -> Result<bool, Error> {
-        let answer = self.call("route53:GetChange", change, || self.client.get_change().id(change).send()).await?;
+        let answer =
+            self.call("route53:GetChange", change, || self.client.get_change().id(change).send()).await?;
         Ok(answer.change_info.is_some_and(|info| info.status == ChangeStatus::Insync))
     }
 
@@ -217,7 +242,8 @@ impl Account {
             let mut sent = self.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
             let now = Instant::now();
             let full = sent.len() >= PACE.0;
-            let at = if full { sent.pop_front().map_or(now, |oldest| (oldest + PACE.1).max(now)) } else { now };
+            let at =
+                if full { sent.pop_front().map_or(now, |oldest| (oldest + PACE.1).max(now)) } else { now };
             sent.push_back(at);
             at
         };
@@ -227,7 +253,8 @@ impl Account {
 
 /// "Sorts results first by DNS name with the labels reversed", the trailing dot included.
 fn order(name: &str) -> String {
-    let mut key: String = plain(name).rsplit('.').flat_map(|label| [label.to_owned(), ".".to_owned()]).collect();
+    let mut key: String =
+        plain(name).rsplit('.').flat_map(|label| [label.to_owned(), ".".to_owned()]).collect();
     // A wildcard is listed as an octal escape but sorted as what it is.
     if key.contains("\\052") {
         key = key.replace("\\052", "*");
@@ -283,16 +310,24 @@ where
 {
     let cause = DisplayErrorContext(error).to_string();
     if let Some(credentials) = credentials_error(error) {
-        let refused = ["AccessDenied", "InvalidClientTokenId", "SignatureDoesNotMatch", "ExpiredToken", "InvalidIdentityToken"]
-            .iter()
-            .any(|code| cause.contains(code));
+        let refused = [
+            "AccessDenied",
+            "InvalidClientTokenId",
+            "SignatureDoesNotMatch",
+            "ExpiredToken",
+            "InvalidIdentityToken",
+        ]
+        .iter()
+        .any(|code| cause.contains(code));
         return match credentials {
             CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_) => {
                 Error::new(Class::Setup, "no-credentials", "no AWS credentials could be found")
                     .hint("set access_key_id and secret_access_key, or give the host, pod or profile a role")
             }
-            _ if refused => Error::new(Class::Setup, "role-refused", "the AWS credentials or the role were refused")
-                .hint("check role_arn, external_id and the role's trust policy (sts:AssumeRole)"),
+            _ if refused => {
+                Error::new(Class::Setup, "role-refused", "the AWS credentials or the role were refused")
+                    .hint("check role_arn, external_id and the role's trust policy (sts:AssumeRole)")
+            }
             _ => Error::new(Class::Later, "no-credentials", "AWS credentials could not be fetched"),
         }
         .caused_by(cause);
@@ -317,9 +352,24 @@ mod tests {
 
     #[test]
     fn names_sort_as_route_53_lists_them() {
-        let mut names = ["www.example.com.", "example.com.", "a.www.example.com", "\\052.example.com.", "_dnsauth.example.com"];
+        let mut names = [
+            "www.example.com.",
+            "example.com.",
+            "a.www.example.com",
+            "\\052.example.com.",
+            "_dnsauth.example.com",
+        ];
         names.sort_by_key(|name| order(name));
-        assert_eq!(names, ["example.com.", "\\052.example.com.", "_dnsauth.example.com", "www.example.com.", "a.www.example.com"]);
+        assert_eq!(
+            names,
+            [
+                "example.com.",
+                "\\052.example.com.",
+                "_dnsauth.example.com",
+                "www.example.com.",
+                "a.www.example.com"
+            ]
+        );
         assert!(order("a-b.example.com") < order("x.a.example.com"), "the trailing dot counts");
     }
 }

@@ -3,7 +3,10 @@
 use aws_sdk_route53::types::{Change as Edit, ChangeAction, ResourceRecord, ResourceRecordSet, RrType};
 use dcv_core::{Change, DomainName, RecordData};
 
-use super::{Names, text::{quote, unquote}};
+use super::{
+    Names,
+    text::{quote, unquote},
+};
 use crate::{Class, Error, RecordSet};
 
 /// "A request cannot contain more than 1000 ResourceRecord elements."
@@ -62,8 +65,12 @@ impl Held {
 
     fn refuse_routed(&self, owner: &DomainName) -> Result<(), Error> {
         self.routed.map_or(Ok(()), |what| {
-            Err(Error::new(Class::Blocked, "routed", format!("{what} stands at {owner}; it is not a plain list of values"))
-                .hint("replace it by a record set with simple routing, or delegate the name to another zone"))
+            Err(Error::new(
+                Class::Blocked,
+                "routed",
+                format!("{what} stands at {owner}; it is not a plain list of values"),
+            )
+            .hint("replace it by a record set with simple routing, or delegate the name to another zone"))
         })
     }
 
@@ -80,7 +87,8 @@ impl Held {
                 if self.cname.is_some() {
                     return Err(collision(owner, "a CNAME", change.data()));
                 }
-                let present = values(self.txt.as_ref()).iter().any(|record| unquote(record.value()) == value.as_str());
+                let present =
+                    values(self.txt.as_ref()).iter().any(|record| unquote(record.value()) == value.as_str());
                 if !present {
                     add(&mut self.txt, owner, RrType::Txt, quote(value.as_str()), ttl.as_secs())?;
                 }
@@ -179,7 +187,13 @@ fn drop_values(set: &mut Option<ResourceRecordSet>, unwanted: impl Fn(&ResourceR
     }
 }
 
-fn add(set: &mut Option<ResourceRecordSet>, owner: &DomainName, kind: RrType, value: String, ttl: u32) -> Result<(), Error> {
+fn add(
+    set: &mut Option<ResourceRecordSet>,
+    owner: &DomainName,
+    kind: RrType,
+    value: String,
+    ttl: u32,
+) -> Result<(), Error> {
     let record = ResourceRecord::builder().value(value).build().map_err(bug)?;
     if let Some(old) = set {
         old.resource_records.get_or_insert_default().push(record);
@@ -195,8 +209,12 @@ fn edit(action: ChangeAction, set: ResourceRecordSet) -> Result<Edit, Error> {
 }
 
 fn collision(owner: &DomainName, standing: &str, data: &RecordData) -> Error {
-    Error::new(Class::Blocked, "collision", format!("{standing} stands at {owner}; a {} cannot stand beside it", data.kind()))
-        .hint("remove it, or delegate the name to a zone that the agent may write")
+    Error::new(
+        Class::Blocked,
+        "collision",
+        format!("{standing} stands at {owner}; a {} cannot stand beside it", data.kind()),
+    )
+    .hint("remove it, or delegate the name to a zone that the agent may write")
 }
 
 pub(super) fn bug(error: aws_sdk_route53::error::BuildError) -> Error {
@@ -220,7 +238,10 @@ mod tests {
     }
 
     fn held(label: &str, values: &[&str]) -> Names {
-        let mut set = ResourceRecordSet::builder().name(format!("{}.", site(label).owner())).r#type(RrType::Txt).ttl(900);
+        let mut set = ResourceRecordSet::builder()
+            .name(format!("{}.", site(label).owner()))
+            .r#type(RrType::Txt)
+            .ttl(900);
         for value in values {
             set = set.resource_records(ResourceRecord::builder().value(*value).build().unwrap());
         }
@@ -261,7 +282,10 @@ mod tests {
     #[test]
     fn an_alias_or_weighted_set_is_left_alone() {
         let mut here = Held::default();
-        let set = ResourceRecordSet::builder().name("_dnsauth.www.example.com.").r#type(RrType::Txt).set_identifier("blue");
+        let set = ResourceRecordSet::builder()
+            .name("_dnsauth.www.example.com.")
+            .r#type(RrType::Txt)
+            .set_identifier("blue");
         here.note(set.build().unwrap());
         let names = Names::from([(site("www").owner().clone(), here)]);
         assert_eq!(plan(&names, &[add("www", "ours")]).unwrap_err().class(), Class::Blocked);
