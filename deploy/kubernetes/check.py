@@ -37,6 +37,14 @@ assert security["readOnlyRootFilesystem"] is True, "the root is writable"
 assert security["allowPrivilegeEscalation"] is False, "privileges may grow"
 assert security["capabilities"] == {"drop": ["ALL"]}, "capabilities are kept"
 
+sidecar = need("Deployment", "app-with-dcv-agent")["spec"]
+assert sidecar["replicas"] == 1 and sidecar["strategy"]["type"] == "Recreate", "two sidecars could run at once"
+(beside,) = sidecar["template"]["spec"]["initContainers"]
+assert beside.pop("restartPolicy") == "Always", "the sidecar ends before the application starts"
+assert beside == container, "the sidecar's container differs from the deployment's"
+for shared in ("securityContext", "volumes", "automountServiceAccountToken"):
+    assert sidecar["template"]["spec"][shared] == pod[shared], f"the sidecar's {shared} differ from the deployment's"
+
 ports = {port["name"]: port["containerPort"] for port in container["ports"]}
 for probe, page in {"livenessProbe": "/healthz", "readinessProbe": "/readyz", "startupProbe": "/healthz"}.items():
     get = container[probe]["httpGet"]
