@@ -1,12 +1,15 @@
 //! Carries out one step and tells what it learned.
 
+use std::time::Duration;
+
 use dcv_core::{
     DomainName, Facts, FailureClass, Learned, Location, Method, OrderStatus, RandomValue, ScopeFacts, Site,
     Step, ValueError,
 };
-use digicert_api::{CheckOutcome, Class, Error as ApiError, OrderValidation};
+use digicert_api::{CheckOutcome, Class, Client, Error as ApiError, OrderValidation};
 use dns_providers::Class as ProviderClass;
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 use tracing::{error, warn};
 
 use crate::{
@@ -16,17 +19,20 @@ use crate::{
     world::{Account, Hold, World, chain},
 };
 
+/// The slack of an order without a value: the longest that a value lives.
+const NO_HURRY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
 impl World {
     /// Carries out one step for one order.
     pub async fn carry_out(&self, order: &OrderKey, facts: &Facts, step: &Step) -> Learned {
         match step {
             Step::ReadOrder => {
-                self.ask(order, step, async |account| self.read_order(account, order.id).await).await
+                self.ask(order, facts, step, async |client| self.read_order(client, order.id).await).await
             }
             Step::RequestValue => {
-                self.ask(order, step, async |account| request_value(account, order.id).await).await
+                self.ask(order, facts, step, async |client| request_value(client, order.id).await).await
             }
-            Step::AskCa => self.ask(order, step, async |account| ask_ca(account, order.id).await).await,
+            Step::AskCa => self.ask(order, facts, step, async |client| ask_ca(client, order.id).await).await,
             Step::Locate(scopes) => match self.observer.locate(&self.config, scopes).await {
                 Ok(located) => Learned::Located(located),
                 Err(detail) => later(detail),
@@ -53,8 +59,9 @@ impl World {
     async fn ask(
         &self,
         order: &OrderKey,
+        facts: &Facts,
         step: &Step,
-        call: impl AsyncFnOnce(&Account) -> Result<Learned, ApiError>,
+        call: impl AsyncFnOnce(&Client) -> Result<Learned, ApiError>,
     ) -> Learned {
         let Some(account) = self.accounts.get(&order.account) else {
             return blocked(format!("the account {} is not configured", order.account));
@@ -63,7 +70,8 @@ impl World {
         if let Some(hold) = account.held(now) {
             return setup(hold.detail, Some(hold.until.duration_since(now)));
         }
-        match call(account).await {
+        let client = account.client.with_deadline(deadline(facts, now));
+        match call(&client).await {
             Ok(learned) => {
                 account.release();
                 learned
@@ -105,8 +113,8 @@ impl World {
     }
 
     /// The validation status tells scopes, status and method in one call; where it fails the order itself is read.
-    async fn read_order(&self, account: &Account, id: u64) -> Result<Learned, ApiError> {
-        let validation = account.client.order_validation(id).await;
+    async fn read_order(&self, client: &Client, id: u64) -> Result<Learned, ApiError> {
+        let validation = client.order_validation(id).await;
         match validation {
             Ok(OrderValidation { status: Some(status), method, names, .. }) => {
                 let method = method.or_else(|| {
@@ -125,18 +133,18 @@ impl World {
                     scopes,
                 })
             }
-            Ok(OrderValidation { status: None, .. }) => self.read_status(account, id).await,
+            Ok(OrderValidation { status: None, .. }) => self.read_status(client, id).await,
             Err(error)
                 if matches!(error.class(), Class::NotYet | Class::Misconfigured | Class::Undecodable) =>
             {
-                self.read_status(account, id).await
+                self.read_status(client, id).await
             }
             Err(error) => Err(error),
         }
     }
 
-    async fn read_status(&self, account: &Account, id: u64) -> Result<Learned, ApiError> {
-        let order = account.client.order(id).await?;
+    async fn read_status(&self, client: &Client, id: u64) -> Result<Learned, ApiError> {
+        let order = client.order(id).await?;
         Ok(Learned::Order {
             status: OrderStatus::from(order.status.as_str()),
             method: order.dcv_method.map(Method::from),
@@ -145,8 +153,16 @@ impl World {
     }
 }
 
-async fn request_value(account: &Account, id: u64) -> Result<Learned, ApiError> {
-    let answer = account.client.random_value(id).await?;
+/// When the call is wanted at the latest: by the value's expiry. While the CA's rate is used up, the least slack goes first.
+fn deadline(facts: &Facts, now: Timestamp) -> Instant {
+    let expires = facts.token.as_ref().and_then(|token| token.expires);
+    let slack = expires
+        .map_or(NO_HURRY, |expires| Duration::try_from(expires.duration_since(now)).unwrap_or_default());
+    Instant::now() + slack.min(NO_HURRY)
+}
+
+async fn request_value(client: &Client, id: u64) -> Result<Learned, ApiError> {
+    let answer = client.random_value(id).await?;
     if answer.expires.is_none() {
         tracing::debug!(order = id, date = ?answer.expires_raw, "the value came without a usable expiration date");
     }
@@ -162,8 +178,8 @@ async fn request_value(account: &Account, id: u64) -> Result<Learned, ApiError> 
     Ok(Learned::Value { value, expires: answer.expires })
 }
 
-async fn ask_ca(account: &Account, id: u64) -> Result<Learned, ApiError> {
-    let check = account.client.check_dcv(id).await?;
+async fn ask_ca(client: &Client, id: u64) -> Result<Learned, ApiError> {
+    let check = client.check_dcv(id).await?;
     let (validated, said) = match check.outcome {
         CheckOutcome::Validated => (true, "validated".to_owned()),
         CheckOutcome::NotYet { reason } => (false, reason),

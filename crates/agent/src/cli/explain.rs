@@ -8,7 +8,6 @@ use serde::Serialize;
 use super::{args::Output, fail, load, show};
 use crate::{
     clock,
-    config::Config,
     exit::Exit,
     journal::Journal,
     roster::{OrderKey, Roster, muster},
@@ -73,14 +72,13 @@ async fn explain_all(path: &Path, wanted: impl Fn(&OrderKey) -> bool) -> Result<
     let config = load(path)?;
     let setup = |error: &dyn std::error::Error| fail(Exit::Setup, &chain(error));
     // Reading must not create a state file where there is none.
-    let (journal, scratch) = match config.state.exists() {
-        true => (Journal::open_existing(&config.state).await.map_err(|error| setup(&error))?, false),
-        false => (Journal::open(Path::new(":memory:")).await.map_err(|error| setup(&error))?, true),
-    };
+    let journal = match config.state.exists() {
+        true => Journal::open_existing(&config.state).await,
+        false => Journal::open(Path::new(":memory:")).await,
+    }
+    .map_err(|error| setup(&error))?;
     let roster = muster(&config, &journal, Roster::new()).await.map_err(|error| setup(&error))?;
-    let world =
-        World::build(Config { ..config }, journal, None).await.map_err(|error| fail(Exit::Setup, &error))?;
-    tracing::debug!(scratch, "reading");
+    let world = World::build(config, journal, None).await.map_err(|error| fail(Exit::Setup, &error))?;
     let mut explained = Vec::new();
     for (order, facts) in roster.into_iter().filter(|(order, _)| wanted(order)) {
         explained.push(explain(&world, order, facts).await);
