@@ -15,6 +15,19 @@ pub struct Zone {
     pub id: Option<String>,
 }
 
+impl Zone {
+    /// Refuses changes that lie outside the zone, before anything is sent.
+    #[cfg(any(feature = "rfc2136", feature = "route53", feature = "cloudflare"))]
+    pub(crate) fn encloses(&self, changes: &[Change]) -> Result<(), Error> {
+        match changes.iter().map(|change| change.site().owner()).find(|owner| !owner.is_within(&self.name)) {
+            Some(stray) => {
+                Err(Error::new(Class::Bug, "outside-zone", format!("{stray} lies outside {}", self.name)))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
 /// What a read-only look at a zone told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {

@@ -382,18 +382,12 @@ impl DnsProvider for Rfc2136 {
     }
 
     async fn apply(&self, zone: &Zone, changes: &[Change]) -> Result<Receipt, Error> {
+        zone.encloses(changes)?;
         let mut held = BTreeMap::new();
         let mut updates = Vec::new();
         for change in changes {
             let owner = change.site().owner();
             let name = dns_name(owner)?;
-            if !dns_name(&zone.name)?.zone_of(&name) {
-                return Err(Error::new(
-                    Class::Bug,
-                    "outside-zone",
-                    format!("{owner} lies outside {}", zone.name),
-                ));
-            }
             match change {
                 Change::Remove { data, .. } => {
                     let mut record = Record::from_rdata(name, 0, rdata(data)?);

@@ -205,15 +205,7 @@ impl DnsProvider for Route53 {
         if changes.is_empty() {
             return Ok(Receipt::default());
         }
-        if let Some(stray) =
-            changes.iter().map(|change| change.site().owner()).find(|owner| !owner.is_within(&zone.name))
-        {
-            return Err(Error::new(
-                Class::Bug,
-                "outside-zone",
-                format!("{stray} lies outside {}", zone.name),
-            ));
-        }
+        zone.encloses(changes)?;
         let id = self.id(zone).await?;
         let mut attempt = 0;
         loop {
