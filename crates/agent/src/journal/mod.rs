@@ -131,22 +131,13 @@ impl Journal {
     /// # Errors
     /// When it could not be made durable: then nothing may be published.
     pub async fn intend(&self, entries: &[Entry], now: Timestamp) -> Result<(), Error> {
-        let mut transaction = self.pool.begin().await?;
-        for Entry { order, site, value } in entries {
-            sqlx::query(
-                "INSERT INTO held (account, order_id, zone, owner, value, intended) VALUES (?, ?, ?, ?, ?, ?)
-                 ON CONFLICT DO NOTHING",
-            )
-            .bind(&order.account)
-            .bind(order.id.cast_signed())
-            .bind(site.zone().as_str())
-            .bind(site.owner().as_str())
-            .bind(value.as_str())
-            .bind(now.to_string())
-            .execute(&mut *transaction)
-            .await?;
-        }
-        Ok(transaction.commit().await?)
+        self.each(
+            "INSERT INTO held (account, order_id, zone, owner, value, intended) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT DO NOTHING",
+            entries,
+            Some(now),
+        )
+        .await
     }
 
     /// Marks values as confirmed by their provider.
@@ -157,7 +148,7 @@ impl Journal {
         self.each(
             "UPDATE held SET applied = ?6 WHERE account = ?1 AND order_id = ?2 AND zone = ?3 AND owner = ?4 AND value = ?5",
             entries,
-            now,
+            Some(now),
         )
         .await
     }
@@ -168,25 +159,32 @@ impl Journal {
     /// When the state file fails; the values then are removed once more, which is harmless.
     pub async fn gone(&self, entries: &[Entry]) -> Result<(), Error> {
         self.each(
-            "DELETE FROM held WHERE account = ?1 AND order_id = ?2 AND zone = ?3 AND owner = ?4 AND value = ?5 AND ?6 <> ''",
+            "DELETE FROM held WHERE account = ?1 AND order_id = ?2 AND zone = ?3 AND owner = ?4 AND value = ?5",
             entries,
-            Timestamp::UNIX_EPOCH,
+            None,
         )
         .await
     }
 
-    async fn each(&self, statement: &'static str, entries: &[Entry], now: Timestamp) -> Result<(), Error> {
+    /// Runs a statement for each entry, in one transaction: ?1 to ?5 are the entry, ?6 the time where one is given.
+    async fn each(
+        &self,
+        statement: &'static str,
+        entries: &[Entry],
+        time: Option<Timestamp>,
+    ) -> Result<(), Error> {
         let mut transaction = self.pool.begin().await?;
         for Entry { order, site, value } in entries {
-            sqlx::query(statement)
+            let mut query = sqlx::query(statement)
                 .bind(&order.account)
                 .bind(order.id.cast_signed())
                 .bind(site.zone().as_str())
                 .bind(site.owner().as_str())
-                .bind(value.as_str())
-                .bind(now.to_string())
-                .execute(&mut *transaction)
-                .await?;
+                .bind(value.as_str());
+            if let Some(time) = time {
+                query = query.bind(time.to_string());
+            }
+            query.execute(&mut *transaction).await?;
         }
         Ok(transaction.commit().await?)
     }
