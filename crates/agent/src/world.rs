@@ -9,7 +9,7 @@ use std::{
 use async_trait::async_trait;
 use dcv_core::{Policy, VerdictPolicy};
 use digicert_api::{CallMemory, Client, KeyError, KeySource};
-use dns_providers::{DnsProvider, Secret, SecretSource as _};
+use dns_providers::{Secret, SecretSource as _};
 use jiff::Timestamp;
 use secrecy::SecretString;
 
@@ -28,8 +28,6 @@ pub struct World {
     pub config: Config,
     /// CA accounts by name.
     pub accounts: HashMap<String, Arc<Account>>,
-    /// Providers by name.
-    pub providers: HashMap<String, Arc<dyn DnsProvider>>,
     /// Writes to DNS.
     pub publisher: Publisher,
     /// Looks at DNS.
@@ -106,7 +104,6 @@ impl World {
             };
             accounts.insert(name.clone(), account);
         }
-        let mut providers: HashMap<String, Arc<dyn DnsProvider>> = HashMap::new();
         let mut zones = Vec::new();
         for (name, provider) in &config.providers {
             let settings =
@@ -118,13 +115,12 @@ impl World {
             for zone in &provider.zones {
                 zones.push(Served { zone: zone.clone(), name: name.clone(), provider: Arc::clone(&built) });
             }
-            providers.insert(name.clone(), built);
         }
         let publisher = Publisher::start(zones, &journal, config.ttl);
         let observer = Observer::new(&config.verify)?;
         let verdict = VerdictPolicy { tolerate_failed: config.verify.tolerate_failed };
         let policy = Policy { verdict, ..Policy::default() };
-        Ok(Self { config, accounts, providers, publisher, observer, journal, policy })
+        Ok(Self { config, accounts, publisher, observer, journal, policy })
     }
 }
 

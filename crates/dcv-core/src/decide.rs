@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Because, DomainName, Facts, FailureClass, Location, Method, OrderStatus, Policy, RandomValue, Reason,
-    Site, Stage, Verdict, backoff::jitter, verdict,
+    Answer, Backoff, Because, DomainName, Facts, FailureClass, Location, Method, OrderFacts, OrderStatus,
+    Policy, RandomValue, Reason, Site, Stage, Verdict, backoff::jitter, verdict,
 };
 
 /// What to do now. One step is one pass.
@@ -225,7 +225,7 @@ impl Chooser<'_> {
         let expiry = self.expiry()?;
         if self.now >= expiry {
             let due = after(expiry, jitter(self.policy.expiry_jitter, self.facts.seed));
-            let backoff = crate::Backoff { first: self.policy.request_floor, cap: self.policy.retry.cap };
+            let backoff = Backoff { first: self.policy.request_floor, cap: self.policy.retry.cap };
             let floor =
                 after(token.requested, backoff.after(token.stale_answers.max(1) + 1, self.facts.seed));
             let what = if token.stale_answers > 0 {
@@ -308,11 +308,8 @@ impl Chooser<'_> {
     /// Every server that answered says that the value is not there, in a look made after it was published.
     fn nowhere(&self, scope: &DomainName, value: &RandomValue) -> bool {
         self.facts.sightings.get(scope).is_some_and(|sightings| {
-            let mut answers = sightings
-                .iter()
-                .map(|s| &s.answer)
-                .filter(|a| !matches!(a, crate::Answer::Failed(_)))
-                .peekable();
+            let mut answers =
+                sightings.iter().map(|s| &s.answer).filter(|a| !matches!(a, Answer::Failed(_))).peekable();
             answers.peek().is_some() && answers.all(|answer| !answer.shows(value.as_str()))
         })
     }
@@ -371,7 +368,7 @@ impl Chooser<'_> {
             if let Some(due) = self.audit_due() {
                 return due;
             }
-            let read = |order: &crate::OrderFacts| !order.scopes.is_empty() || order.at > asked.at;
+            let read = |order: &OrderFacts| !order.scopes.is_empty() || order.at > asked.at;
             if !self.facts.order.as_ref().is_some_and(read) {
                 return self.act(
                     Step::ReadOrder,

@@ -134,16 +134,16 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
     let stop = CancellationToken::new();
     let mut running =
         tokio::spawn(Engine::new(world, Arc::clone(&board), Mode::Once, stop.clone()).run(roster));
-    tokio::select! {
-        _ = &mut running => {}
-        () = async { tokio::select! {
-            () = tokio::time::sleep(timeout) => {}
-            () = async { while signals.next().await != Asked::Stop {} } => {}
-        } } => {
-            abort_on_second_signal(signals);
-            stop.cancel();
-            let _ = running.await;
-        }
+    let stopped = async { while signals.next().await != Asked::Stop {} };
+    let ended = tokio::select! {
+        _ = &mut running => true,
+        () = tokio::time::sleep(timeout) => false,
+        () = stopped => false,
+    };
+    if !ended {
+        abort_on_second_signal(signals);
+        stop.cancel();
+        let _ = running.await;
     }
     if let Some(printing) = printing {
         printing.abort();
