@@ -9,7 +9,10 @@ use std::{
 
 use sd_notify::NotifyState;
 use serde::Serialize;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::broadcast::{self, error::RecvError},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
@@ -130,7 +133,7 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
         .await
         .map_err(|error| fail(Exit::Setup, &chain(&error)))?;
     let board = Arc::new(Board::default());
-    let printing = progress.then(|| tokio::spawn(print(Arc::clone(&board))));
+    let printing = progress.then(|| tokio::spawn(print(board.subscribe())));
     let stop = CancellationToken::new();
     let mut running =
         tokio::spawn(Engine::new(world, Arc::clone(&board), Mode::Once, stop.clone()).run(roster));
@@ -152,11 +155,16 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
     Ok(board.reports())
 }
 
-/// One line for each change of an order's reason.
-async fn print(board: Arc<Board>) {
-    let mut changes = board.subscribe();
-    while let Ok(Report { order, reason, detail, .. }) = changes.recv().await {
-        show::progress(&format!("{:.0}  {order}  {reason}  {detail}", clock::now()));
+/// One line for each change of an order's reason. A slow terminal misses lines, never the rest of the run.
+async fn print(mut changes: broadcast::Receiver<Report>) {
+    loop {
+        match changes.recv().await {
+            Ok(Report { order, reason, detail, .. }) => {
+                show::progress(&format!("{:.0}  {order}  {reason}  {detail}", clock::now()));
+            }
+            Err(RecvError::Lagged(missed)) => show::progress(&format!("({missed} changes are not shown)")),
+            Err(RecvError::Closed) => return,
+        }
     }
 }
 
