@@ -4,15 +4,15 @@
 //! 2. An order that is over, proven or gone from the configuration is tidied up, then rests.
 //! 3. Statuses and methods that are not ours are watched.
 //! 4. What is unknown or old is read: the order, then the value, then where the records go.
-//! 5. The value is published, looked for, and, once visible everywhere, the CA is asked.
+//! 5. The value is published, looked for, and, once visible everywhere, CAA is read and the CA is asked.
 //! 6. Replaced values go once the new one was checked.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Answer, Backoff, Because, DomainName, Facts, FailureClass, Location, Method, OrderFacts, OrderStatus,
-    Policy, RandomValue, Reason, Site, Stage, Verdict, backoff::jitter, verdict,
+    Answer, Backoff, Because, CaaFacts, CertName, DomainName, Facts, FailureClass, Location, Method,
+    OrderFacts, OrderStatus, Policy, RandomValue, Reason, Site, Stage, Verdict, backoff::jitter, verdict,
 };
 
 /// What to do now. One step is one pass.
@@ -29,6 +29,8 @@ pub enum Step {
     Publish(Vec<Site>, RandomValue),
     /// Ask DNS about these scopes.
     Look(Vec<DomainName>),
+    /// Find out whether CAA records let DigiCert issue for these names.
+    ReadCaa(Vec<CertName>),
     /// Ask the CA to check the order. One call.
     AskCa,
     /// Take these values out of DNS.
@@ -47,6 +49,7 @@ impl Step {
             Self::Locate(_) => "locate",
             Self::Publish(..) => "publish",
             Self::Look(_) => "look",
+            Self::ReadCaa(_) => "read-caa",
             Self::AskCa => "ask-ca",
             Self::Retract(_) => "retract",
             Self::Rest => "rest",
@@ -155,11 +158,14 @@ impl Chooser<'_> {
             Some(status) if ended => {
                 self.rest(self.audit(), Reason::OrderClosed, format!("the order is {status}"))
             }
-            Some(status) => self.rest(
-                self.audit(),
-                Reason::WaitingForDigicert,
-                format!("every scope is proven; the order is {status} and waits for DigiCert"),
-            ),
+            Some(status) => match self.facts.caa.as_ref().and_then(CaaFacts::forbidden) {
+                Some(forbidden) => self.rest(self.audit(), Reason::CaaForbids, forbidden),
+                None => self.rest(
+                    self.audit(),
+                    Reason::WaitingForDigicert,
+                    format!("every scope is proven; the order is {status} and waits for DigiCert"),
+                ),
+            },
             None => self.rest(self.audit(), Reason::Validated, "every scope is proven"),
         })
     }
@@ -359,11 +365,11 @@ impl Chooser<'_> {
                 .unwrap_or(self.policy.audit);
             let due = after(asked.at, wait + jitter(wait / 10, self.facts.seed));
             if due > self.now {
-                return self.rest(
-                    due,
-                    Reason::WaitingForCa,
-                    format!("visible everywhere, DigiCert says: {}", asked.said),
-                );
+                let said = format!("visible everywhere, DigiCert says: {}", asked.said);
+                return match self.facts.caa.as_ref().and_then(CaaFacts::forbidden) {
+                    Some(forbidden) => self.rest(due, Reason::CaaForbids, format!("{forbidden}; {said}")),
+                    None => self.rest(due, Reason::WaitingForCa, said),
+                };
             }
             if let Some(due) = self.audit_due() {
                 return due;
@@ -377,6 +383,14 @@ impl Chooser<'_> {
                 );
             }
         }
+        if self.facts.caa.as_ref().is_none_or(|caa| after(caa.at, self.policy.audit) <= self.now) {
+            let names = self.facts.open_names();
+            return self.act(
+                Step::ReadCaa(names),
+                Reason::Visible,
+                "reading CAA records before DigiCert is asked",
+            );
+        }
         let fresh = self.facts.looked_at.is_some_and(|at| after(at, self.policy.sighting_fresh) > self.now);
         if fresh {
             self.act(Step::AskCa, Reason::Visible, "the value is visible everywhere")
@@ -387,31 +401,36 @@ impl Chooser<'_> {
     }
 
     fn look(&self, unseen: Vec<DomainName>, value: &RandomValue) -> Decision {
-        let detail = unseen
-            .iter()
-            .map(|scope| {
-                match self.facts.sightings.get(scope).map(|s| verdict(s, value, self.policy.verdict)) {
-                    Some(Verdict::Lagging { without, failed }) => {
-                        let lag = without.into_iter().chain(failed).collect::<Vec<_>>();
-                        format!("{scope} is not at {}", list(&lag))
-                    }
-                    Some(Verdict::Visible | Verdict::Unseen) | None => {
-                        format!("{scope} was not looked at yet")
-                    }
+        let (mut told, mut bogus) = (Vec::new(), Vec::new());
+        for scope in &unseen {
+            match self.facts.sightings.get(scope).map(|s| verdict(s, value, self.policy.verdict)) {
+                Some(Verdict::Lagging { without, failed }) => {
+                    let lag = without.into_iter().chain(failed).collect::<Vec<_>>();
+                    told.push(format!("{scope} is not at {}", list(&lag)));
                 }
-            })
-            .collect::<Vec<_>>();
-        let detail = list(&detail);
-        let (patience, stuck) = self.policy.look_stuck;
-        let wait = match self.facts.looks {
-            looks if looks > patience => stuck,
-            looks => self.policy.look.after(looks, self.facts.seed),
+                Some(Verdict::Bogus { servers }) => {
+                    bogus.push(format!("DNSSEC is broken for {scope}: {}", list(&servers)));
+                }
+                Some(Verdict::Visible | Verdict::Unseen) | None => {
+                    told.push(format!("{scope} was not looked at yet"));
+                }
+            }
+        }
+        let (reason, detail) = if bogus.is_empty() || self.facts.looks < self.policy.bogus_looks {
+            told.extend(bogus);
+            (Reason::Propagating, list(&told))
+        } else {
+            (Reason::DnssecBogus, list(&bogus))
         };
+        let published =
+            self.facts.held.iter().filter(|held| held.value == *value).filter_map(|held| held.applied);
+        let passed = published.max().map_or(SignedDuration::ZERO, |at| self.now.duration_since(at));
+        let wait = self.policy.look.after(passed.max(SignedDuration::ZERO), self.facts.seed);
         let due = self.facts.looked_at.map_or(self.now, |at| after(at, wait));
         if due > self.now {
-            self.rest(due, Reason::Propagating, detail)
+            self.rest(due, reason, detail)
         } else {
-            self.act(Step::Look(unseen), Reason::Propagating, detail)
+            self.act(Step::Look(unseen), reason, detail)
         }
     }
 

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::{Because, DomainName, Method, OrderStatus, RandomValue, Sighting, Site, Stage, Step, ValueError};
+use crate::{
+    Because, Caa, CertName, DomainName, Method, OrderStatus, RandomValue, Sighting, Site, Stage, Step,
+    ValueError,
+};
 
 /// Everything known about one order, each part with its time. All of it may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -34,6 +37,8 @@ pub struct Facts {
     pub looked_at: Option<Timestamp>,
     /// Looks since something was last published.
     pub looks: u32,
+    /// What CAA records say about the order's names.
+    pub caa: Option<CaaFacts>,
     /// Checks of the current value.
     pub asked: Option<Asked>,
     /// The latest failure, until the same step succeeds.
@@ -60,6 +65,31 @@ pub struct ScopeFacts {
     pub name: DomainName,
     /// Whether the CA holds it as proven.
     pub approved: bool,
+    /// The certificate's names that are proven there; empty where the CA did not tell.
+    pub names: Vec<CertName>,
+}
+
+/// What CAA records say about names of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CaaFacts {
+    /// When they were read.
+    pub at: Timestamp,
+    /// The names with what was found.
+    pub names: Vec<(CertName, Caa)>,
+}
+
+impl CaaFacts {
+    /// A sentence about the names for which DigiCert may not issue, if any.
+    #[must_use]
+    pub fn forbidden(&self) -> Option<String> {
+        let mut told = self.names.iter().filter_map(|(_, caa)| match caa {
+            Caa::Forbidden { at, why } => {
+                Some(format!("the CAA records of {at} do not let DigiCert issue: {why}"))
+            }
+            Caa::Open | Caa::Allowed { .. } | Caa::Unknown { .. } => None,
+        });
+        told.next()
+    }
 }
 
 /// The random value and its dates.
@@ -169,6 +199,8 @@ pub enum Learned {
     Published(Vec<(Site, RandomValue)>),
     /// From [`Step::Look`].
     Looked(BTreeMap<DomainName, Vec<Sighting>>),
+    /// From [`Step::ReadCaa`].
+    Caa(Vec<(CertName, Caa)>),
     /// From [`Step::AskCa`].
     Asked {
         /// Control is proven for all scopes.
@@ -211,6 +243,25 @@ impl Facts {
         }
     }
 
+    /// The names on the certificate whose scopes are still to be proven; the scopes where the CA named no others.
+    #[must_use]
+    pub fn open_names(&self) -> Vec<CertName> {
+        let scopes = self.open_scopes();
+        let plain = |scope: &DomainName| CertName { name: scope.clone(), wildcard: false };
+        let Some(order) = &self.order else { return scopes.into_iter().map(plain).collect() };
+        let of = |scope: &&DomainName| order.scopes.iter().find(|known| known.name == **scope);
+        let mut names: Vec<CertName> = scopes
+            .into_iter()
+            .flat_map(|scope| match of(&scope).map(|known| &known.names) {
+                Some(names) if !names.is_empty() => names.clone(),
+                Some(_) | None => vec![plain(scope)],
+            })
+            .collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
     /// Adds what `step` found out at `now`.
     pub fn learn(&mut self, step: &Step, learned: Learned, now: Timestamp) {
         if let Learned::Failed { class, detail, retry_after } = learned {
@@ -241,6 +292,7 @@ impl Facts {
                 self.looked_at = Some(now);
                 self.looks = self.looks.saturating_add(1);
             }
+            Learned::Caa(names) => self.caa = Some(CaaFacts { at: now, names }),
             Learned::Asked { validated, status, approved, said } => {
                 self.learn_asked(validated, status, &approved, said, now);
             }
@@ -267,6 +319,7 @@ impl Facts {
             self.asked = None;
             self.located.clear();
             self.sightings.clear();
+            self.caa = None;
         }
         if !scopes.is_empty() {
             self.proven = scopes.iter().all(|scope| scope.approved);

@@ -19,6 +19,7 @@
 //! remembered: facts lost in a restart are absent and are read again.
 
 mod backoff;
+mod caa;
 mod decide;
 mod facts;
 mod name;
@@ -30,16 +31,18 @@ mod sighting;
 mod verdict;
 
 pub use backoff::Backoff;
+pub use caa::{Caa, CaaRecord, CertName};
 pub use decide::{Decision, Step, decide};
 pub use facts::{
-    Asked, Facts, Failure, FailureClass, Held, Learned, Location, OrderFacts, ScopeFacts, Token, Unfit,
+    Asked, CaaFacts, Facts, Failure, FailureClass, Held, Learned, Location, OrderFacts, ScopeFacts, Token,
+    Unfit,
 };
 pub use name::{DomainName, NameError};
 pub use order::{Method, OrderStatus, Stage};
-pub use policy::Policy;
+pub use policy::{Cadence, Policy};
 pub use reason::{Because, Outcome, Reason};
 pub use record::{
     Change, DNSAUTH, Guarded, RandomValue, RecordData, RecordError, Site, Ttl, ValueError, dnsauth_owner,
 };
-pub use sighting::{Answer, Sighting, Vantage, VantageKind};
-pub use verdict::{Verdict, VerdictPolicy, verdict};
+pub use sighting::{Answer, Security, Sighting, Vantage, VantageKind};
+pub use verdict::{Dnssec, Quorum, Verdict, VerdictPolicy, verdict};

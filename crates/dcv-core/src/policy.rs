@@ -2,7 +2,49 @@
 
 use jiff::SignedDuration;
 
-use crate::{Backoff, VerdictPolicy};
+use crate::{Backoff, VerdictPolicy, backoff::jitter};
+
+/// How often DNS is looked at while a value spreads: each wait is a share of the time that has passed already.
+///
+/// So a value is noticed late by a share of the time that it took, whether that is seconds or an hour, and the number
+/// of looks grows with the logarithm of the wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cadence {
+    /// The shortest wait.
+    pub first: SignedDuration,
+    /// The waits are this share of the time since the value was published.
+    pub share: i32,
+    /// The longest wait within `patience`.
+    pub cap: SignedDuration,
+    /// From then on the zone counts as stuck.
+    pub patience: SignedDuration,
+    /// The wait for a stuck zone.
+    pub stuck: SignedDuration,
+}
+
+impl Default for Cadence {
+    fn default() -> Self {
+        Self {
+            first: SignedDuration::from_millis(250),
+            share: 20,
+            cap: SignedDuration::from_secs(30),
+            patience: SignedDuration::from_hours(1),
+            stuck: SignedDuration::from_mins(5),
+        }
+    }
+}
+
+impl Cadence {
+    /// The wait before the next look, when `passed` has passed since the value was published.
+    #[must_use]
+    pub fn after(&self, passed: SignedDuration, seed: u64) -> SignedDuration {
+        if passed >= self.patience {
+            return self.stuck - jitter(self.stuck / 10, seed);
+        }
+        let wait = (passed / self.share).clamp(self.first, self.cap);
+        wait - jitter(wait / 10, seed)
+    }
+}
 
 /// How patient, how eager and how strict the agent is. The defaults suit DigiCert's documented behaviour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,9 +60,10 @@ pub struct Policy {
     /// Up to this much jitter after the expiry before a new value is requested.
     pub expiry_jitter: SignedDuration,
     /// The waits between looks at DNS.
-    pub look: Backoff,
-    /// Looks after which a zone counts as stuck, and the wait from then on.
-    pub look_stuck: (u32, SignedDuration),
+    pub look: Cadence,
+    /// Before an answer whose DNSSEC validation fails is told as such, it is looked at this often: signatures may
+    /// follow a record a moment later.
+    pub bogus_looks: u32,
     /// Waits between the CA's checks; the last one repeats.
     pub ask_ladder: Vec<SignedDuration>,
     /// Before the CA is asked, DNS was looked at within this span.
@@ -44,8 +87,8 @@ impl Default for Policy {
             request_floor: SignedDuration::from_secs(2),
             value_life_cap: SignedDuration::from_hours(30 * 24),
             expiry_jitter: SignedDuration::from_secs(2),
-            look: Backoff { first: SignedDuration::from_millis(150), cap: SignedDuration::from_secs(30) },
-            look_stuck: (120, minutes(5)),
+            look: Cadence::default(),
+            bogus_looks: 3,
             ask_ladder: vec![minutes(1), minutes(2), minutes(5), minutes(15), minutes(60)],
             sighting_fresh: SignedDuration::from_secs(30),
             republish: minutes(10),

@@ -74,8 +74,12 @@ reasons! {
     Drifted => "drifted",
     /// Not every server shows the value yet.
     Propagating => "propagating",
+    /// The answers do not validate: DNSSEC is broken, and the CA would refuse what it sees.
+    DnssecBogus => "dnssec-bogus",
     /// The value is visible; time to ask.
     Visible => "visible",
+    /// CAA records do not let DigiCert issue.
+    CaaForbids => "caa-forbids",
     /// The CA has not found the value yet.
     WaitingForCa => "waiting-for-ca",
     /// A value that was replaced is still in DNS.
@@ -114,7 +118,9 @@ impl Reason {
             | Self::NoScopes
             | Self::NoProvider
             | Self::ForeignCname
-            | Self::BadDelegation => Outcome::Blocked,
+            | Self::BadDelegation
+            | Self::DnssecBogus
+            | Self::CaaForbids => Outcome::Blocked,
             Self::BackingOff
             | Self::TidyUp
             | Self::OrderUnread

@@ -37,13 +37,42 @@ pub struct Sighting {
     pub at: Timestamp,
     /// What it said.
     pub answer: Answer,
+    /// Whether the answer can be trusted.
+    pub security: Security,
+    /// A resolver that answers without the value may repeat that from its cache until then (RFC 2308 section 5).
+    pub denied_until: Option<Timestamp>,
+}
+
+impl Sighting {
+    /// An answer whose signatures were not looked at.
+    #[must_use]
+    pub const fn new(vantage: Vantage, at: Timestamp, answer: Answer) -> Self {
+        Self { vantage, at, answer, security: Security::Unchecked, denied_until: None }
+    }
+}
+
+/// What DNSSEC says about an answer (RFC 4035 section 4.3).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "state", content = "detail")]
+pub enum Security {
+    /// Nobody looked.
+    Unchecked,
+    /// A chain of signatures leads to it from the trust anchor.
+    Secure,
+    /// It is proven that no such chain exists: the zone is not signed.
+    Insecure,
+    /// It should be signed, and is not, or not rightly; the CA will refuse it. With the reason.
+    Bogus(String),
+    /// The chain could not be read. With the reason.
+    Indeterminate(String),
 }
 
 /// One vantage's answer about one owner name.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Answer {
-    /// The TXT texts at the name, each joined from its character-strings; possibly none.
+    /// The TXT texts at the name, possibly none. A text in several character-strings stands here as DigiCert's own
+    /// library compares it, each string in quotes, so that it never equals a value.
     Txt(Vec<String>),
     /// The name is an alias.
     Cname(DomainName),

@@ -2,28 +2,61 @@
 
 use serde::Serialize;
 
-use crate::{Answer, RandomValue, Sighting, VantageKind};
+use crate::{Answer, RandomValue, Security, Sighting, VantageKind};
 
 /// How strict the verdict is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct VerdictPolicy {
+    /// How many of a kind of vantage may lack the value.
+    pub quorum: Quorum,
     /// How many authorities may fail to answer (not: answer without the value) without spoiling the verdict. At least
-    /// one authority has to show the value in any case.
+    /// one vantage has to show the value in any case.
     pub tolerate_failed: usize,
+    /// Whether a bogus answer counts.
+    pub dnssec: Dnssec,
 }
 
-impl Default for VerdictPolicy {
-    /// Nobody may fail: the CA's perspectives pick any server.
-    fn default() -> Self {
-        Self { tolerate_failed: 0 }
+/// How many vantages have to show the value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Quorum {
+    /// Every one: the CA's perspectives pick any server.
+    #[default]
+    All,
+    /// As many as a CA needs for multi-perspective corroboration: all but one of two to five, all but two of six and
+    /// more (TLS BR 3.2.2.9; digicert/domain-control-validation, `MpicCorroborationEvaluator`).
+    Mpic,
+}
+
+impl Quorum {
+    /// How many of `vantages` may lack the value.
+    const fn dissent(self, vantages: usize) -> usize {
+        match (self, vantages) {
+            (Self::All, _) | (Self::Mpic, 0 | 1) => 0,
+            (Self::Mpic, 2..=5) => 1,
+            (Self::Mpic, _) => 2,
+        }
     }
+}
+
+/// What is made of answers whose signatures do not hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Dnssec {
+    /// The CA is not asked while an answer is bogus.
+    #[default]
+    Enforce,
+    /// It is said, and the CA is asked all the same.
+    Warn,
+    /// Nobody looks.
+    Off,
 }
 
 /// Whether a value is visible.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "verdict")]
 pub enum Verdict {
-    /// Every authority and every resolver asked shows the value.
+    /// Enough vantages show the value.
     Visible,
     /// Not everywhere yet.
     Lagging {
@@ -32,36 +65,77 @@ pub enum Verdict {
         /// Servers that did not answer, each with the reason.
         failed: Vec<String>,
     },
+    /// DNSSEC validation fails: the CA cannot see anything there.
+    Bogus {
+        /// The servers, each with the reason.
+        servers: Vec<String>,
+    },
     /// Nobody was asked, or nobody could be.
     Unseen,
 }
 
 /// Judges one owner name's sightings.
+///
+/// Authorities and resolvers are counted apart. A resolver that fails says nothing about the zone; one that answers
+/// without the value holds a denial in its cache, as the CA's own resolver may. Where no authority could be asked at
+/// all the resolvers alone decide.
 #[must_use]
 pub fn verdict(sightings: &[Sighting], value: &RandomValue, policy: VerdictPolicy) -> Verdict {
-    let (mut shown, mut without, mut failed) = (0, Vec::new(), Vec::new());
-    let mut failed_authorities = 0;
-    for Sighting { vantage, answer, .. } in sightings {
+    if sightings.is_empty() {
+        return Verdict::Unseen;
+    }
+    let (mut without, mut failed, mut bogus) = (Vec::new(), Vec::new(), Vec::new());
+    let mut authorities = Count::default();
+    let mut resolvers = Count::default();
+    for Sighting { vantage, answer, security, .. } in sightings {
         let label = format!("{} ({})", vantage.server, vantage.address);
+        let count = match vantage.kind {
+            VantageKind::Authority => &mut authorities,
+            VantageKind::Resolver => &mut resolvers,
+        };
+        count.asked += 1;
+        if let (Security::Bogus(why), Dnssec::Enforce) = (security, policy.dnssec) {
+            bogus.push(format!("{label}: {why}"));
+        }
         match answer {
-            answer if answer.shows(value.as_str()) => {
-                shown += usize::from(vantage.kind == VantageKind::Authority)
-            }
+            answer if answer.shows(value.as_str()) => count.shown += 1,
             Answer::Failed(why) => {
-                failed_authorities += usize::from(vantage.kind == VantageKind::Authority);
+                count.failed += 1;
                 failed.push(format!("{label}: {why}"));
             }
             Answer::Txt(_) | Answer::Cname(_) => without.push(label),
         }
     }
-    // A resolver that fails says nothing about the zone; one that answers without the value holds a negative cache
-    // entry which the CA's own resolver may hold too.
-    if shown > 0 && without.is_empty() && failed_authorities <= policy.tolerate_failed {
+    let tolerated = authorities.failed.min(policy.tolerate_failed);
+    let by_authorities = authorities.agree(tolerated, policy.quorum);
+    let by_resolvers = resolvers.agree(resolvers.failed, policy.quorum);
+    let visible = match (authorities.asked, resolvers.asked - resolvers.failed) {
+        (0, _) => by_resolvers,
+        (_, 0) => by_authorities,
+        (_, _) => by_authorities && by_resolvers,
+    };
+    if !bogus.is_empty() {
+        Verdict::Bogus { servers: bogus }
+    } else if visible {
         Verdict::Visible
-    } else if sightings.is_empty() {
-        Verdict::Unseen
     } else {
         Verdict::Lagging { without, failed }
+    }
+}
+
+/// What the vantages of one kind said.
+#[derive(Default)]
+struct Count {
+    asked: usize,
+    shown: usize,
+    failed: usize,
+}
+
+impl Count {
+    /// Whether enough of them show the value, not counting `excused` ones.
+    fn agree(&self, excused: usize, quorum: Quorum) -> bool {
+        let counted = self.asked - excused;
+        self.shown > 0 && self.shown + quorum.dissent(counted) >= counted
     }
 }
 
@@ -74,11 +148,17 @@ mod tests {
 
     fn seen(port: u16, kind: VantageKind, answer: Answer) -> Sighting {
         let vantage = Vantage { server: format!("ns{port}"), address: ([192, 0, 2, 1], port).into(), kind };
-        Sighting { vantage, at: jiff::Timestamp::UNIX_EPOCH, answer }
+        Sighting::new(vantage, jiff::Timestamp::UNIX_EPOCH, answer)
     }
 
     fn txt(texts: &[&str]) -> Answer {
         Answer::Txt(texts.iter().map(|&t| t.to_owned()).collect())
+    }
+
+    fn judge(answers: impl IntoIterator<Item = (VantageKind, Answer)>, policy: VerdictPolicy) -> Verdict {
+        let sightings: Vec<_> =
+            answers.into_iter().zip(1u16..).map(|((kind, answer), n)| seen(n, kind, answer)).collect();
+        verdict(&sightings, &RandomValue::new(VALUE).unwrap(), policy)
     }
 
     #[test]
@@ -97,19 +177,58 @@ mod tests {
             ("all are dead and tolerated", vec![(A, failed())], 1, false),
             ("a resolver cached a denial", vec![(A, txt(&[VALUE])), (R, txt(&[]))], 0, false),
             ("a resolver fails", vec![(A, txt(&[VALUE])), (R, failed())], 0, true),
-            ("only a resolver shows it", vec![(R, txt(&[VALUE]))], 0, false),
+            ("no authority could be asked, the resolver shows it", vec![(R, txt(&[VALUE]))], 0, true),
+            ("no authority could be asked, the resolver fails", vec![(R, failed())], 0, false),
+            ("the resolver shows it, the authority lags", vec![(A, txt(&[])), (R, txt(&[VALUE]))], 0, false),
             ("quoted value", vec![(A, txt(&[&format!("\"{VALUE}\"")]))], 0, false),
+            ("in two strings", vec![(A, txt(&["\"q7m3xk2v9p0tz4n8\" \"c1wfy6hd5bj3r0ls\""]))], 0, false),
             ("alias", vec![(A, Answer::Cname("x.example".parse().unwrap()))], 0, false),
         ];
         for (what, answers, tolerate_failed, visible) in cases {
-            let sightings: Vec<_> = answers
-                .iter()
-                .zip(1u16..)
-                .map(|((kind, answer), n)| seen(n, *kind, answer.clone()))
-                .collect();
-            let policy = VerdictPolicy { tolerate_failed: *tolerate_failed };
-            let verdict = verdict(&sightings, &RandomValue::new(VALUE).unwrap(), policy);
+            let policy = VerdictPolicy { tolerate_failed: *tolerate_failed, ..VerdictPolicy::default() };
+            let verdict = judge(answers.clone(), policy);
             assert_eq!(verdict == Verdict::Visible, *visible, "{what}: {verdict:?}");
         }
+    }
+
+    /// All but one of two to five, all but two of six and more; never nobody.
+    #[test]
+    fn the_quorum_of_multi_perspective_corroboration() {
+        for (vantages, lacking, visible) in [
+            (1, 0, true),
+            (1, 1, false),
+            (2, 1, true),
+            (2, 2, false),
+            (5, 1, true),
+            (5, 2, false),
+            (6, 2, true),
+            (6, 3, false),
+            (26, 2, true),
+            (26, 3, false),
+        ] {
+            let answers =
+                |kind| (0..vantages).map(move |n| (kind, if n < lacking { txt(&[]) } else { txt(&[VALUE]) }));
+            let mpic = VerdictPolicy { quorum: Quorum::Mpic, ..VerdictPolicy::default() };
+            for kind in [VantageKind::Authority, VantageKind::Resolver] {
+                let verdict = judge(answers(kind), mpic);
+                assert_eq!(verdict == Verdict::Visible, visible, "{lacking} of {vantages} {kind:?} lack it");
+            }
+            let strict = judge(answers(VantageKind::Authority), VerdictPolicy::default());
+            assert_eq!(strict == Verdict::Visible, lacking == 0, "by default all have to show it");
+        }
+    }
+
+    #[test]
+    fn a_bogus_answer_is_no_answer_where_dnssec_is_enforced() {
+        let mut bogus = seen(1, VantageKind::Authority, txt(&[VALUE]));
+        bogus.security = Security::Bogus("the signature expired".into());
+        let value = RandomValue::new(VALUE).unwrap();
+        for (dnssec, visible) in [(Dnssec::Enforce, false), (Dnssec::Warn, true), (Dnssec::Off, true)] {
+            let policy = VerdictPolicy { dnssec, ..VerdictPolicy::default() };
+            let verdict = verdict(&[bogus.clone()], &value, policy);
+            assert_eq!(verdict == Verdict::Visible, visible, "{dnssec:?}: {verdict:?}");
+        }
+        bogus.security = Security::Indeterminate("no root server answers".into());
+        assert_eq!(verdict(&[bogus], &value, VerdictPolicy::default()), Verdict::Visible);
     }
 }

@@ -5,9 +5,9 @@
 use std::collections::BTreeMap;
 
 use dcv_core::{
-    Answer, Asked, Because, Decision, DomainName, Facts, FailureClass, Guarded, Held, Learned, Location,
-    Method, OrderFacts, OrderStatus, Outcome, Policy, RandomValue, Reason, ScopeFacts, Sighting, Site, Step,
-    Token, Unfit, Vantage, VantageKind, decide,
+    Answer, Asked, Because, Caa, CaaFacts, CertName, Decision, DomainName, Facts, FailureClass, Guarded,
+    Held, Learned, Location, Method, OrderFacts, OrderStatus, Outcome, Policy, RandomValue, Reason,
+    ScopeFacts, Security, Sighting, Site, Step, Token, Unfit, Vantage, VantageKind, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -40,7 +40,7 @@ fn unknown() -> Facts {
 }
 
 fn with_order(facts: Facts, status: OrderStatus, method: Method) -> Facts {
-    let scopes = vec![ScopeFacts { name: scope(), approved: false }];
+    let scopes = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
     Facts { order: Some(OrderFacts { at: ago(60), status, method: Some(method), scopes }), ..facts }
 }
 
@@ -67,8 +67,24 @@ fn seen(shown: &[&str], at: Timestamp) -> Facts {
     let vantage =
         Vantage { server: "ns1".into(), address: ([192, 0, 2, 1], 53).into(), kind: VantageKind::Authority };
     let answer = Answer::Txt(shown.iter().map(|&text| text.to_owned()).collect());
-    let sightings: BTreeMap<_, _> = [(scope(), vec![Sighting { vantage, at, answer }])].into();
-    Facts { sightings, looked_at: Some(at), looks: 3, ..published() }
+    let sightings: BTreeMap<_, _> = [(scope(), vec![Sighting::new(vantage, at, answer)])].into();
+    let caa = Some(CaaFacts { at: ago(10), names: Vec::new() });
+    Facts { sightings, looked_at: Some(at), looks: 3, caa, ..published() }
+}
+
+/// Seen with the value, but with signatures that do not hold.
+fn bogus(looks: u32) -> Facts {
+    let mut facts = Facts { looks, ..seen(&[VALUE], NOW) };
+    for sighting in facts.sightings.values_mut().flatten() {
+        sighting.security = Security::Bogus("the signature expired".into());
+    }
+    facts
+}
+
+fn forbidding() -> Option<CaaFacts> {
+    let name = CertName { name: scope(), wildcard: false };
+    let caa = Caa::Forbidden { at: scope(), why: "its issue properties name only another".into() };
+    Some(CaaFacts { at: ago(10), names: vec![(name, caa)] })
 }
 
 fn failed(step: Step, class: FailureClass, seconds_ago: i64) -> Facts {
@@ -87,6 +103,7 @@ fn the_rules() {
     let asked = Some(Asked { at: ago(1), count: 1, said: "not found".into() });
     let blocked = Location::Blocked(Because::new(R::ForeignCname, "somebody's"));
     let unfit = Token { value: Err(Unfit("bad".into())), expires: None, requested: ago(5), stale_answers: 0 };
+    let old_caa = Some(CaaFacts { at: ago(2 * 3600), names: Vec::new() });
     let work = OrderStatus::Pending;
     let txt = Method::DnsTxt;
     let table: Vec<(&str, Facts, &str, Reason)> = vec![
@@ -147,6 +164,37 @@ fn the_rules() {
         ("published", published(), "look", R::Propagating),
         ("lagging", seen(&["other"], NOW), "rest", R::Propagating),
         ("visible", seen(&["other", VALUE], ago(1)), "ask-ca", R::Visible),
+        ("visible, CAA unread", Facts { caa: None, ..seen(&[VALUE], ago(1)) }, "read-caa", R::Visible),
+        (
+            "visible, CAA read long ago",
+            Facts { caa: old_caa, ..seen(&[VALUE], ago(1)) },
+            "read-caa",
+            R::Visible,
+        ),
+        (
+            "CAA forbids, DigiCert is asked all the same",
+            Facts { caa: forbidding(), ..seen(&[VALUE], ago(1)) },
+            "ask-ca",
+            R::Visible,
+        ),
+        (
+            "CAA forbids, asked just now",
+            Facts { caa: forbidding(), asked: asked.clone(), ..seen(&[VALUE], ago(1)) },
+            "rest",
+            R::CaaForbids,
+        ),
+        (
+            "proven, OV, CAA forbids",
+            Facts {
+                proven: true,
+                caa: forbidding(),
+                ..with_order(unknown(), OrderStatus::Pending, Method::DnsTxt)
+            },
+            "rest",
+            R::CaaForbids,
+        ),
+        ("bogus at the first look", bogus(1), "rest", R::Propagating),
+        ("bogus again and again", bogus(3), "rest", R::DnssecBogus),
         ("visible a while ago", seen(&[VALUE], ago(60)), "look", R::Visible),
         ("asked just now", Facts { asked: asked.clone(), ..seen(&[VALUE], ago(1)) }, "rest", R::WaitingForCa),
         (
@@ -183,11 +231,32 @@ fn the_rules() {
 fn a_value_that_has_gone_is_put_back_and_not_sooner_than_the_policy_says() {
     let drifted = |applied| Facts {
         held: vec![Held { site: site(), value: value(VALUE), applied: Some(ago(applied)) }],
-        ..seen(&[], ago(1))
+        ..seen(&[], ago(30))
     };
     assert_eq!(decide(&drifted(60), &Policy::default(), NOW).step.label(), "look");
     let decision = decide(&drifted(700), &Policy::default(), NOW);
     assert_eq!((decision.step.label(), decision.because.reason), ("publish", Reason::Drifted));
+}
+
+/// A value that spreads slowly is noticed late by a share of the time it took, and never a stuck zone is hammered.
+#[test]
+fn looks_come_at_a_share_of_the_time_that_has_passed() {
+    let wait = |passed: i64| {
+        let held = vec![Held { site: site(), value: value(VALUE), applied: Some(ago(passed)) }];
+        let decision = decide(
+            &Facts { held, ..seen(&["other"], NOW) },
+            &Policy { republish: SignedDuration::MAX, ..Policy::default() },
+            NOW,
+        );
+        assert_eq!((decision.step.label(), decision.because.reason), ("rest", Reason::Propagating));
+        decision.wake.duration_since(NOW).as_secs_f64()
+    };
+    for (passed, longest) in
+        [(0, 0.25), (4, 0.25), (60, 3.0), (400, 20.0), (900, 30.0), (3599, 30.0), (3600, 300.0)]
+    {
+        let wait = wait(passed);
+        assert!(wait <= longest && wait >= 0.85 * longest, "after {passed} s: {wait} s");
+    }
 }
 
 #[test]
@@ -203,7 +272,7 @@ fn a_rest_never_sleeps_past_the_expiry_of_the_value() {
 fn a_reissue_forgets_the_value_and_works_again() {
     let mut facts = with_order(published(), OrderStatus::Issued, Method::DnsTxt);
     facts.proven = true;
-    let scopes = vec![ScopeFacts { name: scope(), approved: false }];
+    let scopes = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
     let learned =
         Learned::Order { status: OrderStatus::ReissuePending, method: Some(Method::DnsTxt), scopes };
     facts.learn(&Step::ReadOrder, learned, NOW);

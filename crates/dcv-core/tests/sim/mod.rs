@@ -8,8 +8,9 @@ use std::{
 };
 
 use dcv_core::{
-    Answer, DomainName, Facts, FailureClass, Guarded, Held, Learned, Location, Method, OrderStatus, Policy,
-    RandomValue, ScopeFacts, Sighting, Site, Stage, Step, Vantage, VantageKind, Verdict, decide, verdict,
+    Answer, Caa, DomainName, Facts, FailureClass, Guarded, Held, Learned, Location, Method, OrderStatus,
+    Policy, RandomValue, ScopeFacts, Sighting, Site, Stage, Step, Vantage, VantageKind, Verdict, decide,
+    verdict,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -212,7 +213,7 @@ impl World {
                 order.last_request = Some(now);
                 order.requests += 1;
             }
-            Step::ReadOrder | Step::Locate(_) | Step::Look(_) => {}
+            Step::ReadOrder | Step::Locate(_) | Step::Look(_) | Step::ReadCaa(_) => {}
             Step::Rest => unreachable!("a rest is not carried out"),
         }
     }
@@ -377,7 +378,7 @@ impl SimOrder {
                 scopes: self
                     .scopes
                     .iter()
-                    .map(|name| ScopeFacts { name: name.clone(), approved: self.approved })
+                    .map(|name| ScopeFacts { name: name.clone(), approved: self.approved, names: Vec::new() })
                     .collect(),
             },
             Step::RequestValue if self.status.stage() == Stage::Ended => Learned::Failed {
@@ -407,6 +408,9 @@ impl SimOrder {
             Step::Look(scopes) => Learned::Looked(
                 scopes.iter().map(|scope| (scope.clone(), self.dns.look(&site(scope), time))).collect(),
             ),
+            Step::ReadCaa(names) => {
+                Learned::Caa(names.iter().map(|name| (name.clone(), Caa::Open)).collect())
+            }
             Step::AskCa => self.check(time),
             Step::Retract(values) => {
                 for pair in values {
@@ -451,14 +455,13 @@ impl Dns {
             Answer::Txt(texts.collect())
         };
         [(53, SignedDuration::ZERO), (54, self.lag)]
-            .map(|(port, lag)| Sighting {
-                vantage: Vantage {
+            .map(|(port, lag)| {
+                let vantage = Vantage {
                     server: format!("ns{port}"),
                     address: ([192, 0, 2, 1], port).into(),
                     kind: VantageKind::Authority,
-                },
-                at: time,
-                answer: texts(lag),
+                };
+                Sighting::new(vantage, time, texts(lag))
             })
             .into()
     }
