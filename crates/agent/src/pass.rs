@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dcv_core::{
-    DomainName, Facts, FailureClass, Learned, Location, Method, OrderStatus, RandomValue, ScopeFacts, Site,
-    Step, ValueError,
+    CertName, DomainName, Facts, FailureClass, Learned, Location, Method, OrderStatus, RandomValue,
+    ScopeFacts, Site, Step, ValueError,
 };
 use digicert_api::{CheckOutcome, Class, Client, Error as ApiError, OrderValidation};
 use dns_providers::Class as ProviderClass;
@@ -47,6 +47,7 @@ impl World {
                 Some((value, sites)) => Learned::Looked(self.observer.look(&sites, value).await),
                 None => later("there is nothing to look for".to_owned()),
             },
+            Step::ReadCaa(names) => Learned::Caa(self.observer.caa(names).await),
             Step::Retract(values) => match self.publisher.retract(order, values).await {
                 Ok(()) => Learned::Retracted(values.clone()),
                 Err(error) => unpublished(&error),
@@ -123,7 +124,11 @@ impl World {
                 let mut scopes = Vec::new();
                 for name in names {
                     match DomainName::scope(&name.scope) {
-                        Ok(scope) => scopes.push(ScopeFacts { name: scope, approved: name.approved }),
+                        Ok(scope) => scopes.push(ScopeFacts {
+                            name: scope,
+                            approved: name.approved,
+                            names: name.dns_names.iter().filter_map(|text| cert_name(text)).collect(),
+                        }),
                         Err(error) => warn!(order = id, "DigiCert names a scope that is left alone: {error}"),
                     }
                 }
@@ -151,6 +156,11 @@ impl World {
             scopes: Vec::new(),
         })
     }
+}
+
+/// A name as it stands on the certificate; old orders hold blanks, which are left out.
+fn cert_name(text: &str) -> Option<CertName> {
+    Some(CertName { name: DomainName::scope(text).ok()?, wildcard: text.trim_start().starts_with("*.") })
 }
 
 /// When the call is wanted at the latest: by the value's expiry. While the CA's rate is used up, the least slack goes first.

@@ -118,7 +118,11 @@ impl World {
         }
         let publisher = Publisher::start(zones, &journal, config.ttl);
         let observer = Observer::new(&config.verify)?;
-        let verdict = VerdictPolicy { tolerate_failed: config.verify.tolerate_failed };
+        let verdict = VerdictPolicy {
+            quorum: config.verify.quorum,
+            tolerate_failed: config.verify.tolerate_failed,
+            dnssec: config.verify.dnssec,
+        };
         let policy = Policy { verdict, ..Policy::default() };
         Ok(Self { config, accounts, publisher, observer, journal, policy })
     }

@@ -21,6 +21,7 @@
 mod backoff;
 mod caa;
 mod decide;
+mod diagnosis;
 mod facts;
 mod name;
 mod order;
@@ -33,6 +34,10 @@ mod verdict;
 pub use backoff::Backoff;
 pub use caa::{Caa, CaaRecord, CertName};
 pub use decide::{Decision, Step, decide};
+pub use diagnosis::{
+    DelegationSeen, Elsewhere, Expectation, Finding, Path, Place, ServerSeen, Severity, Survey, ZoneSeen,
+    findings,
+};
 pub use facts::{
     Asked, CaaFacts, Facts, Failure, FailureClass, Held, Learned, Location, OrderFacts, ScopeFacts, Token,
     Unfit,
@@ -44,5 +49,5 @@ pub use reason::{Because, Outcome, Reason};
 pub use record::{
     Change, DNSAUTH, Guarded, RandomValue, RecordData, RecordError, Site, Ttl, ValueError, dnsauth_owner,
 };
-pub use sighting::{Answer, Security, Sighting, Vantage, VantageKind};
+pub use sighting::{Answer, Security, Sighting, Transport, Vantage, VantageKind};
 pub use verdict::{Dnssec, Quorum, Verdict, VerdictPolicy, verdict};

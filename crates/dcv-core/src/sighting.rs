@@ -1,6 +1,6 @@
 //! What was seen in DNS, from where, and when.
 
-use std::net::SocketAddr;
+use std::{fmt, net::SocketAddr};
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -12,10 +12,19 @@ use crate::DomainName;
 pub struct Vantage {
     /// The server's name, or the address again where it has none.
     pub server: String,
-    /// The address that was asked.
-    pub address: SocketAddr,
+    /// The address that was asked; none for a resolver that is a URL.
+    pub address: Option<SocketAddr>,
     /// What kind of server it is.
     pub kind: VantageKind,
+}
+
+impl fmt::Display for Vantage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.address {
+            Some(address) if self.server != address.to_string() => write!(f, "{} ({address})", self.server),
+            Some(_) | None => f.write_str(&self.server),
+        }
+    }
 }
 
 /// What kind of server answered.
@@ -90,4 +99,14 @@ impl Answer {
             Self::Cname(_) | Self::Failed(_) => false,
         }
     }
+}
+
+/// How a question reached a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Transport {
+    /// A datagram.
+    Udp,
+    /// A connection.
+    Tcp,
 }

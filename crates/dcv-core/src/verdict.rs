@@ -88,7 +88,7 @@ pub fn verdict(sightings: &[Sighting], value: &RandomValue, policy: VerdictPolic
     let mut authorities = Count::default();
     let mut resolvers = Count::default();
     for Sighting { vantage, answer, security, .. } in sightings {
-        let label = format!("{} ({})", vantage.server, vantage.address);
+        let label = vantage.to_string();
         let count = match vantage.kind {
             VantageKind::Authority => &mut authorities,
             VantageKind::Resolver => &mut resolvers,
@@ -147,7 +147,8 @@ mod tests {
     const VALUE: &str = "q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls";
 
     fn seen(port: u16, kind: VantageKind, answer: Answer) -> Sighting {
-        let vantage = Vantage { server: format!("ns{port}"), address: ([192, 0, 2, 1], port).into(), kind };
+        let vantage =
+            Vantage { server: format!("ns{port}"), address: Some(([192, 0, 2, 1], port).into()), kind };
         Sighting::new(vantage, jiff::Timestamp::UNIX_EPOCH, answer)
     }
 

@@ -64,8 +64,11 @@ fn published() -> Facts {
 }
 
 fn seen(shown: &[&str], at: Timestamp) -> Facts {
-    let vantage =
-        Vantage { server: "ns1".into(), address: ([192, 0, 2, 1], 53).into(), kind: VantageKind::Authority };
+    let vantage = Vantage {
+        server: "ns1".into(),
+        address: Some(([192, 0, 2, 1], 53).into()),
+        kind: VantageKind::Authority,
+    };
     let answer = Answer::Txt(shown.iter().map(|&text| text.to_owned()).collect());
     let sightings: BTreeMap<_, _> = [(scope(), vec![Sighting::new(vantage, at, answer)])].into();
     let caa = Some(CaaFacts { at: ago(10), names: Vec::new() });

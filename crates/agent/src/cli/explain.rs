@@ -152,7 +152,7 @@ fn tell(Explanation { order, facts, step, because, .. }: &Explanation) {
         show::line(&format!("  held     {:?} at {}", held.value, held.site.owner()));
     }
     for Sighting { vantage, answer, .. } in facts.sightings.values().flatten() {
-        show::line(&format!("  seen     {} ({})  {answer:?}", vantage.server, vantage.address));
+        show::line(&format!("  seen     {vantage}  {answer:?}"));
     }
     show::line(&format!("  because  {because}"));
     show::line(&format!("  next     {}", step.label()));

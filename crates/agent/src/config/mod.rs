@@ -3,24 +3,21 @@
 mod load;
 mod raw;
 mod secret;
+mod verify;
 
-use std::{
-    collections::BTreeMap,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-    time::Duration,
-};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
 use dcv_core::{DomainName, Ttl};
 use digicert_api::Window;
 use dns_providers::{Settings, Zone};
 use url::Url;
 
-use self::raw::{Platform, Raw, RawAccount, RawProvider, RawVerify};
+use self::raw::{Platform, Raw, RawAccount, RawProvider};
 pub use self::{
     load::{Problem, Problems, load},
     raw::LogFormat,
     secret::SecretRef,
+    verify::{Resolver, Verify, View, Way},
 };
 
 type Found = Vec<(String, String)>;
@@ -76,26 +73,6 @@ pub struct Provider {
     pub zones: Vec<Zone>,
     /// Its kind's settings.
     pub settings: Settings<SecretRef>,
-}
-
-/// How DNS is looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Verify {
-    /// Recursive resolvers.
-    pub resolvers: Vec<Resolver>,
-    /// Authoritative servers instead of discovered ones, by the domain at and below which they hold.
-    pub authorities: BTreeMap<DomainName, Vec<SocketAddr>>,
-    /// Authorities that may fail to answer.
-    pub tolerate_failed: usize,
-}
-
-/// A recursive resolver.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resolver {
-    /// What the host uses.
-    System,
-    /// This address.
-    Address(SocketAddr),
 }
 
 impl Config {
@@ -171,7 +148,7 @@ impl Config {
             .filter_map(|(name, provider)| Some((name.clone(), check_provider(&name, provider, found)?)))
             .collect();
         check_claims(&providers, found);
-        let verify = check_verify(raw.verify, found);
+        let verify = Verify::check(raw.verify, found);
         let log_format = raw.agent.log.format.unwrap_or_default();
         Self { state, listen, concurrency, log_level, log_format, accounts, providers, ttl, verify }
     }
@@ -332,46 +309,6 @@ fn check_claims(providers: &BTreeMap<String, Provider>, found: &mut Found) {
             }
         }
     }
-}
-
-fn check_verify(raw: RawVerify, found: &mut Found) -> Verify {
-    let mut resolvers = Vec::new();
-    for text in raw.resolvers.unwrap_or_else(|| vec!["system".into()]) {
-        let address = || -> Result<SocketAddr, std::net::AddrParseError> {
-            text.parse().or_else(|_| text.parse::<IpAddr>().map(|ip| SocketAddr::new(ip, 53)))
-        };
-        match text.as_str() {
-            "system" => resolvers.push(Resolver::System),
-            _ => match address() {
-                Ok(address) => resolvers.push(Resolver::Address(address)),
-                Err(_) => found.push((
-                    "verify.resolvers".into(),
-                    format!("{text:?} is neither \"system\" nor an address such as \"192.0.2.1\" or \"192.0.2.1:5353\""),
-                )),
-            },
-        }
-    }
-    let mut authorities = BTreeMap::new();
-    for (domain, servers) in raw.authorities {
-        let key = || format!("verify.authorities.{domain}");
-        let mut addresses = Vec::new();
-        for text in &servers {
-            match text.parse() {
-                Ok(address) => addresses.push(address),
-                Err(_) => found.push((key(), format!("{text:?} is not address:port"))),
-            }
-        }
-        if servers.is_empty() {
-            found.push((key(), "names no server".into()));
-        }
-        match domain.parse::<DomainName>() {
-            Ok(name) => {
-                authorities.insert(name, addresses);
-            }
-            Err(error) => found.push((key(), error.to_string())),
-        }
-    }
-    Verify { resolvers, authorities, tolerate_failed: raw.tolerate_failed.unwrap_or(0) }
 }
 
 #[expect(clippy::disallowed_methods, reason = "tells whether a key came from the environment")]

@@ -175,7 +175,45 @@ pub(super) struct RawRecords {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawVerify {
-    pub(super) resolvers: Option<Vec<String>>,
+    pub(super) resolvers: Option<Vec<RawResolver>>,
+    pub(super) discovery_resolvers: Option<Vec<RawResolver>>,
     pub(super) authorities: BTreeMap<String, Vec<String>>,
+    pub(super) zones: BTreeMap<String, RawView>,
     pub(super) tolerate_failed: Option<usize>,
+    pub(super) quorum: Option<RawQuorum>,
+    pub(super) dnssec: Option<RawDnssec>,
+    pub(super) trust_anchor: Option<PathBuf>,
+    pub(super) proxy: Option<String>,
+    pub(super) ca_file: Option<PathBuf>,
+}
+
+/// What differs at and below one domain.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawView {
+    pub(super) resolvers: Option<Vec<RawResolver>>,
+    pub(super) discovery_resolvers: Option<Vec<RawResolver>>,
+}
+
+/// One way to a resolver, or several ways to the same one.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged, expecting = "expected a resolver such as \"192.0.2.1\", or a list of ways to one resolver")]
+pub(super) enum RawResolver {
+    One(String),
+    Several(Vec<String>),
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawQuorum {
+    All,
+    Mpic,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawDnssec {
+    Enforce,
+    Warn,
+    Off,
 }

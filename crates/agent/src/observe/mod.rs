@@ -1,34 +1,36 @@
 //! Looking at DNS as the CA will: where a record goes, and who shows it.
 
-mod ask;
-mod authority;
+mod answer;
+mod caa;
+mod dnssec;
+mod exchange;
+mod kept;
+mod locate;
+mod recursive;
+mod survey;
+mod walk;
 
-use std::{collections::BTreeMap, net::SocketAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc};
 
 use dcv_core::{
-    Answer, Because, DomainName, Guarded, Location, RandomValue, Reason, Sighting, Site, Vantage,
-    VantageKind, dnsauth_owner,
+    Answer, Caa, CertName, Dnssec, DomainName, Location, RandomValue, Sighting, Site, Vantage, VantageKind,
+    dnsauth_owner,
 };
 use futures_util::future::join_all;
-use hickory_net::runtime::TokioRuntimeProvider;
-use hickory_resolver::{
-    Resolver as HickoryResolver, TokioResolver,
-    config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig},
-    proto::rr::{RData, RecordType},
-};
-use tokio::sync::Semaphore;
+use hickory_proto::{op::Query, rr::RecordType};
+use jiff::SignedDuration;
 
-use self::{ask::Asker, authority::Authorities};
+use self::{
+    caa::CaaReader,
+    dnssec::Validator,
+    exchange::{Exchange, Trouble},
+    recursive::Recursive,
+    walk::{Server, Walk, wire_name},
+};
 use crate::{
     clock,
-    config::{Config, Resolver, Verify},
+    config::{Config, Verify, View},
 };
-
-/// Questions under way at once, over all orders.
-const QUESTIONS: usize = 256;
-/// CNAME records that are followed from `_dnsauth.<scope>`.
-const MAX_CHAIN: usize = 8;
-const RESOLVER_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Looks at DNS.
 #[derive(Clone)]
@@ -37,10 +39,19 @@ pub struct Observer {
 }
 
 struct Inner {
-    asker: Asker,
-    authorities: Authorities,
-    resolvers: Vec<(String, SocketAddr, TokioResolver)>,
-    questions: Semaphore,
+    exchange: Arc<Exchange>,
+    everywhere: Eyes,
+    /// Other eyes at and below certain domains.
+    zones: BTreeMap<DomainName, Eyes>,
+}
+
+/// Whom to ask.
+struct Eyes {
+    walk: Arc<Walk>,
+    /// None where nobody wants to know.
+    validator: Option<Arc<Validator>>,
+    caa: CaaReader,
+    resolvers: Vec<Recursive>,
 }
 
 impl std::fmt::Debug for Observer {
@@ -53,18 +64,42 @@ impl Observer {
     /// Prepares to look; asks nobody yet.
     ///
     /// # Errors
-    /// One sentence, when the host's resolvers cannot be read.
+    /// One sentence, when the host's resolvers, certificates or the trust anchor cannot be read.
     pub fn new(verify: &Verify) -> Result<Self, String> {
-        let mut resolvers = Vec::new();
-        for resolver in &verify.resolvers {
-            resolvers.push(connect(*resolver)?);
+        let anchors = Arc::new(dnssec::anchors(verify.trust_anchor.as_deref())?);
+        let exchange = Arc::new(Exchange::new(verify.dnssec != Dnssec::Off));
+        let eyes = |view: &View| -> Result<Eyes, String> {
+            let discovery: Result<Vec<_>, _> = view
+                .discovery
+                .iter()
+                .map(|resolver| Recursive::new(resolver, verify, true).map(Arc::new))
+                .collect();
+            let walk = Arc::new(Walk::new(verify.authorities.clone(), discovery?, Arc::clone(&exchange)));
+            let validator = (verify.dnssec != Dnssec::Off)
+                .then(|| Arc::new(Validator::new(Arc::clone(&anchors), Arc::clone(&walk))));
+            let caa = CaaReader::new(Arc::clone(&walk), validator.clone());
+            let resolvers: Result<_, _> =
+                view.resolvers.iter().map(|resolver| Recursive::new(resolver, verify, false)).collect();
+            Ok(Eyes { walk, validator, caa, resolvers: resolvers? })
+        };
+        let everywhere = eyes(&verify.view)?;
+        let mut zones = BTreeMap::new();
+        for (domain, view) in &verify.zones {
+            zones.insert(domain.clone(), eyes(view)?);
         }
-        let asker = Asker::new();
-        let recursive = resolvers.iter().map(|(_, _, resolver)| resolver.clone()).collect();
-        let authorities = Authorities::new(verify.authorities.clone(), recursive, asker.clone());
-        Ok(Self {
-            inner: Arc::new(Inner { asker, authorities, resolvers, questions: Semaphore::new(QUESTIONS) }),
-        })
+        Ok(Self { inner: Arc::new(Inner { exchange, everywhere, zones }) })
+    }
+
+    /// Questions asked of authorities so far.
+    #[must_use]
+    pub fn questions(&self) -> u64 {
+        self.inner.exchange.asked()
+    }
+
+    /// Whether authorities cannot be asked from here at all: nobody answers on port 53, over UDP or TCP.
+    #[must_use]
+    pub fn blocked(&self) -> bool {
+        self.inner.exchange.blocked()
     }
 
     /// Where each scope's record goes.
@@ -82,77 +117,10 @@ impl Observer {
         join_all(each).await.into_iter().collect()
     }
 
-    /// Follows aliases from `_dnsauth.<scope>`, asking authorities only, into a configured zone.
-    async fn locate_one(&self, config: &Config, scope: &DomainName) -> Result<Location, String> {
-        let blocked = |reason, detail: String| Ok(Location::Blocked(Because::new(reason, detail)));
-        let owner = match dnsauth_owner(scope) {
-            Ok(owner) => owner,
-            Err(error) => return blocked(Reason::BadDelegation, error.to_string()),
-        };
-        let mut chain: Vec<DomainName> = Vec::new();
-        while chain.len() <= MAX_CHAIN {
-            let name = chain.last().unwrap_or(&owner);
-            let target = match self.alias(name).await {
-                Ok(target) => target,
-                Err(_) if !chain.is_empty() => {
-                    let detail = format!(
-                        "{owner} is an alias that leads to {name}, and no name server there answers for it; remove the CNAME, or point it into a zone of a configured provider"
-                    );
-                    return blocked(Reason::ForeignCname, detail);
-                }
-                Err(trouble) => return Err(trouble),
-            };
-            let Some(target) = target else { break };
-            if target == owner || chain.contains(&target) {
-                return blocked(
-                    Reason::BadDelegation,
-                    format!("the CNAME chain from {owner} runs in a circle"),
-                );
-            }
-            chain.push(target);
-        }
-        let end = chain.last().unwrap_or(&owner);
-        let Some((_, zone)) = config.route(end) else {
-            return if chain.is_empty() {
-                blocked(
-                    Reason::NoProvider,
-                    format!(
-                        "no configured provider serves a zone of {owner}; add the zone to a provider, or delegate {owner} by CNAME into one"
-                    ),
-                )
-            } else {
-                blocked(
-                    Reason::ForeignCname,
-                    format!(
-                        "{owner} is an alias for {end}, which lies in no configured zone; remove the CNAME, or configure a provider for that zone"
-                    ),
-                )
-            };
-        };
-        let site = if chain.is_empty() {
-            Guarded::direct(scope, zone.name.clone())
-        } else {
-            Guarded::delegated(scope, &chain, zone.name.clone())
-        };
-        Ok(match site {
-            Ok(site) => Location::At(site),
-            Err(error) => Location::Blocked(Because::new(Reason::BadDelegation, error.to_string())),
-        })
-    }
-
-    /// The alias at a name, by the first authority that answers.
-    async fn alias(&self, name: &DomainName) -> Result<Option<DomainName>, String> {
-        let authority = self.inner.authorities.of(name).await?;
-        let mut trouble = format!("no name server for {name} is known");
-        for (server, address) in authority.servers {
-            let _permit = self.inner.questions.acquire().await;
-            match self.inner.asker.texts(address, name).await {
-                Answer::Cname(target) => return Ok(Some(target)),
-                Answer::Txt(_) => return Ok(None),
-                Answer::Failed(why) => trouble = format!("{server} ({address}) about {name}: {why}"),
-            }
-        }
-        Err(trouble)
+    /// What CAA says about names of a certificate.
+    pub async fn caa(&self, names: &[CertName]) -> Vec<(CertName, Caa)> {
+        let each = names.iter().map(|name| self.eyes(&name.name).caa.read(std::slice::from_ref(name)));
+        join_all(each).await.into_iter().flatten().collect()
     }
 
     /// Asks every authority of each site, and, once all of them show the value, the resolvers.
@@ -168,82 +136,95 @@ impl Observer {
     }
 
     async fn look_one(&self, scope: &DomainName, site: &Site, value: &RandomValue) -> Vec<Sighting> {
-        let servers = match self.inner.authorities.of(site.owner()).await {
-            Ok(authority) => authority.servers,
-            Err(trouble) => {
-                let unknown = (site.zone().to_string(), SocketAddr::from(([0, 0, 0, 0], 53)));
-                return vec![sighting(unknown, VantageKind::Authority, Answer::Failed(trouble))];
-            }
-        };
-        let each = servers.into_iter().map(|server| async move {
-            let _permit = self.inner.questions.acquire().await;
-            let answer = self.inner.asker.texts(server.1, site.owner()).await;
-            sighting(server, VantageKind::Authority, answer)
-        });
-        let mut seen = join_all(each).await;
+        let mut seen = self.look_at_authorities(site.owner()).await;
         let everywhere = seen.iter().all(|sighting| sighting.answer.shows(value.as_str()));
-        if everywhere && let Ok(owner) = dnsauth_owner(scope) {
-            let each = self.inner.resolvers.iter().map(|(name, address, resolver)| {
-                let owner = &owner;
-                async move {
-                    let _permit = self.inner.questions.acquire().await;
-                    sighting((name.clone(), *address), VantageKind::Resolver, recurse(resolver, owner).await)
-                }
-            });
-            seen.extend(join_all(each).await);
+        // Where no authority can be asked the resolvers are all there is: better a late answer than none.
+        let nobody = self.blocked() && seen.iter().all(|s| matches!(s.answer, Answer::Failed(_)));
+        let eyes = self.eyes(site.owner());
+        if (everywhere || nobody)
+            && !eyes.resolvers.is_empty()
+            && let Ok(owner) = dnsauth_owner(scope)
+        {
+            let asked = self.look_at_resolvers(&owner).await;
+            if nobody {
+                seen = asked;
+            } else {
+                seen.extend(asked);
+            }
         }
         seen
     }
-}
 
-fn sighting((server, address): (String, SocketAddr), kind: VantageKind, answer: Answer) -> Sighting {
-    Sighting { vantage: Vantage { server, address, kind }, at: clock::now(), answer }
-}
+    /// What every server of the zone says about the name, each at every address.
+    async fn look_at_authorities(&self, owner: &DomainName) -> Vec<Sighting> {
+        let eyes = self.eyes(owner);
+        let unknown = |trouble: String| {
+            let vantage = Vantage { server: owner.to_string(), address: None, kind: VantageKind::Authority };
+            vec![Sighting::new(vantage, clock::now(), Answer::Failed(trouble))]
+        };
+        let wire = match wire_name(owner) {
+            Ok(wire) => wire,
+            Err(error) => return unknown(error.to_string()),
+        };
+        let cut = match eyes.walk.home(&wire).await {
+            Ok(cut) => cut,
+            Err(trouble) => return unknown(trouble),
+        };
+        let each = cut.servers.iter().map(|server| async {
+            let asked = self.inner.exchange.ask(server.address, &wire, RecordType::TXT).await;
+            let vantage = vantage(server);
+            let reply = match asked {
+                Ok(reply) => reply,
+                Err(trouble) => return Sighting::new(vantage, clock::now(), failed(&trouble)),
+            };
+            let answer = answer::of_authority(&reply.response, &wire);
+            let mut sighting = Sighting::new(vantage, clock::now(), answer);
+            if let Some(validator) = &eyes.validator
+                && !matches!(sighting.answer, Answer::Failed(_))
+            {
+                let query = Query::query(wire.clone(), RecordType::TXT);
+                sighting.security = validator.judge(&cut.apex, &query, &reply.response).await;
+            }
+            sighting
+        });
+        join_all(each).await
+    }
 
-async fn recurse(resolver: &TokioResolver, owner: &DomainName) -> Answer {
-    match resolver.lookup(format!("{owner}."), RecordType::TXT).await {
-        Ok(found) => Answer::Txt(
-            found
-                .answers()
-                .iter()
-                .filter_map(|record| match &record.data {
-                    RData::TXT(txt) => Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned()),
-                    _ => None,
-                })
-                .collect(),
-        ),
-        Err(error) if error.is_nx_domain() || error.is_no_records_found() => Answer::Txt(Vec::new()),
-        Err(error) => Answer::Failed(error.to_string()),
+    async fn look_at_resolvers(&self, owner: &DomainName) -> Vec<Sighting> {
+        let Ok(wire) = wire_name(owner) else { return Vec::new() };
+        let each = self.eyes(owner).resolvers.iter().map(|resolver| async {
+            let told = resolver.ask(&wire, RecordType::TXT).await;
+            let now = clock::now();
+            let vantage = Vantage {
+                server: resolver.name.clone(),
+                address: resolver.address,
+                kind: VantageKind::Resolver,
+            };
+            match told {
+                Ok(told) => {
+                    let mut sighting = Sighting::new(vantage, now, answer::of_resolver(&told.records, &wire));
+                    let ttl = told.denied_for.and_then(|ttl| SignedDuration::try_from(ttl).ok());
+                    sighting.denied_until = ttl.and_then(|ttl| now.checked_add(ttl).ok());
+                    sighting
+                }
+                Err(why) => Sighting::new(vantage, now, Answer::Failed(why)),
+            }
+        });
+        join_all(each).await
+    }
+
+    /// Whom to ask about a name: the settings of the longest domain that holds it.
+    fn eyes(&self, name: &DomainName) -> &Eyes {
+        let zones = self.inner.zones.iter().filter(|(domain, _)| name.is_within(domain));
+        let closest = zones.max_by_key(|(domain, _)| domain.as_str().len());
+        closest.map_or(&self.inner.everywhere, |(_, eyes)| eyes)
     }
 }
 
-/// A resolver that caches nothing: it is asked to see changes.
-fn connect(resolver: Resolver) -> Result<(String, SocketAddr, TokioResolver), String> {
-    let (name, address, mut builder) = match resolver {
-        Resolver::System => {
-            let builder = HickoryResolver::builder_tokio()
-                .map_err(|error| format!("verify.resolvers: \"system\" cannot be used: {error}"))?;
-            ("system".to_owned(), SocketAddr::from(([127, 0, 0, 53], 53)), builder)
-        }
-        Resolver::Address(address) => {
-            let connections = [ConnectionConfig::udp(), ConnectionConfig::tcp()].map(|mut connection| {
-                connection.port = address.port();
-                connection
-            });
-            let server = NameServerConfig::new(address.ip(), true, connections.to_vec());
-            let config = ResolverConfig::from_name_servers(vec![server]);
-            (
-                address.ip().to_string(),
-                address,
-                HickoryResolver::builder_with_config(config, TokioRuntimeProvider::default()),
-            )
-        }
-    };
-    let options = builder.options_mut();
-    options.cache_size = 0;
-    options.use_hosts_file = ResolveHosts::Never;
-    options.timeout = RESOLVER_TIMEOUT;
-    options.attempts = 2;
-    let resolver = builder.build().map_err(|error| format!("verify.resolvers: {error}"))?;
-    Ok((name, address, resolver))
+fn vantage(server: &Server) -> Vantage {
+    Vantage { server: server.name.clone(), address: Some(server.address), kind: VantageKind::Authority }
+}
+
+fn failed(trouble: &Trouble) -> Answer {
+    Answer::Failed(trouble.to_string())
 }

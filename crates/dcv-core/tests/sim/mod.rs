@@ -458,7 +458,7 @@ impl Dns {
             .map(|(port, lag)| {
                 let vantage = Vantage {
                     server: format!("ns{port}"),
-                    address: ([192, 0, 2, 1], port).into(),
+                    address: Some(([192, 0, 2, 1], port).into()),
                     kind: VantageKind::Authority,
                 };
                 Sighting::new(vantage, time, texts(lag))

@@ -1,0 +1,290 @@
+//! Whether an answer validates (RFC 4035), from the trust anchor down, with every link read from authorities.
+//!
+//! The verdict is hickory's. Where it is "bogus" the records it rests on are looked at once more, only to tell a person
+//! what to mend: that sentence never changes the verdict.
+
+use std::{
+    path::Path,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use dcv_core::Security;
+use futures_util::{Stream, stream};
+use hickory_net::{
+    DnsError, DnsHandle, NetError, dnssec::DnssecDnsHandle, runtime::TokioRuntimeProvider, xfer::FirstAnswer,
+};
+use hickory_proto::{
+    dnssec::{
+        Proof, TrustAnchors,
+        rdata::{DNSKEY, DNSSECRData, DS, RRSIG},
+    },
+    op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, OpCode, Query},
+    rr::{Name, RData, Record, RecordType},
+};
+use jiff::Timestamp;
+
+use super::{kept::Kept, walk::Walk};
+use crate::clock;
+
+/// The longest that one validation may take, with every link of the chain fetched.
+const LIMIT: Duration = Duration::from_secs(12);
+/// How long links of the chain are believed.
+const KEPT: Duration = Duration::from_secs(300);
+
+/// Validates answers.
+pub(super) struct Validator {
+    anchors: Arc<TrustAnchors>,
+    walk: Arc<Walk>,
+    links: Arc<Links>,
+    /// Zones that are proven not to be signed: their answers need no look.
+    insecure: Kept<Name, ()>,
+}
+
+impl Validator {
+    pub(super) fn new(anchors: Arc<TrustAnchors>, walk: Arc<Walk>) -> Self {
+        Self { anchors, walk, links: Arc::new(Kept::new(KEPT)), insecure: Kept::new(KEPT) }
+    }
+
+    /// Judges an answer of one of the servers of the zone at `apex`.
+    pub(super) async fn judge(&self, apex: &Name, query: &Query, response: &DnsResponse) -> Security {
+        if self.insecure.get(apex).is_some() {
+            return Security::Insecure;
+        }
+        let chain = Chain {
+            walk: Arc::clone(&self.walk),
+            links: Arc::clone(&self.links),
+            given: Arc::new((apex.clone(), query.clone(), response.clone())),
+            troubles: Arc::default(),
+        };
+        let handle = DnssecDnsHandle::with_trust_anchor(chain.clone(), Arc::clone(&self.anchors));
+        let mut options = DnsRequestOptions::default();
+        options.recursion_desired = false;
+        options.edns_set_dnssec_ok = true;
+        let validated = handle.lookup(query.clone(), options).first_answer();
+        let Ok(validated) = tokio::time::timeout(LIMIT, validated).await else {
+            return Security::Indeterminate("validation took too long".to_owned());
+        };
+        let proof = match validated {
+            Ok(response) => proof_of(&response),
+            Err(NetError::Dns(DnsError::Nsec { proof, .. })) => proof,
+            Err(error) => return Security::Indeterminate(error.to_string().chars().take(200).collect()),
+        };
+        match proof {
+            Proof::Secure => Security::Secure,
+            Proof::Insecure => {
+                self.insecure.keep(apex.clone(), ());
+                Security::Insecure
+            }
+            Proof::Indeterminate => Security::Indeterminate("no trust anchor leads there".to_owned()),
+            // A link that could not be read makes hickory say "bogus" as well, but proves nothing.
+            Proof::Bogus => match chain.trouble() {
+                Some(trouble) => Security::Indeterminate(trouble),
+                None => Security::Bogus(reason(apex, query, response, &self.links, clock::now())),
+            },
+        }
+    }
+}
+
+/// Reads the keys that are trusted: IANA's, or the DNSKEY records in a file.
+///
+/// # Errors
+/// One sentence, naming the file.
+pub(super) fn anchors(file: Option<&Path>) -> Result<TrustAnchors, String> {
+    let Some(path) = file else { return Ok(TrustAnchors::default()) };
+    let trouble = |what: &dyn std::fmt::Display| {
+        format!("verify.trust_anchor {}: {what}; expected DNSKEY records as in a zone file", path.display())
+    };
+    TrustAnchors::from_file(path).map_err(|error| trouble(&error))
+}
+
+/// The worst proof of the records that matter: the answer, or the denial.
+fn proof_of(response: &DnsResponse) -> Proof {
+    let matter = if response.answers.is_empty() { &response.authorities } else { &response.answers };
+    let proofs =
+        matter.iter().filter(|record| record.record_type() != RecordType::RRSIG).map(|record| record.proof);
+    let rank = |proof: &Proof| match proof {
+        Proof::Bogus => 0,
+        Proof::Indeterminate => 1,
+        Proof::Insecure => 2,
+        Proof::Secure => 3,
+    };
+    // Hickory lets an empty answer without any proof pass only where the zone is proven to be unsigned.
+    proofs.min_by_key(rank).unwrap_or(Proof::Insecure)
+}
+
+/// Links of the chain: DNSKEY, DS and NS answers.
+type Links = Kept<(Name, RecordType), DnsResponse>;
+
+/// Gives the validator what it asks for: the answer under judgement, and links of the chain from authorities.
+#[derive(Clone)]
+struct Chain {
+    walk: Arc<Walk>,
+    links: Arc<Links>,
+    /// The zone's apex, the question and its answer.
+    given: Arc<(Name, Query, DnsResponse)>,
+    troubles: Arc<Mutex<Vec<String>>>,
+}
+
+impl Chain {
+    fn trouble(&self) -> Option<String> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).first().cloned()
+    }
+
+    async fn fetch(self, query: Query) -> Result<DnsResponse, NetError> {
+        let (apex, asked, answer) = &*self.given;
+        if query == *asked {
+            return Ok(answer.clone());
+        }
+        let (name, kind) = (query.name(), query.query_type());
+        // The zone's own apex is known: there are no name servers between it and the name.
+        if kind == RecordType::NS && apex.zone_of(name) && name != apex {
+            let mut nothing = Message::response(0, OpCode::Query);
+            nothing.add_query(query.clone());
+            return DnsResponse::from_message(nothing).map_err(NetError::from);
+        }
+        let link = async { self.walk.ask(name, kind).await.map(|(_, reply)| reply.response) };
+        self.links.once(&(name.clone(), kind), link).await.map_err(|trouble| {
+            let told = format!("{kind} of {name} cannot be read: {trouble}");
+            self.troubles.lock().unwrap_or_else(PoisonError::into_inner).push(told.clone());
+            NetError::from(told)
+        })
+    }
+}
+
+impl DnsHandle for Chain {
+    type Response = Pin<Box<dyn Stream<Item = Result<DnsResponse, NetError>> + Send>>;
+    type Runtime = TokioRuntimeProvider;
+
+    fn send(&self, request: DnsRequest) -> Self::Response {
+        let chain = self.clone();
+        let query = request.queries.first().cloned();
+        Box::pin(stream::once(async move {
+            match query {
+                Some(query) => chain.fetch(query).await,
+                None => Err(NetError::from("no question")),
+            }
+        }))
+    }
+}
+
+/// When the first of the answer's signatures runs out.
+pub(super) fn signed_until(response: &DnsResponse) -> Option<Timestamp> {
+    let records = response.answers.iter().chain(&response.authorities);
+    signatures(records).filter_map(|rrsig| time(rrsig.input().sig_expiration.get())).min()
+}
+
+/// What a person has to mend, as far as the records tell.
+fn reason(apex: &Name, query: &Query, response: &DnsResponse, links: &Links, now: Timestamp) -> String {
+    let mut zones: Vec<Name> =
+        std::iter::successors(Some(apex.clone()), |zone| (!zone.is_root()).then(|| zone.base_name()))
+            .collect();
+    zones.reverse();
+    for zone in &zones {
+        let Some(answer) = links.get(&(zone.clone(), RecordType::DNSKEY)) else { continue };
+        let keys: Vec<&DNSKEY> = answer.answers.iter().filter_map(dnskey).collect();
+        let parent = links.get(&(zone.clone(), RecordType::DS));
+        let ds: Vec<&DS> = parent.iter().flat_map(|parent| parent.answers.iter().filter_map(ds)).collect();
+        if !ds.is_empty() {
+            let tags = list(ds.iter().map(|ds| ds.key_tag()));
+            if keys.is_empty() {
+                return format!(
+                    "{zone} has no DNSKEY, though its parent publishes a DS record (key tag {tags}): sign the zone again, or have the DS record removed at the registrar"
+                );
+            }
+            let matched = ds.iter().any(|ds| keys.iter().any(|key| ds.covers(zone, key).unwrap_or(false)));
+            if !matched {
+                let own = list(keys.iter().filter_map(|key| key.calculate_key_tag().ok()));
+                return format!(
+                    "the DS record of {zone} at its parent (key tag {tags}) matches none of the zone's keys (key tags {own}): have the registrar replace the DS record"
+                );
+            }
+        }
+        if let Some(trouble) = signature_trouble(answer.answers.iter(), now) {
+            return format!("the DNSKEY records of {zone}: {trouble}");
+        }
+    }
+    let what = format!("{} {}", query.name(), query.query_type());
+    let denial = response.answers.is_empty();
+    let records = if denial { &response.authorities } else { &response.answers };
+    if denial
+        && !records.iter().any(|record| matches!(record.record_type(), RecordType::NSEC | RecordType::NSEC3))
+    {
+        return format!(
+            "{what}: the answer that there is none carries no proof (NSEC or NSEC3): sign the zone again"
+        );
+    }
+    if signatures(records.iter()).next().is_none() {
+        return format!(
+            "{what}: the answer carries no signature, though the zone's parent publishes a DS record: sign the zone again, or have the DS record removed"
+        );
+    }
+    if let Some(trouble) = signature_trouble(records.iter(), now) {
+        return format!("{what}: {trouble}");
+    }
+    let keys = links.get(&(apex.clone(), RecordType::DNSKEY));
+    let tags: Vec<u16> = keys
+        .iter()
+        .flat_map(|keys| keys.answers.iter().filter_map(dnskey))
+        .filter_map(|key| key.calculate_key_tag().ok())
+        .collect();
+    let used: Vec<u16> = signatures(records.iter()).map(|rrsig| rrsig.input().key_tag).collect();
+    if !used.iter().any(|tag| tags.contains(tag)) {
+        return format!(
+            "{what}: signed with a key (key tag {}) that is not among the zone's DNSKEY records",
+            list(used)
+        );
+    }
+    format!("{what}: the signature does not match the records")
+}
+
+/// Signatures of which none is within its time.
+fn signature_trouble<'a>(
+    records: impl Iterator<Item = &'a Record> + Clone,
+    now: Timestamp,
+) -> Option<String> {
+    let times: Vec<_> = signatures(records)
+        .filter_map(|rrsig| {
+            Some((time(rrsig.input().sig_inception.get())?, time(rrsig.input().sig_expiration.get())?))
+        })
+        .collect();
+    if times.is_empty() || times.iter().any(|&(from, until)| from <= now && now <= until) {
+        return None;
+    }
+    let expired = times.iter().map(|&(_, until)| until).filter(|&until| until < now).max();
+    Some(match expired {
+        Some(until) => format!("the signature expired at {until:.0}: have the zone signed again"),
+        None => "the signature is not valid yet: check the clock of the signer and of this host".to_owned(),
+    })
+}
+
+fn signatures<'a>(records: impl Iterator<Item = &'a Record>) -> impl Iterator<Item = &'a RRSIG> {
+    records.filter_map(|record| match &record.data {
+        RData::DNSSEC(DNSSECRData::RRSIG(rrsig)) => Some(rrsig),
+        _ => None,
+    })
+}
+
+fn dnskey(record: &Record) -> Option<&DNSKEY> {
+    match &record.data {
+        RData::DNSSEC(DNSSECRData::DNSKEY(key)) => Some(key),
+        _ => None,
+    }
+}
+
+fn ds(record: &Record) -> Option<&DS> {
+    match &record.data {
+        RData::DNSSEC(DNSSECRData::DS(ds)) => Some(ds),
+        _ => None,
+    }
+}
+
+/// Signature times are seconds since 1970 in 32 bits (RFC 4034 section 3.1.5); read as they will be until 2106.
+fn time(seconds: u32) -> Option<Timestamp> {
+    Timestamp::from_second(seconds.into()).ok()
+}
+
+fn list(tags: impl IntoIterator<Item = u16>) -> String {
+    tags.into_iter().take(6).map(|tag| tag.to_string()).collect::<Vec<_>>().join(", ")
+}

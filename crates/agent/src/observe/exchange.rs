@@ -1,0 +1,311 @@
+//! One question to one server: over UDP within a budget, over TCP when the answer is cut off, does not come, or the
+//! budget is spent.
+//!
+//! Response rate limiting counts UDP answers for a client's network and never TCP ones, so a server sees at most
+//! [`UDP_PER_SECOND`] datagrams a second of ours, and everything above that on one connection that is kept.
+
+use std::{
+    collections::HashMap,
+    fmt,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use dcv_core::Transport;
+use futures_util::future::{Either, select};
+use hickory_net::{
+    NetError,
+    runtime::TokioRuntimeProvider,
+    tcp::TcpClientStream,
+    udp::UdpClientStream,
+    xfer::{DnsExchange, DnsHandle, FirstAnswer},
+};
+use hickory_proto::{
+    op::{DnsRequestOptions, DnsResponse, Query},
+    rr::{Name, RecordType},
+};
+use tokio::{sync::Semaphore, time::Instant};
+
+/// Below the lowest limit in use (BIND's manual suggests 5 to 10 identical answers a second).
+const UDP_PER_SECOND: f64 = 5.0;
+/// With the resends every 333 ms that hickory makes inside it.
+const UDP_TIMEOUT: Duration = Duration::from_millis(1500);
+/// When a datagram was not answered for this long, TCP is tried beside it.
+const HEDGE: Duration = Duration::from_millis(600);
+const TCP_TIMEOUT: Duration = Duration::from_secs(2);
+/// A server that was silent is taken to be silent for this long, so that it does not hold up every look.
+const SILENCE: Duration = Duration::from_secs(10);
+/// Questions under way at once, over all servers; and on one connection, where hickory allows 32.
+const QUESTIONS: usize = 256;
+const PIPELINED: usize = 24;
+/// Servers that are remembered.
+const MAX_SERVERS: usize = 10_000;
+
+/// An answer and how it came.
+#[derive(Clone, Debug)]
+pub(super) struct Reply {
+    pub(super) response: DnsResponse,
+    pub(super) took: Duration,
+    pub(super) transport: Transport,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// Neither UDP nor TCP brought anything in time.
+    Silent,
+    /// The host or network refuses.
+    Unreachable(String),
+    /// What came is not an answer to the question.
+    Garbled(String),
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Silent => f.write_str("no answer over UDP and TCP"),
+            Self::Unreachable(why) => write!(f, "cannot be reached: {why}"),
+            Self::Garbled(why) => write!(f, "the answer cannot be used: {why}"),
+        }
+    }
+}
+
+/// Asks servers, without recursion.
+pub(super) struct Exchange {
+    /// Drives the TCP connections; dropping it would end them.
+    runtime: TokioRuntimeProvider,
+    servers: Mutex<HashMap<SocketAddr, Arc<Server>>>,
+    questions: Semaphore,
+    /// Whether signatures are asked for (the DO bit).
+    signatures: bool,
+    asked: AtomicU64,
+    answered: AtomicBool,
+}
+
+struct Server {
+    budget: Mutex<Budget>,
+    connection: tokio::sync::Mutex<Option<DnsExchange<TokioRuntimeProvider>>>,
+    pipeline: Semaphore,
+    silent_since: Mutex<Option<Instant>>,
+}
+
+impl Exchange {
+    pub(super) fn new(signatures: bool) -> Self {
+        Self {
+            runtime: TokioRuntimeProvider::default(),
+            servers: Mutex::default(),
+            questions: Semaphore::new(QUESTIONS),
+            signatures,
+            asked: AtomicU64::new(0),
+            answered: AtomicBool::new(false),
+        }
+    }
+
+    /// Questions asked so far.
+    pub(super) fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether it looks as if nobody could be asked from here: several servers were silent and none ever answered.
+    pub(super) fn blocked(&self) -> bool {
+        let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        let silent = servers.values().filter(|server| lock(&server.silent_since).is_some()).count();
+        silent >= 2 && !self.answered.load(Ordering::Relaxed)
+    }
+
+    pub(super) async fn ask(
+        &self,
+        address: SocketAddr,
+        name: &Name,
+        kind: RecordType,
+    ) -> Result<Reply, Trouble> {
+        let server = self.server(address);
+        if lock(&server.silent_since).is_some_and(|since| since.elapsed() < SILENCE) {
+            return Err(Trouble::Silent);
+        }
+        let _permit = self.questions.acquire().await;
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        let query = Query::query(name.clone(), kind);
+        let start = Instant::now();
+        let outcome = self.by_any_way(address, &server, &query).await;
+        *lock(&server.silent_since) = matches!(outcome, Err(Trouble::Silent)).then(Instant::now);
+        let (response, transport) = outcome?;
+        self.answered.store(true, Ordering::Relaxed);
+        Ok(Reply { response, took: start.elapsed(), transport })
+    }
+
+    fn server(&self, address: SocketAddr) -> Arc<Server> {
+        let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
+        if servers.len() >= MAX_SERVERS {
+            servers.clear();
+        }
+        Arc::clone(servers.entry(address).or_insert_with(|| {
+            Arc::new(Server {
+                budget: Mutex::new(Budget::full()),
+                connection: tokio::sync::Mutex::default(),
+                pipeline: Semaphore::new(PIPELINED),
+                silent_since: Mutex::default(),
+            })
+        }))
+    }
+
+    /// UDP while the budget lasts, TCP beside or instead of it; the first whole answer counts.
+    async fn by_any_way(
+        &self,
+        address: SocketAddr,
+        server: &Server,
+        query: &Query,
+    ) -> Result<(DnsResponse, Transport), Trouble> {
+        loop {
+            let spent = lock(&server.budget).take();
+            let Err(wait) = spent else { break };
+            match self.tcp(address, server, query).await {
+                Ok(response) => return Ok((response, Transport::Tcp)),
+                // Without TCP the budget is all there is.
+                Err(_) => tokio::time::sleep(wait).await,
+            }
+        }
+        let hedged = async {
+            tokio::time::sleep(HEDGE).await;
+            self.tcp(address, server, query).await
+        };
+        let (udp, hedged) = (std::pin::pin!(self.udp(address, query)), std::pin::pin!(hedged));
+        match select(udp, hedged).await {
+            Either::Left((Ok(response), _)) if !response.truncation => Ok((response, Transport::Udp)),
+            // Cut off, refused or garbled: no reason to wait for the hedge. Silence: the hedge is under way.
+            Either::Left((Err(Trouble::Silent), hedged)) => Ok((hedged.await?, Transport::Tcp)),
+            Either::Left((udp, _)) => match self.tcp(address, server, query).await {
+                Ok(response) => Ok((response, Transport::Tcp)),
+                Err(trouble) => Err(udp.err().unwrap_or(trouble)),
+            },
+            Either::Right((Ok(response), _)) => Ok((response, Transport::Tcp)),
+            Either::Right((Err(_), udp)) => match udp.await? {
+                response if response.truncation => {
+                    Err(Trouble::Garbled("it is cut off over UDP, and TCP does not work".into()))
+                }
+                response => Ok((response, Transport::Udp)),
+            },
+        }
+    }
+
+    async fn udp(&self, address: SocketAddr, query: &Query) -> Result<DnsResponse, Trouble> {
+        // A socket of its own gives each question a random port; hickory compares source, id and question.
+        let exchange: DnsExchange<TokioRuntimeProvider> =
+            UdpClientStream::builder(address, self.runtime.clone())
+                .with_timeout(Some(UDP_TIMEOUT))
+                .exchange();
+        exchange.lookup(query.clone(), self.options()).first_answer().await.map_err(trouble)
+    }
+
+    /// Over the connection that is kept, or a new one where the server has closed it.
+    async fn tcp(&self, address: SocketAddr, server: &Server, query: &Query) -> Result<DnsResponse, Trouble> {
+        let _slot = server.pipeline.acquire().await;
+        let (exchange, kept) = self.connection(address, server).await?;
+        let mut outcome = exchange.lookup(query.clone(), self.options()).first_answer().await;
+        if kept && !matches!(outcome, Ok(_) | Err(NetError::Timeout)) {
+            *server.connection.lock().await = None;
+            let (exchange, _) = self.connection(address, server).await?;
+            outcome = exchange.lookup(query.clone(), self.options()).first_answer().await;
+        }
+        if outcome.is_err() {
+            *server.connection.lock().await = None;
+        }
+        let response = outcome.map_err(trouble)?;
+        // On a connection hickory goes by the id alone.
+        if response.queries != [query.clone()] {
+            return Err(Trouble::Garbled("it answers another question".into()));
+        }
+        if response.truncation {
+            return Err(Trouble::Garbled("it is cut off even over TCP".into()));
+        }
+        Ok(response)
+    }
+
+    async fn connection(
+        &self,
+        address: SocketAddr,
+        server: &Server,
+    ) -> Result<(DnsExchange<TokioRuntimeProvider>, bool), Trouble> {
+        let mut connection = server.connection.lock().await;
+        if let Some(kept) = connection.as_ref() {
+            return Ok((kept.clone(), true));
+        }
+        let connecting = TcpClientStream::exchange(address, None, TCP_TIMEOUT, None, self.runtime.clone());
+        let fresh = tokio::time::timeout(TCP_TIMEOUT, connecting)
+            .await
+            .map_err(|_| Trouble::Silent)?
+            .map_err(trouble)?;
+        *connection = Some(fresh.clone());
+        Ok((fresh, false))
+    }
+
+    fn options(&self) -> DnsRequestOptions {
+        let mut options = DnsRequestOptions::default();
+        options.recursion_desired = false;
+        options.edns_set_dnssec_ok = self.signatures;
+        options
+    }
+}
+
+fn trouble(error: NetError) -> Trouble {
+    match error {
+        NetError::Timeout => Trouble::Silent,
+        NetError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Trouble::Silent,
+        NetError::Io(error) => Trouble::Unreachable(error.to_string()),
+        NetError::NoConnections | NetError::Busy => Trouble::Unreachable("the connection was closed".into()),
+        // Bounded: the text may repeat what a hostile server sent.
+        other => Trouble::Garbled(other.to_string().chars().take(200).collect()),
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Datagrams that may still be sent to one server.
+struct Budget {
+    left: f64,
+    at: Instant,
+}
+
+impl Budget {
+    fn full() -> Self {
+        Self { left: UDP_PER_SECOND, at: Instant::now() }
+    }
+
+    /// Takes one, or says how long until there is one.
+    fn take(&mut self) -> Result<(), Duration> {
+        let now = Instant::now();
+        let earned = now.duration_since(self.at).as_secs_f64() * UDP_PER_SECOND;
+        self.left = (self.left + earned).min(UDP_PER_SECOND);
+        self.at = now;
+        if self.left < 1.0 {
+            return Err(Duration::from_secs_f64((1.0 - self.left) / UDP_PER_SECOND));
+        }
+        self.left -= 1.0;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_sees_no_more_datagrams_than_rate_limits_allow() {
+        let mut budget = Budget::full();
+        let start = Instant::now();
+        let mut sent = 0;
+        while start.elapsed() < Duration::from_secs(60) {
+            match budget.take() {
+                Ok(()) => sent += 1,
+                Err(wait) => tokio::time::sleep(wait).await,
+            }
+        }
+        assert!((300..=306).contains(&sent), "{sent} datagrams in a minute");
+    }
+}

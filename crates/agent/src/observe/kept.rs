@@ -1,0 +1,109 @@
+//! What was learned is believed for a while, and asked for once however many orders want it at the same time.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use tokio::{sync::OnceCell, time::Instant};
+
+/// Entries; beyond them everything is forgotten, which costs questions only.
+const MAX: usize = 10_000;
+/// How long a failure is believed, so that a hundred orders do not run into it one after the other.
+const FAILURES: Duration = Duration::from_secs(2);
+
+/// Values by key, for a while.
+pub(super) struct Kept<K, V> {
+    span: Duration,
+    cells: Mutex<HashMap<K, (Instant, Cell<V>)>>,
+}
+
+/// Filled by the first who asks; the others wait for it.
+type Cell<V> = Arc<OnceCell<Result<V, String>>>;
+
+impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
+    pub(super) fn new(span: Duration) -> Self {
+        Self { span, cells: Mutex::default() }
+    }
+
+    pub(super) fn get(&self, key: &K) -> Option<V> {
+        let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        let (at, cell) = cells.get(key)?;
+        match cell.get() {
+            Some(Ok(value)) if at.elapsed() < self.span => Some(value.clone()),
+            Some(_) | None => None,
+        }
+    }
+
+    pub(super) fn keep(&self, key: K, value: V) {
+        self.insert(key, Arc::new(OnceCell::new_with(Some(Ok(value)))));
+    }
+
+    /// The value that is kept, or that `learn` finds out.
+    pub(super) async fn once(
+        &self,
+        key: &K,
+        learn: impl Future<Output = Result<V, String>>,
+    ) -> Result<V, String> {
+        let known = {
+            let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+            let fresh = cells.get(key).filter(|(at, cell)| match cell.get() {
+                Some(Ok(_)) => at.elapsed() < self.span,
+                Some(Err(_)) => at.elapsed() < FAILURES,
+                None => true,
+            });
+            fresh.map(|(_, cell)| Arc::clone(cell))
+        };
+        let cell = match known {
+            Some(cell) => cell,
+            None => self.insert(key.clone(), Arc::default()),
+        };
+        cell.get_or_init(|| learn).await.clone()
+    }
+
+    fn insert(&self, key: K, cell: Cell<V>) -> Cell<V> {
+        let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
+        if cells.len() >= MAX {
+            cells.clear();
+        }
+        cells.insert(key, (Instant::now(), Arc::clone(&cell)));
+        cell
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hundred_who_ask_at_once_cost_one_question() {
+        let kept = Kept::new(Duration::from_secs(300));
+        let asked = AtomicUsize::new(0);
+        let learn = || async {
+            asked.fetch_add(1, Ordering::Relaxed);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            Ok(7)
+        };
+        let all = futures_util::future::join_all((0..100).map(|_| kept.once(&"key", learn()))).await;
+        assert!(all.iter().all(|value| *value == Ok(7)));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        tokio::time::advance(Duration::from_secs(301)).await;
+        assert_eq!(kept.get(&"key"), None);
+        kept.once(&"key", learn()).await.unwrap();
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_is_believed_for_a_moment_only() {
+        let kept: Kept<_, u8> = Kept::new(Duration::from_secs(300));
+        let failing = || async { Err("no".to_owned()) };
+        assert!(kept.once(&1, failing()).await.is_err());
+        assert!(kept.once(&1, async { Ok(1) }).await.is_err(), "the failure is still fresh");
+        tokio::time::advance(FAILURES).await;
+        assert_eq!(kept.once(&1, async { Ok(1) }).await, Ok(1));
+    }
+}

@@ -1,0 +1,177 @@
+//! Where a scope's record goes: aliases from `_dnsauth.<scope>` followed into a configured zone, asking authorities only.
+
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+
+use dcv_core::{Answer, Because, DomainName, Guarded, Location, Reason, dnsauth_owner};
+use hickory_proto::{
+    op::ResponseCode,
+    rr::{Name, RecordType},
+};
+
+use super::{Observer, answer, walk::wire_name};
+use crate::config::Config;
+
+/// CNAME records that are followed from `_dnsauth.<scope>`.
+const MAX_CHAIN: usize = 8;
+
+/// How far the aliases from an owner name lead.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Delegation {
+    /// The targets, in order.
+    pub(super) chain: Vec<DomainName>,
+    /// The first alias comes from a wildcard: nobody put it at this very name.
+    pub(super) wildcard: bool,
+    /// A DNAME record takes part.
+    pub(super) dname: bool,
+    /// Why the chain ends badly.
+    pub(super) broken: Option<Broken>,
+}
+
+/// How a chain can end badly.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// It comes back to itself.
+    Circle,
+    /// It is longer than [`MAX_CHAIN`].
+    Long,
+    /// Nobody answers for the last target.
+    Unanswered(String),
+    /// The domain of the last target is not registered: somebody else could register it.
+    Unregistered(String),
+}
+
+impl Broken {
+    pub(super) fn sentence(&self, owner: &DomainName) -> String {
+        match self {
+            Self::Circle => format!("the CNAME chain from {owner} runs in a circle"),
+            Self::Long => format!("the CNAME chain from {owner} is longer than {MAX_CHAIN}"),
+            Self::Unanswered(target) => format!(
+                "{owner} is an alias that leads to {target}, and no name server there answers for it; remove the CNAME, or point it into a zone of a configured provider"
+            ),
+            Self::Unregistered(domain) => format!(
+                "{owner} is an alias into {domain}, which does not exist: whoever registers it can prove control of your domain; remove the CNAME now"
+            ),
+        }
+    }
+}
+
+impl Observer {
+    /// Where one scope's record goes.
+    pub(super) async fn locate_one(&self, config: &Config, scope: &DomainName) -> Result<Location, String> {
+        let blocked = |reason, detail: String| Ok(Location::Blocked(Because::new(reason, detail)));
+        let owner = match dnsauth_owner(scope) {
+            Ok(owner) => owner,
+            Err(error) => return blocked(Reason::BadDelegation, error.to_string()),
+        };
+        let routed = config.route(&owner);
+        let delegation = match self.delegation(&owner).await {
+            Ok(delegation) => delegation,
+            // Where nobody can be asked the configuration is believed; what is published is looked for all the same.
+            Err(_) if routed.is_some() && self.blocked() => Delegation::default(),
+            Err(trouble) => return Err(trouble),
+        };
+        // A wildcard's alias gives way to a record at the name itself.
+        let chain = if delegation.wildcard && routed.is_some() { &[] } else { delegation.chain.as_slice() };
+        if let (Some(broken), false) = (&delegation.broken, chain.is_empty()) {
+            let reason = match broken {
+                Broken::Circle | Broken::Long => Reason::BadDelegation,
+                Broken::Unanswered(_) | Broken::Unregistered(_) => Reason::ForeignCname,
+            };
+            return blocked(reason, broken.sentence(&owner));
+        }
+        let end = chain.last().unwrap_or(&owner);
+        let Some((_, zone)) = config.route(end) else {
+            return if chain.is_empty() {
+                blocked(
+                    Reason::NoProvider,
+                    format!(
+                        "no configured provider serves a zone of {owner}; add the zone to a provider, or delegate {owner} by CNAME into one"
+                    ),
+                )
+            } else {
+                blocked(
+                    Reason::ForeignCname,
+                    format!(
+                        "{owner} is an alias for {end}, which lies in no configured zone; remove the CNAME, or configure a provider for that zone"
+                    ),
+                )
+            };
+        };
+        let site = if chain.is_empty() {
+            Guarded::direct(scope, zone.name.clone())
+        } else {
+            Guarded::delegated(scope, chain, zone.name.clone())
+        };
+        Ok(match site {
+            Ok(site) => Location::At(site),
+            Err(error) => Location::Blocked(Because::new(Reason::BadDelegation, error.to_string())),
+        })
+    }
+
+    /// Follows the aliases from an owner name.
+    ///
+    /// # Errors
+    /// One sentence, when nobody answers for the owner name itself.
+    pub(super) async fn delegation(&self, owner: &DomainName) -> Result<Delegation, String> {
+        let mut found = Delegation::default();
+        loop {
+            let name = found.chain.last().unwrap_or(owner).clone();
+            let wire = wire_name(&name).map_err(|error| error.to_string())?;
+            let (cut, reply) = match self.eyes(&name).walk.home_with_answer(&wire).await {
+                Ok(home) => home,
+                Err(trouble) if found.chain.is_empty() => return Err(trouble),
+                Err(_) => {
+                    found.broken = Some(Broken::Unanswered(name.to_string()));
+                    return Ok(found);
+                }
+            };
+            found.dname |=
+                reply.response.answers.iter().any(|record| record.record_type() == RecordType::from(39));
+            let target = match answer::of_authority(&reply.response, &wire) {
+                Answer::Cname(target) => target,
+                Answer::Txt(_) => {
+                    let missing = reply.response.response_code == ResponseCode::NXDomain;
+                    if missing
+                        && !found.chain.is_empty()
+                        && let Some(domain) = unregistered(&name, &cut.apex)
+                    {
+                        found.broken = Some(Broken::Unregistered(domain));
+                    }
+                    return Ok(found);
+                }
+                Answer::Failed(why) if found.chain.is_empty() => return Err(why),
+                Answer::Failed(_) => {
+                    found.broken = Some(Broken::Unanswered(name.to_string()));
+                    return Ok(found);
+                }
+            };
+            if found.chain.is_empty() {
+                found.wildcard = self.comes_from_a_wildcard(&name, &target).await;
+            }
+            let circle = target == *owner || found.chain.contains(&target);
+            found.chain.push(target);
+            if circle || found.chain.len() > MAX_CHAIN {
+                found.broken = Some(if circle { Broken::Circle } else { Broken::Long });
+                return Ok(found);
+            }
+        }
+    }
+
+    /// Whether a name beside this one, which nobody can have made, has the same alias.
+    async fn comes_from_a_wildcard(&self, name: &DomainName, target: &DomainName) -> bool {
+        let label = format!("_dcv-{:016x}", RandomState::new().build_hasher().finish());
+        let Some(sibling) = name.parent().and_then(|parent| parent.child(&label).ok()) else { return false };
+        let Ok(wire) = wire_name(&sibling) else { return false };
+        match self.eyes(&sibling).walk.ask(&wire, RecordType::TXT).await {
+            Ok((_, reply)) => answer::of_authority(&reply.response, &wire) == Answer::Cname(target.clone()),
+            Err(_) => false,
+        }
+    }
+}
+
+/// The registrable domain of `name` when the zone that denied the name lies above it.
+fn unregistered(name: &DomainName, apex: &Name) -> Option<String> {
+    let domain = psl::domain_str(name.as_str())?;
+    let domain_name = Name::from_ascii(format!("{domain}.")).ok()?;
+    (apex.zone_of(&domain_name) && *apex != domain_name).then(|| domain.to_owned())
+}

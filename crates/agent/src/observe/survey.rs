@@ -1,0 +1,216 @@
+//! Everything that can be seen of one scope, for a person: every server, the delegation, the usual mistakes, CAA.
+
+use std::time::Duration;
+
+use dcv_core::{
+    Answer, CertName, DelegationSeen, DomainName, Elsewhere, Path, Place, ServerSeen, Sighting, Survey,
+    Transport, ZoneSeen, dnsauth_owner,
+};
+use futures_util::future::join_all;
+use hickory_proto::{
+    op::{DnsResponse, Query},
+    rr::{Name, RData, Record, RecordType},
+};
+
+use super::{
+    Observer, answer, dnssec, failed,
+    locate::{Broken, Delegation},
+    vantage,
+    walk::{Cut, Server, wire_name},
+};
+use crate::clock;
+
+impl Observer {
+    /// Surveys one scope; `names` are those of the certificate that it covers. Resolvers are asked about the owner
+    /// name only where an authority already shows something there.
+    pub async fn survey(&self, scope: &DomainName, names: &[CertName]) -> Survey {
+        let owner = dnsauth_owner(scope).unwrap_or_else(|_| scope.clone());
+        let mut survey = Survey {
+            scope: scope.clone(),
+            owner: owner.clone(),
+            path: Path::Authorities,
+            delegation: DelegationSeen::default(),
+            zone: None,
+            trouble: None,
+            resolvers: Vec::new(),
+            elsewhere: Vec::new(),
+            caa: Vec::new(),
+            resolver_view: None,
+        };
+        let delegation = match self.delegation(&owner).await {
+            Ok(delegation) => delegation,
+            Err(trouble) => {
+                survey.trouble = Some(trouble);
+                Delegation::default()
+            }
+        };
+        let end = delegation.chain.last().unwrap_or(&owner).clone();
+        survey.delegation = seen(&owner, delegation);
+        if self.blocked() {
+            survey.path = Path::Resolvers;
+            survey.resolvers = self.look_at_resolvers(&owner).await;
+            return survey;
+        }
+        let home = match wire_name(&end) {
+            Ok(wire) => self.eyes(&end).walk.home(&wire).await.map(|cut| (cut, wire)),
+            Err(error) => Err(error.to_string()),
+        };
+        match home {
+            Ok((cut, wire)) => {
+                survey.zone = Some(self.zone(&cut, &wire, &end).await);
+                survey.elsewhere = self.elsewhere(scope, &cut).await;
+                survey.resolver_view = self.resolver_view(&cut, &end).await;
+            }
+            Err(trouble) => drop(survey.trouble.get_or_insert(trouble)),
+        }
+        let something = survey
+            .zone
+            .iter()
+            .flat_map(|zone| &zone.servers)
+            .any(|server| matches!(&server.sighting.answer, Answer::Txt(texts) if !texts.is_empty()));
+        if something {
+            survey.resolvers = self.look_at_resolvers(&owner).await;
+        }
+        survey.caa = self.caa(names).await;
+        survey
+    }
+
+    async fn zone(&self, cut: &Cut, owner: &Name, end: &DomainName) -> ZoneSeen {
+        let each = cut.servers.iter().map(|server| self.server(cut, server, owner, end));
+        let mut negative_ttl = None;
+        let mut servers = Vec::new();
+        let mut apex = None;
+        for (seen, soa) in join_all(each).await {
+            if let Some(Soa { name, ttl, .. }) = soa {
+                negative_ttl = negative_ttl.or(Some(ttl));
+                apex = apex.or(Some(name));
+            }
+            servers.push(seen);
+        }
+        let apex = apex.unwrap_or_else(|| cut.apex.clone());
+        ZoneSeen {
+            apex: apex.to_ascii().parse().unwrap_or_else(|_| end.clone()),
+            pinned: cut.pinned,
+            at_parent: cut.at_parent.iter().cloned().collect(),
+            at_child: cut.at_child.iter().cloned().collect(),
+            servers,
+            skipped: cut.skipped.clone(),
+            negative_ttl,
+        }
+    }
+
+    async fn server(
+        &self,
+        cut: &Cut,
+        server: &Server,
+        owner: &Name,
+        end: &DomainName,
+    ) -> (ServerSeen, Option<Soa>) {
+        let exchange = &self.inner.exchange;
+        let reply = match exchange.ask(server.address, owner, RecordType::TXT).await {
+            Ok(reply) => reply,
+            Err(trouble) => {
+                let sighting = Sighting::new(vantage(server), clock::now(), failed(&trouble));
+                return (told(sighting, None, None, None, None), None);
+            }
+        };
+        let mut sighting =
+            Sighting::new(vantage(server), clock::now(), answer::of_authority(&reply.response, owner));
+        if let Some(validator) = &self.eyes(end).validator
+            && !matches!(sighting.answer, Answer::Failed(_))
+        {
+            let query = Query::query(owner.clone(), RecordType::TXT);
+            sighting.security = validator.judge(&cut.apex, &query, &reply.response).await;
+        }
+        // A denial brings the SOA record along; beside an answer it is asked for.
+        let mut soa = soa(&reply.response);
+        if soa.is_none() && !matches!(sighting.answer, Answer::Failed(_)) {
+            let asked = exchange.ask(server.address, &cut.apex, RecordType::SOA).await;
+            soa = asked.ok().and_then(|reply| self::soa(&reply.response));
+        }
+        let serial = soa.as_ref().map(|soa| soa.serial);
+        let until = dnssec::signed_until(&reply.response);
+        (told(sighting, serial, Some(reply.took), Some(reply.transport), until), soa)
+    }
+
+    /// Names at which people put the record by mistake, asked of one server of the zone.
+    async fn elsewhere(&self, scope: &DomainName, cut: &Cut) -> Vec<Elsewhere> {
+        let apex: Option<DomainName> = cut.apex.to_ascii().parse().ok();
+        let owner = dnsauth_owner(scope).ok();
+        let doubled =
+            owner.zip(apex.clone()).and_then(|(owner, apex)| format!("{owner}.{apex}").parse().ok());
+        let higher = scope
+            .parent()
+            .filter(|parent| apex.as_ref().is_some_and(|apex| parent.is_within(apex)))
+            .and_then(|parent| dnsauth_owner(&parent).ok());
+        let lower = scope.child("www").ok().and_then(|www| dnsauth_owner(&www).ok());
+        let places = [
+            (Place::Bare, Some(scope.clone())),
+            (Place::Doubled, doubled),
+            (Place::Higher, higher),
+            (Place::Lower, lower),
+        ];
+        let each = places.into_iter().filter_map(|(place, name)| Some((place, name?))).map(
+            |(place, name)| async move {
+                let wire = wire_name(&name).ok()?;
+                let (_, reply) = self.eyes(&name).walk.ask(&wire, RecordType::TXT).await.ok()?;
+                match answer::of_authority(&reply.response, &wire) {
+                    Answer::Txt(texts) if !texts.is_empty() => Some(Elsewhere { place, name, texts }),
+                    Answer::Txt(_) | Answer::Cname(_) | Answer::Failed(_) => None,
+                }
+            },
+        );
+        join_all(each).await.into_iter().flatten().collect()
+    }
+
+    /// The zone's name servers as the configured resolvers see them. The zone exists, so nothing is denied.
+    async fn resolver_view(&self, cut: &Cut, end: &DomainName) -> Option<Vec<String>> {
+        let resolver = self.eyes(end).resolvers.first()?;
+        let told = resolver.ask(&cut.apex, RecordType::NS).await.ok()?;
+        let names = told.records.iter().filter_map(|record| match &record.data {
+            RData::NS(target) => Some(target.0.to_lowercase().to_ascii().trim_end_matches('.').to_owned()),
+            _ => None,
+        });
+        Some(names.take(26).collect())
+    }
+}
+
+/// What a start-of-authority record tells.
+struct Soa {
+    name: Name,
+    serial: u32,
+    /// How long a denial is kept: the lesser of the record's own life and its minimum (RFC 2308 section 5).
+    ttl: u32,
+}
+
+fn soa(response: &DnsResponse) -> Option<Soa> {
+    let records = response.answers.iter().chain(&response.authorities);
+    records.into_iter().find_map(|record: &Record| match &record.data {
+        RData::SOA(soa) => {
+            Some(Soa { name: record.name.clone(), serial: soa.serial, ttl: record.ttl.min(soa.minimum) })
+        }
+        _ => None,
+    })
+}
+
+fn told(
+    sighting: Sighting,
+    serial: Option<u32>,
+    took: Option<Duration>,
+    transport: Option<Transport>,
+    signed_until: Option<jiff::Timestamp>,
+) -> ServerSeen {
+    let took_ms = took.and_then(|took| u64::try_from(took.as_millis()).ok());
+    ServerSeen { sighting, serial, took_ms, transport, signed_until }
+}
+
+fn seen(owner: &DomainName, delegation: Delegation) -> DelegationSeen {
+    let Delegation { chain, wildcard, dname, broken } = delegation;
+    DelegationSeen {
+        chain,
+        wildcard,
+        dname,
+        unregistered: matches!(broken, Some(Broken::Unregistered(_))),
+        broken: broken.map(|broken| broken.sentence(owner)),
+    }
+}

@@ -1,0 +1,402 @@
+//! Asking authorities only: from the root downwards by referrals, until a server answers for the name itself.
+//!
+//! Resolvers are asked for the root's name servers and for addresses of name servers, never about the owner name or a
+//! name that may not exist: a denial would be cached for the SOA minimum and hide our own record (RFC 2308, RFC 8020).
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use dcv_core::DomainName;
+use futures_util::{StreamExt as _, future::join_all, stream};
+use hickory_proto::{
+    op::{DnsResponse, ResponseCode},
+    rr::{Name, RData, RecordType},
+};
+
+use super::{
+    exchange::{Exchange, Reply},
+    kept::Kept,
+    recursive::{Recursive, first},
+};
+
+/// Referrals that are followed from the root.
+const MAX_REFERRALS: usize = 16;
+/// Name servers, and addresses, that are taken up of one zone (RFC 1035 allows 13 names in a datagram).
+const MAX_SERVERS: usize = 26;
+/// Servers that are enough to walk through a zone on the way down.
+const WAYPOINTS: usize = 4;
+/// How long a zone's servers are believed.
+const KEPT: Duration = Duration::from_secs(300);
+/// When a server has not answered for this long, the next one is asked beside it.
+const STAGGER: Duration = Duration::from_millis(300);
+
+/// A name server at one address.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Server {
+    pub(super) name: String,
+    pub(super) address: SocketAddr,
+}
+
+/// A zone and its servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Cut {
+    /// Where the zone begins; the configured domain where its servers are configured.
+    pub(super) apex: Name,
+    pub(super) servers: Vec<Server>,
+    /// Name servers as the parent refers to them.
+    pub(super) at_parent: BTreeSet<String>,
+    /// Name servers as the zone itself names them, once it was asked.
+    pub(super) at_child: BTreeSet<String>,
+    /// The servers are configured.
+    pub(super) pinned: bool,
+    /// What is not asked, and why.
+    pub(super) skipped: Vec<String>,
+}
+
+/// Finds and asks authorities.
+pub(super) struct Walk {
+    pinned: BTreeMap<DomainName, Vec<SocketAddr>>,
+    resolvers: Vec<Arc<Recursive>>,
+    exchange: Arc<Exchange>,
+    families: Families,
+    /// Zones by apex, as referrals told of them.
+    cuts: Kept<Name, Arc<Cut>>,
+    /// Zones by apex, with all their servers.
+    zones: Kept<Name, Arc<Cut>>,
+    /// Zones by the names that were asked for.
+    homes: Kept<Name, Arc<Cut>>,
+}
+
+impl Walk {
+    pub(super) fn new(
+        pinned: BTreeMap<DomainName, Vec<SocketAddr>>,
+        resolvers: Vec<Arc<Recursive>>,
+        exchange: Arc<Exchange>,
+    ) -> Self {
+        let families = Families::of_this_host();
+        let (cuts, zones, homes) = (Kept::new(KEPT), Kept::new(KEPT), Kept::new(KEPT));
+        Self { pinned, resolvers, exchange, families, cuts, zones, homes }
+    }
+
+    /// The zone that holds `name`, with all its servers.
+    pub(super) async fn home(&self, name: &Name) -> Result<Arc<Cut>, String> {
+        if let Some(cut) = self.pinned(name) {
+            return Ok(cut);
+        }
+        if let Some(cut) = self.homes.get(name) {
+            return Ok(cut);
+        }
+        self.home_with_answer(name).await.map(|(cut, _)| cut)
+    }
+
+    /// The zone that holds `name`, and what one of its servers says about TXT there.
+    pub(super) async fn home_with_answer(&self, name: &Name) -> Result<(Arc<Cut>, Reply), String> {
+        let (cut, reply) = self.ask(name, RecordType::TXT).await?;
+        if cut.pinned {
+            return Ok((cut, reply));
+        }
+        let apex = self.apex(&cut, name, &reply.response).await;
+        let complete = async { Ok(Arc::new(self.complete(&cut, apex.clone()).await)) };
+        let whole = self.zones.once(&apex, complete).await?;
+        self.cuts.keep(whole.apex.clone(), Arc::clone(&whole));
+        self.homes.keep(name.clone(), Arc::clone(&whole));
+        Ok((whole, reply))
+    }
+
+    /// Asks the authorities for a name, walking down to them; the answer is authoritative.
+    pub(super) async fn ask(&self, name: &Name, kind: RecordType) -> Result<(Arc<Cut>, Reply), String> {
+        // A zone's DS record lives in its parent.
+        let place = if kind == RecordType::DS { name.base_name() } else { name.clone() };
+        if let Some(cut) = self.pinned(&place) {
+            let reply = self.any(&cut, name, kind, |response| response.authoritative).await?;
+            return Ok((cut, reply));
+        }
+        let mut cut = match self.deepest(&place) {
+            Some(cut) => cut,
+            None => self.cuts.once(&Name::root(), self.root()).await?,
+        };
+        for _ in 0..MAX_REFERRALS {
+            let useful = |response: &DnsResponse| {
+                response.authoritative || referral(response, &cut.apex, &place).is_some()
+            };
+            let reply = self.any(&cut, name, kind, useful).await?;
+            if reply.response.authoritative {
+                return Ok((cut, reply));
+            }
+            let Some((below, names)) = referral(&reply.response, &cut.apex, &place) else { break };
+            let next = Arc::new(self.refer(below, names, &reply.response).await);
+            self.cuts.keep(next.apex.clone(), Arc::clone(&next));
+            cut = next;
+        }
+        Err(format!("the delegation towards {name} is longer than {MAX_REFERRALS} steps"))
+    }
+
+    fn pinned(&self, name: &Name) -> Option<Arc<Cut>> {
+        let text: DomainName = name.to_ascii().parse().ok()?;
+        let (domain, servers) = self
+            .pinned
+            .iter()
+            .filter(|(domain, _)| text.is_within(domain))
+            .max_by_key(|(domain, _)| domain.as_str().len())?;
+        let server = |&address: &SocketAddr| Server { name: address.to_string(), address };
+        Some(Arc::new(Cut {
+            apex: wire_name(domain).ok()?,
+            servers: servers.iter().map(server).collect(),
+            at_parent: BTreeSet::new(),
+            at_child: BTreeSet::new(),
+            pinned: true,
+            skipped: Vec::new(),
+        }))
+    }
+
+    fn deepest(&self, name: &Name) -> Option<Arc<Cut>> {
+        let mut at = name.clone();
+        loop {
+            if let Some(cut) = self.cuts.get(&at) {
+                return Some(cut);
+            }
+            if at.is_root() {
+                return None;
+            }
+            at = at.base_name();
+        }
+    }
+
+    async fn root(&self) -> Result<Arc<Cut>, String> {
+        let told = first(&self.resolvers, &Name::root(), RecordType::NS)
+            .await
+            .map_err(|why| format!("the root's name servers cannot be found: {why}; check verify.resolvers, or set verify.authorities"))?;
+        let names: Vec<Name> = told
+            .records
+            .iter()
+            .filter_map(|record| match &record.data {
+                RData::NS(target) => Some(target.0.clone()),
+                _ => None,
+            })
+            .take(MAX_SERVERS)
+            .collect();
+        let mut servers = Vec::new();
+        let mut skipped = Vec::new();
+        // A handful answers for all; asking for every address of every root server would be rude.
+        for batch in names.chunks(WAYPOINTS) {
+            let found = join_all(batch.iter().map(|name| self.addresses(name))).await;
+            for (name, ips) in batch.iter().zip(found) {
+                self.admit(name, &ips, &mut servers, &mut skipped);
+            }
+            if !servers.is_empty() {
+                break;
+            }
+        }
+        if servers.is_empty() {
+            return Err(
+                "no root name server has an address that this host can reach; check verify.resolvers"
+                    .to_owned(),
+            );
+        }
+        Ok(Arc::new(Cut {
+            apex: Name::root(),
+            servers,
+            at_parent: BTreeSet::new(),
+            at_child: BTreeSet::new(),
+            pinned: false,
+            skipped,
+        }))
+    }
+
+    /// The first useful answer of any server: the next one is asked when one fails or takes long.
+    async fn any(
+        &self,
+        cut: &Cut,
+        name: &Name,
+        kind: RecordType,
+        useful: impl Fn(&DnsResponse) -> bool,
+    ) -> Result<Reply, String> {
+        let asking = cut.servers.iter().enumerate().map(|(n, server)| async move {
+            if n > 0 {
+                tokio::time::sleep(STAGGER * u32::try_from(n.min(3)).unwrap_or(3)).await;
+            }
+            (server, self.exchange.ask(server.address, name, kind).await)
+        });
+        // Collected: the compiler cannot see that a stream of borrowing futures may move between threads.
+        let asking: Vec<_> = asking.collect();
+        let mut answers = stream::iter(asking).buffer_unordered(3);
+        let mut trouble = format!("no name server of {} has an address that this host can reach", cut.apex);
+        while let Some((Server { name: server, address }, answer)) = answers.next().await {
+            match answer {
+                Ok(reply) if useful(&reply.response) => return Ok(reply),
+                Ok(Reply { response, .. }) => {
+                    trouble = match response.response_code {
+                        ResponseCode::NoError | ResponseCode::NXDomain => format!(
+                            "{server} ({address}) neither serves {} nor refers towards {name}",
+                            cut.apex
+                        ),
+                        code => format!("{server} ({address}), a name server of {}: {code}", cut.apex),
+                    };
+                }
+                Err(why) => trouble = format!("{server} ({address}), a name server of {}: {why}", cut.apex),
+            }
+        }
+        Err(trouble)
+    }
+
+    /// Where the zone that answered begins: a server may serve a parent and a child, and then never refers.
+    async fn apex(&self, cut: &Cut, name: &Name, response: &DnsResponse) -> Name {
+        let below = |response: &DnsResponse| {
+            let soa = response.answers.iter().chain(&response.authorities).find(|record| {
+                record.record_type() == RecordType::SOA
+                    && cut.apex.zone_of(&record.name)
+                    && record.name.zone_of(name)
+            });
+            soa.map(|record| record.name.clone())
+        };
+        if let Some(apex) = below(response) {
+            return apex;
+        }
+        match self.any(cut, name, RecordType::SOA, |response| response.authoritative).await {
+            Ok(reply) => below(&reply.response).unwrap_or_else(|| cut.apex.clone()),
+            Err(_) => cut.apex.clone(),
+        }
+    }
+
+    /// Adds the servers that the zone itself names, and every address of all.
+    async fn complete(&self, cut: &Cut, apex: Name) -> Cut {
+        let own = self.any(cut, &apex, RecordType::NS, |response| response.authoritative).await;
+        let child: Vec<Name> = own.map(|reply| name_servers(&reply.response, &apex)).unwrap_or_default();
+        let at_parent = if apex == cut.apex { cut.at_parent.clone() } else { BTreeSet::new() };
+        let mut names: BTreeSet<Name> = child.iter().cloned().collect();
+        names.extend(at_parent.iter().filter_map(|name| Name::from_ascii(format!("{name}.")).ok()));
+        let mut servers = Vec::new();
+        let mut skipped = Vec::new();
+        let names: Vec<Name> = names.into_iter().take(MAX_SERVERS).collect();
+        let resolved = join_all(names.iter().map(|name| self.addresses(name))).await;
+        for (name, mut ips) in names.iter().zip(resolved) {
+            // Glue may be all there is: the resolver need not know a name server that only the parent names.
+            let host = host(name);
+            ips.extend(
+                cut.servers.iter().filter(|server| server.name == host).map(|server| server.address.ip()),
+            );
+            ips.sort();
+            ips.dedup();
+            if ips.is_empty() {
+                skipped.push(format!("{host} has no address"));
+            }
+            self.admit(name, &ips, &mut servers, &mut skipped);
+        }
+        if servers.is_empty() {
+            servers.clone_from(&cut.servers);
+        }
+        servers.truncate(MAX_SERVERS);
+        Cut { apex, servers, at_parent, at_child: child.iter().map(host).collect(), pinned: false, skipped }
+    }
+
+    async fn refer(&self, below: Name, names: Vec<Name>, response: &DnsResponse) -> Cut {
+        let glue: Vec<(&Name, IpAddr)> = response
+            .additionals
+            .iter()
+            .take(4 * MAX_SERVERS)
+            .filter_map(|record| Some((&record.name, record.data.ip_addr()?)))
+            .collect();
+        let mut servers = Vec::new();
+        let mut skipped = Vec::new();
+        let mut bare = Vec::new();
+        for name in &names {
+            let ips: Vec<IpAddr> = glue.iter().filter(|(host, _)| *host == name).map(|&(_, ip)| ip).collect();
+            if ips.is_empty() {
+                bare.push(name);
+            }
+            self.admit(name, &ips, &mut servers, &mut skipped);
+        }
+        // Names elsewhere come without glue; where there is none at all, some are looked up to get on.
+        if servers.is_empty() {
+            let found = join_all(bare.iter().take(WAYPOINTS).map(|name| self.addresses(name))).await;
+            for (name, ips) in bare.into_iter().zip(found) {
+                self.admit(name, &ips, &mut servers, &mut skipped);
+            }
+        }
+        servers.truncate(MAX_SERVERS);
+        let at_parent = names.iter().map(host).collect();
+        Cut { apex: below, servers, at_parent, at_child: BTreeSet::new(), pinned: false, skipped }
+    }
+
+    /// Takes up the addresses that this host can reach.
+    fn admit(&self, name: &Name, ips: &[IpAddr], servers: &mut Vec<Server>, skipped: &mut Vec<String>) {
+        for &ip in ips {
+            if self.families.reach(ip) {
+                servers.push(Server { name: host(name), address: SocketAddr::new(ip, 53) });
+            } else {
+                let family = if ip.is_ipv6() { "IPv6" } else { "IPv4" };
+                skipped.push(format!("{} at {ip}: this host has no {family}", host(name)));
+            }
+        }
+    }
+
+    async fn addresses(&self, host: &Name) -> Vec<IpAddr> {
+        let each = [RecordType::A, RecordType::AAAA].map(|kind| async move {
+            let told = first(&self.resolvers, host, kind).await.unwrap_or_default();
+            told.records
+                .iter()
+                .filter_map(|record| record.data.ip_addr())
+                .take(MAX_SERVERS)
+                .collect::<Vec<_>>()
+        });
+        join_all(each).await.into_iter().flatten().collect()
+    }
+}
+
+/// The zone below `zone` to which a server refers on the way to `name`. Only downwards: anything else is a lame or
+/// lying server.
+fn referral(response: &DnsResponse, zone: &Name, name: &Name) -> Option<(Name, Vec<Name>)> {
+    let records = response.authorities.iter().take(4 * MAX_SERVERS);
+    let below = records
+        .filter(|record| record.record_type() == RecordType::NS)
+        .map(|record| &record.name)
+        .find(|&below| zone.zone_of(below) && below != zone && below.zone_of(name))?;
+    let names = name_servers_in(&response.authorities, below);
+    (!names.is_empty()).then(|| (below.clone(), names))
+}
+
+fn name_servers(response: &DnsResponse, apex: &Name) -> Vec<Name> {
+    name_servers_in(&response.answers, apex)
+}
+
+fn name_servers_in(records: &[hickory_proto::rr::Record], owner: &Name) -> Vec<Name> {
+    let targets =
+        records.iter().filter(|record| record.name == *owner).filter_map(|record| match &record.data {
+            RData::NS(target) => Some(target.0.to_lowercase()),
+            _ => None,
+        });
+    targets.take(MAX_SERVERS).collect()
+}
+
+pub(super) fn wire_name(name: &DomainName) -> Result<Name, hickory_proto::ProtoError> {
+    Name::from_ascii(format!("{name}."))
+}
+
+fn host(name: &Name) -> String {
+    name.to_lowercase().to_ascii().trim_end_matches('.').to_owned()
+}
+
+/// The address families that lead anywhere from here.
+#[derive(Clone, Copy, Debug)]
+struct Families {
+    ipv4: bool,
+    ipv6: bool,
+}
+
+impl Families {
+    /// Connecting a UDP socket sends nothing; it fails without a route. The addresses are for documentation.
+    fn of_this_host() -> Self {
+        let reaches = |bind: &str, to: &str| {
+            std::net::UdpSocket::bind(bind).is_ok_and(|socket| socket.connect(to).is_ok())
+        };
+        Self { ipv4: reaches("0.0.0.0:0", "192.0.2.1:53"), ipv6: reaches("[::]:0", "[2001:db8::1]:53") }
+    }
+
+    fn reach(self, ip: IpAddr) -> bool {
+        ip.is_loopback() || if ip.is_ipv6() { self.ipv6 } else { self.ipv4 }
+    }
+}

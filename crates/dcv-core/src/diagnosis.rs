@@ -1,0 +1,606 @@
+//! What a person should mend: findings drawn from a survey of one scope's DNS.
+//!
+//! A survey is what was seen, a finding is what it means. `explain` and `doctor` print both; nothing here decides what
+//! the agent does.
+
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use crate::{
+    Answer, Caa, CertName, DomainName, RandomValue, Security, Sighting, Transport, Verdict, VerdictPolicy,
+    verdict,
+};
+
+/// Signatures that run out sooner than this are worth a warning.
+const SOON: SignedDuration = SignedDuration::from_hours(24);
+
+/// Everything that was seen of one scope.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Survey {
+    /// The domain at which control is proven.
+    pub scope: DomainName,
+    /// `_dnsauth.<scope>`.
+    pub owner: DomainName,
+    /// How the authorities were asked.
+    pub path: Path,
+    /// Aliases from the owner name.
+    pub delegation: DelegationSeen,
+    /// The zone that holds the record in the end.
+    pub zone: Option<ZoneSeen>,
+    /// Why there is no zone to look at.
+    pub trouble: Option<String>,
+    /// What recursive resolvers say; asked only where an authority shows a value.
+    pub resolvers: Vec<Sighting>,
+    /// Texts at names where people put the record by mistake.
+    pub elsewhere: Vec<Elsewhere>,
+    /// Whether DigiCert may issue.
+    pub caa: Vec<(CertName, Caa)>,
+    /// Name servers that the configured resolvers name for the zone.
+    pub resolver_view: Option<Vec<String>>,
+}
+
+/// How authorities could be asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Path {
+    /// Directly.
+    Authorities,
+    /// Nobody answers on port 53: only resolvers can be asked.
+    Resolvers,
+}
+
+/// Aliases from the owner name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct DelegationSeen {
+    /// The targets in order; empty when the owner name is no alias.
+    pub chain: Vec<DomainName>,
+    /// The alias is synthesised from a wildcard.
+    pub wildcard: bool,
+    /// A DNAME record takes part.
+    pub dname: bool,
+    /// Why it ends badly.
+    pub broken: Option<String>,
+    /// The name that DNS could hand to a stranger.
+    pub unregistered: bool,
+}
+
+/// A zone and its servers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ZoneSeen {
+    /// Its name.
+    pub apex: DomainName,
+    /// The servers are configured, not discovered.
+    pub pinned: bool,
+    /// Name servers as the parent zone refers to them.
+    pub at_parent: Vec<String>,
+    /// Name servers as the zone itself names them.
+    pub at_child: Vec<String>,
+    /// Each server at each address.
+    pub servers: Vec<ServerSeen>,
+    /// What was not asked, and why.
+    pub skipped: Vec<String>,
+    /// For how long a resolver repeats "no such record" (RFC 2308), in seconds.
+    pub negative_ttl: Option<u32>,
+}
+
+/// One server at one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ServerSeen {
+    /// What it says about the owner name.
+    #[serde(flatten)]
+    pub sighting: Sighting,
+    /// The zone's serial there.
+    pub serial: Option<u32>,
+    /// The time to the answer, in milliseconds.
+    pub took_ms: Option<u64>,
+    /// How it came.
+    pub transport: Option<Transport>,
+    /// When the first of the answer's signatures runs out.
+    pub signed_until: Option<Timestamp>,
+}
+
+/// Texts at another name than the owner.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Elsewhere {
+    /// Which mistake leads there.
+    pub place: Place,
+    /// The name.
+    pub name: DomainName,
+    /// What is there.
+    pub texts: Vec<String>,
+}
+
+/// Where people put the record by mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Place {
+    /// The bare scope: DigiCert looks there too, second.
+    Bare,
+    /// The zone's name stands twice: the console appended it.
+    Doubled,
+    /// One label too high.
+    Higher,
+    /// One label too low.
+    Lower,
+}
+
+/// What is known beside DNS.
+#[derive(Clone, Debug, Default)]
+pub struct Expectation {
+    /// The value that should be there.
+    pub value: Option<RandomValue>,
+    /// Values of the same order that were replaced.
+    pub former: Vec<RandomValue>,
+    /// Whether the value was published, as far as the journal knows.
+    pub published: bool,
+    /// Whether the provider itself holds the value; `None` when nobody asked it.
+    pub at_provider: Option<bool>,
+}
+
+/// How bad a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Note,
+    /// Will hurt, or may.
+    Warn,
+    /// Validation or issuance fails until it is mended.
+    Fail,
+}
+
+/// What is wrong, and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// How bad it is.
+    pub severity: Severity,
+    /// A stable code.
+    pub code: &'static str,
+    /// What was seen, in one sentence.
+    pub what: String,
+    /// The one next action.
+    pub fix: String,
+}
+
+/// Draws findings, the worst first.
+#[must_use]
+pub fn findings(
+    survey: &Survey,
+    expected: &Expectation,
+    policy: VerdictPolicy,
+    now: Timestamp,
+) -> Vec<Finding> {
+    let mut found = Findings { survey, expected, found: Vec::new() };
+    found.path();
+    found.delegation();
+    found.servers(policy, now);
+    found.serials();
+    found.name_servers();
+    found.value();
+    found.elsewhere();
+    found.resolvers();
+    found.caa();
+    let mut found = found.found;
+    found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
+    found
+}
+
+struct Findings<'a> {
+    survey: &'a Survey,
+    expected: &'a Expectation,
+    found: Vec<Finding>,
+}
+
+impl Findings<'_> {
+    fn add(
+        &mut self,
+        severity: Severity,
+        code: &'static str,
+        what: impl Into<String>,
+        fix: impl Into<String>,
+    ) {
+        self.found.push(Finding { severity, code, what: what.into(), fix: fix.into() });
+    }
+
+    fn path(&mut self) {
+        if self.survey.path == Path::Resolvers {
+            self.add(
+                Severity::Warn,
+                "port-53-blocked",
+                "no name server answers this host on port 53, over UDP or TCP",
+                "open port 53 outwards, or set verify.resolvers to one over HTTPS (\"https://dns.example/dns-query\"); until then only resolvers are looked at",
+            );
+        }
+        if let Some(trouble) = self.survey.trouble.clone() {
+            let fix = "check that the domain is registered and delegated, and that this host reaches its name servers";
+            self.add(Severity::Fail, "zone-not-found", trouble, fix);
+        }
+    }
+
+    fn delegation(&mut self) {
+        let DelegationSeen { chain, wildcard, dname, broken, unregistered } = &self.survey.delegation;
+        let owner = &self.survey.owner;
+        if let Some(broken) = broken.clone() {
+            let code = if *unregistered { "takeover-risk" } else { "bad-delegation" };
+            self.add(Severity::Fail, code, broken, format!("mend or remove the CNAME at {owner}"));
+        }
+        if *wildcard {
+            self.add(
+                Severity::Warn,
+                "wildcard-alias",
+                format!("{owner} is an alias only because a wildcard above it matches every name"),
+                format!("put a record at {owner} itself, or exclude it from the wildcard"),
+            );
+        }
+        if *dname {
+            self.add(
+                Severity::Warn,
+                "dname",
+                format!("a DNAME record takes part in the answer for {owner}; DigiCert's own library stumbles over it"),
+                format!("delegate {owner} by a CNAME of its own"),
+            );
+        }
+        if let [.., last] = chain.as_slice()
+            && last.as_str().ends_with(".dcv.digicert.com")
+        {
+            self.add(
+                Severity::Fail,
+                "cname-method-collision",
+                format!("a CNAME for DigiCert's CNAME method stands at {owner} ({last}), and no TXT record can stand beside it"),
+                "let that order finish, then remove the CNAME; or change this order to the same method",
+            );
+        }
+    }
+
+    fn servers(&mut self, policy: VerdictPolicy, now: Timestamp) {
+        let Some(zone) = &self.survey.zone else { return };
+        for server in &zone.servers {
+            let who = server.sighting.vantage.to_string();
+            match &server.sighting.answer {
+                Answer::Failed(why) if why.contains("does not serve the zone") || why.contains("Refused") => self.add(
+                    Severity::Fail,
+                    "lame-server",
+                    format!("{who} is a name server of {} and does not serve it: {why}", zone.apex),
+                    "configure the zone there, or take the server out of the delegation",
+                ),
+                Answer::Failed(why) => self.add(
+                    Severity::Fail,
+                    "server-unreachable",
+                    format!("{who}, a name server of {}: {why}", zone.apex),
+                    "mend the server or take it out of the delegation; verify.tolerate_failed lets the agent go on without it",
+                ),
+                Answer::Txt(_) | Answer::Cname(_) => {}
+            }
+            match &server.sighting.security {
+                Security::Bogus(why) => {
+                    self.add(
+                        Severity::Fail,
+                        "dnssec-bogus",
+                        format!("{who}: {why}"),
+                        "mend DNSSEC: DigiCert sees nothing in a zone that does not validate",
+                    );
+                }
+                Security::Indeterminate(why) => {
+                    self.add(
+                        Severity::Note,
+                        "dnssec-unknown",
+                        format!("{who}: {why}"),
+                        "give the agent a way to the parent zones, or set verify.dnssec = \"off\"",
+                    );
+                }
+                Security::Secure | Security::Insecure | Security::Unchecked => {}
+            }
+            if let Some(until) = server
+                .signed_until
+                .filter(|&until| until > now && until < now.saturating_add(SOON).unwrap_or(until))
+            {
+                self.add(
+                    Severity::Warn,
+                    "signature-expires-soon",
+                    format!("{who}: a signature in {} expires at {until:.0}", zone.apex),
+                    "check that the zone is signed again in time",
+                );
+            }
+        }
+        if let Some(value) = &self.expected.value {
+            let sightings: Vec<_> = zone.servers.iter().map(|server| server.sighting.clone()).collect();
+            if let Verdict::Lagging { without, .. } = verdict(&sightings, value, policy)
+                && without.len() < sightings.len()
+                && !without.is_empty()
+            {
+                self.add(
+                    Severity::Warn,
+                    "propagating",
+                    format!("the value is not at {} yet", without.join(", ")),
+                    "wait; if it lasts, check zone transfers (NOTIFY) to these servers",
+                );
+            }
+        }
+    }
+
+    fn serials(&mut self) {
+        let Some(zone) = &self.survey.zone else { return };
+        let serials: Vec<(String, u32)> = zone
+            .servers
+            .iter()
+            .filter_map(|server| Some((server.sighting.vantage.to_string(), server.serial?)))
+            .collect();
+        let Some(newest) = serials.iter().map(|&(_, serial)| serial).reduce(newer) else { return };
+        let stale: Vec<_> = serials
+            .iter()
+            .filter(|&&(_, serial)| serial != newest)
+            .map(|(who, serial)| format!("{who} has {serial}"))
+            .collect();
+        if !stale.is_empty() {
+            self.add(
+                Severity::Warn,
+                "stale-secondary",
+                format!("the newest serial of {} is {newest}, but {}", zone.apex, stale.join(", ")),
+                "wait a moment and look again; if it lasts, check zone transfers to these servers",
+            );
+        }
+    }
+
+    fn name_servers(&mut self) {
+        let Some(zone) = &self.survey.zone else { return };
+        let only = |a: &[String], b: &[String]| -> Vec<String> {
+            a.iter().filter(|name| !b.contains(name)).cloned().collect()
+        };
+        if !zone.at_parent.is_empty() && !zone.at_child.is_empty() {
+            let parent = only(&zone.at_parent, &zone.at_child);
+            let child = only(&zone.at_child, &zone.at_parent);
+            if !parent.is_empty() || !child.is_empty() {
+                let part = |what: &str, names: Vec<String>| {
+                    if names.is_empty() {
+                        String::new()
+                    } else {
+                        format!("; only {what}: {}", names.join(", "))
+                    }
+                };
+                self.add(
+                    Severity::Warn,
+                    "delegation-differs",
+                    format!(
+                        "the name servers of {} differ between its parent and itself{}{}",
+                        zone.apex,
+                        part("at the parent", parent),
+                        part("in the zone", child)
+                    ),
+                    "make the registrar's name servers and the zone's NS records the same",
+                );
+            }
+        }
+        if let Some(view) = &self.survey.resolver_view
+            && !zone.pinned
+            && !view.is_empty()
+            && !view.iter().any(|name| zone.at_parent.contains(name) || zone.at_child.contains(name))
+        {
+            self.add(
+                Severity::Warn,
+                "shadowed-zone",
+                format!(
+                    "the configured resolvers see other name servers for {} ({}) than the public delegation ({}): a private zone shadows it",
+                    zone.apex,
+                    view.join(", "),
+                    zone.at_parent.join(", ")
+                ),
+                "publish in the public zone; give the agent resolvers that see the public view (verify.resolvers)",
+            );
+        }
+        for skipped in zone.skipped.clone() {
+            self.add(
+                Severity::Note,
+                "not-asked",
+                skipped,
+                "look from a host that has this address family to be sure",
+            );
+        }
+    }
+
+    /// What is wrong with the value itself at the owner name.
+    fn value(&mut self) {
+        let Some(zone) = &self.survey.zone else { return };
+        let texts: Vec<&String> = zone
+            .servers
+            .iter()
+            .flat_map(|server| match &server.sighting.answer {
+                Answer::Txt(texts) => texts.as_slice(),
+                Answer::Cname(_) | Answer::Failed(_) => &[],
+            })
+            .collect();
+        let owner = self.survey.delegation.chain.last().unwrap_or(&self.survey.owner).clone();
+        if let Some(value) = self.expected.value.clone() {
+            let value = value.as_str();
+            if texts.iter().any(|text| text.as_str() == value) {
+                return;
+            }
+            let mangled = texts.iter().find_map(|text| Some((*text, mangling(text, value)?)));
+            if let Some((_, how)) = mangled {
+                let what = format!("the value stands at {owner}, but {how}");
+                self.add(
+                    Severity::Fail,
+                    "value-mangled",
+                    what,
+                    "publish the bare value, as one string, without quotes or a dot",
+                );
+                return;
+            }
+            let former = self
+                .expected
+                .former
+                .iter()
+                .any(|former| texts.iter().any(|text| text.as_str() == former.as_str()));
+            if former {
+                let what = format!("{owner} holds a value of this order that has expired or was replaced");
+                self.add(
+                    Severity::Warn,
+                    "value-superseded",
+                    what,
+                    "publish the current value; the agent does so when it runs",
+                );
+            }
+            if self.expected.at_provider == Some(true) && !texts.iter().any(|text| text.as_str() == value) {
+                self.add(
+                    Severity::Fail,
+                    "provider-not-delegated",
+                    format!(
+                        "the DNS provider holds the value for {owner}, and none of the name servers of {} shows it: the provider's zone is not the one that is delegated ({})",
+                        zone.apex,
+                        if zone.at_parent.is_empty() { zone.at_child.join(", ") } else { zone.at_parent.join(", ") }
+                    ),
+                    "compare the provider's name servers with the registrar's, or wait for the provider's own distribution",
+                );
+            } else if self.expected.published && !former {
+                let what =
+                    format!("the value was published and is at none of the name servers of {}", zone.apex);
+                self.add(
+                    Severity::Warn,
+                    "value-missing",
+                    what,
+                    "the agent publishes it again; if it goes again, another tool removes it",
+                );
+            }
+        } else if let Some(text) = texts.iter().find(|text| looks_mangled(text)) {
+            let what =
+                format!("a text at {owner} has quotes, a dot or two strings inside: {}", bounded(text));
+            self.add(
+                Severity::Warn,
+                "value-mangled",
+                what,
+                "publish the bare value, as one string, without quotes or a dot",
+            );
+        }
+    }
+
+    fn elsewhere(&mut self) {
+        for Elsewhere { place, name, texts } in self.survey.elsewhere.clone() {
+            let ours = match &self.expected.value {
+                Some(value) => texts.iter().any(|text| text == value.as_str()),
+                None => texts.iter().any(|text| looks_like_a_value(text)),
+            };
+            if !ours {
+                continue;
+            }
+            let owner = &self.survey.owner;
+            let (severity, code, how) = match place {
+                Place::Bare => {
+                    (Severity::Note, "value-at-bare-name", "at the bare name, where DigiCert looks second")
+                }
+                Place::Doubled => (
+                    Severity::Fail,
+                    "doubled-zone",
+                    "at a name in which the zone's name stands twice: the console appended it",
+                ),
+                Place::Higher => (Severity::Fail, "label-too-high", "one label too high"),
+                Place::Lower => (Severity::Fail, "label-too-low", "one label too low"),
+            };
+            // Another scope's own record may rightly stand there when it is not known to be this one's value.
+            let severity =
+                if self.expected.value.is_none() { severity.min(Severity::Warn) } else { severity };
+            self.add(
+                severity,
+                code,
+                format!("a validation value stands at {name}, {how}"),
+                format!("put it at {owner}"),
+            );
+        }
+    }
+
+    fn resolvers(&mut self) {
+        let Some(value) = &self.expected.value else { return };
+        let behind: Vec<_> = self
+            .survey
+            .resolvers
+            .iter()
+            .filter(|sighting| {
+                !matches!(sighting.answer, Answer::Failed(_)) && !sighting.answer.shows(value.as_str())
+            })
+            .map(|sighting| (sighting.vantage.to_string(), sighting.denied_until))
+            .collect();
+        for (who, until) in behind {
+            let when = until.map_or_else(String::new, |until| format!(" until {until:.0} at the latest"));
+            self.add(
+                Severity::Warn,
+                "cached-denial",
+                format!("resolver {who} has the answer \"no such record\" in its cache{when}"),
+                "wait; DigiCert's resolvers may hold the same",
+            );
+        }
+    }
+
+    fn caa(&mut self) {
+        for (CertName { name, wildcard }, caa) in self.survey.caa.clone() {
+            let whom = if wildcard { format!("*.{name}") } else { name.to_string() };
+            match caa {
+                Caa::Open => {}
+                Caa::Allowed { at, parameters } if !parameters.is_empty() => self.add(
+                    Severity::Note,
+                    "caa-parameters",
+                    format!(
+                        "CAA at {at} lets DigiCert issue for {whom} under conditions: {}",
+                        parameters.join(", ")
+                    ),
+                    "make sure that they fit your account and method",
+                ),
+                Caa::Allowed { .. } => {}
+                Caa::Forbidden { at, why } => self.add(
+                    Severity::Fail,
+                    "caa-forbids",
+                    format!("CAA at {at} does not let DigiCert issue for {whom}: {why}"),
+                    format!(
+                        "add at {at}: CAA 0 {} \"digicert.com\"",
+                        if wildcard { "issuewild" } else { "issue" }
+                    ),
+                ),
+                Caa::Unknown { why } => self.add(
+                    Severity::Warn,
+                    "caa-unknown",
+                    format!("{why}; a CA may not issue for {whom} then"),
+                    "make every name server answer for CAA, with a valid signature where the zone is signed",
+                ),
+            }
+        }
+    }
+}
+
+/// How a text holds the value without being it.
+fn mangling(text: &str, value: &str) -> Option<&'static str> {
+    let joined: String = text.split("\" \"").collect::<String>().replace('"', "");
+    if text.contains("\" \"") && joined == value {
+        return Some("split into several strings, which DigiCert does not join");
+    }
+    if text.trim_matches('"') == value || text.trim_matches('\'') == value {
+        return Some("with quotes inside it");
+    }
+    if text.trim_end_matches('.') == value {
+        return Some("with a dot at its end");
+    }
+    if text.trim() == value {
+        return Some("with white space around it");
+    }
+    if text.eq_ignore_ascii_case(value) {
+        return Some("in other capitals, which DigiCert tells apart");
+    }
+    text.contains(value).then_some("with other text around it")
+}
+
+/// A value whose quotes, dot or split show even when the value itself is not known.
+fn looks_mangled(text: &str) -> bool {
+    let bare: String = text.chars().filter(|c| !matches!(c, '"' | ' ')).collect();
+    let bare = bare.trim_end_matches('.');
+    bare != text && looks_like_a_value(bare)
+}
+
+/// DigiCert's values are 32 letters and digits (digicert/domain-control-validation).
+fn looks_like_a_value(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+/// The newer of two serials in serial number arithmetic (RFC 1982).
+const fn newer(a: u32, b: u32) -> u32 {
+    if b.wrapping_sub(a) < 1 << 31 { b } else { a }
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().take(80).collect()
+}
