@@ -61,7 +61,7 @@ struct Job {
 /// The writers of all configured zones.
 #[derive(Debug)]
 pub struct Publisher {
-    zones: HashMap<DomainName, (mpsc::Sender<Job>, Arc<dyn DnsProvider>)>,
+    zones: HashMap<DomainName, (mpsc::Sender<Job>, Served)>,
 }
 
 /// A configured zone with its provider.
@@ -81,11 +81,9 @@ impl Publisher {
     pub fn start(zones: Vec<Served>, journal: &Journal, ttl: Ttl) -> Self {
         let zones = zones.into_iter().map(|served| {
             let (sender, jobs) = mpsc::channel(GATHER);
-            let name = served.zone.name.clone();
-            let provider = Arc::clone(&served.provider);
-            let writer = Writer { served, journal: journal.clone(), ttl };
+            let writer = Writer { served: served.clone(), journal: journal.clone(), ttl };
             tokio::spawn(writer.run(jobs));
-            (name, (sender, provider))
+            (served.zone.name.clone(), (sender, served))
         });
         Self { zones: zones.collect() }
     }
@@ -117,6 +115,23 @@ impl Publisher {
         self.submit(Want::Gone, values.iter().map(entry).collect()).await.map(drop)
     }
 
+    /// Whether the provider itself holds the value, whatever name servers show.
+    ///
+    /// # Errors
+    /// When the provider does not tell.
+    pub async fn holds(&self, site: &Site, value: &RandomValue) -> Result<bool, Error> {
+        let (_, served) =
+            self.zones.get(site.zone()).ok_or_else(|| Error::NoProvider(site.zone().clone()))?;
+        let failed = |cause| Error::Provider { provider: served.name.clone(), cause: Arc::new(cause) };
+        let set = served.provider.read(&served.zone, site).await.map_err(failed)?;
+        Ok(set.holds(&RecordData::Txt(value.clone())))
+    }
+
+    /// The zones that are served, each with its provider.
+    pub fn served(&self) -> impl Iterator<Item = &Served> {
+        self.zones.values().map(|(_, served)| served)
+    }
+
     async fn submit(
         &self,
         want: Want,
@@ -128,10 +143,10 @@ impl Publisher {
         }
         let mut waiting = Vec::new();
         for (zone, entries) in by_zone {
-            let (sender, provider) = self.zones.get(&zone).ok_or_else(|| Error::NoProvider(zone.clone()))?;
+            let (sender, served) = self.zones.get(&zone).ok_or_else(|| Error::NoProvider(zone.clone()))?;
             let (done, outcome) = oneshot::channel();
             sender.send(Job { want, entries, done }).await.map_err(|_| Error::Stopping)?;
-            waiting.push((Arc::clone(provider), outcome));
+            waiting.push((Arc::clone(&served.provider), outcome));
         }
         let mut receipts = Vec::new();
         for (provider, outcome) in waiting {

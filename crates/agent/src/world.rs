@@ -8,10 +8,11 @@ use std::{
 
 use async_trait::async_trait;
 use dcv_core::{Policy, VerdictPolicy};
-use digicert_api::{CallMemory, Client, KeyError, KeySource};
+use digicert_api::{CallMemory, Client, ClientBuilder, KeyError, KeySource};
 use dns_providers::{Secret, SecretSource as _};
 use jiff::Timestamp;
 use secrecy::SecretString;
+use url::Url;
 
 use crate::{
     clock,
@@ -57,6 +58,20 @@ pub struct Hold {
 }
 
 impl Account {
+    /// A client with this account's key at another address, for finding out where the key belongs.
+    ///
+    /// # Errors
+    /// One sentence: a setting that cannot be used.
+    pub fn client_at(&self, base_url: Url) -> Result<Client, String> {
+        builder(&Settings { base_url, ..self.settings.clone() })?.build().map_err(|error| chain(&error))
+    }
+
+    /// Where the account's API is.
+    #[must_use]
+    pub fn base_url(&self) -> &Url {
+        &self.settings.base_url
+    }
+
     /// The trouble that holds back all calls now.
     pub fn held(&self, now: Timestamp) -> Option<Hold> {
         self.hold.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|hold| hold.until > now)
@@ -152,11 +167,14 @@ async fn connect(name: &str, settings: &Settings, journal: &Journal) -> Result<A
     let history = journal.called(name, clock::now()).await.map_err(|error| chain(&error))?;
     let longest_window = settings.rate.iter().map(|window| window.per).max().unwrap_or_default();
     let memory = CallLog { journal: journal.clone(), account: name.to_owned(), longest_window };
+    let client = builder(settings)?.history(history).memory(memory).build().map_err(|error| chain(&error))?;
+    Ok(Account { settings: settings.clone(), client, hold: Mutex::default() })
+}
+
+fn builder(settings: &Settings) -> Result<ClientBuilder, String> {
     let mut builder = Client::builder(settings.base_url.clone())
         .key(settings.api_key.clone())
         .rate(settings.rate.clone())
-        .history(history)
-        .memory(memory)
         .user_agent(concat!("dcv-agent/", env!("CARGO_PKG_VERSION")))
         .allow_http_on_loopback(settings.insecure_http)
         .timeout(settings.timeout);
@@ -167,8 +185,7 @@ async fn connect(name: &str, settings: &Settings, journal: &Journal) -> Result<A
     if let Some(proxy) = &settings.proxy {
         builder = builder.proxy(proxy.clone());
     }
-    let client = builder.build().map_err(|error| chain(&error))?;
-    Ok(Account { settings: settings.clone(), client, hold: Mutex::default() })
+    Ok(builder)
 }
 
 /// An error with its causes, each of which speaks for itself only.

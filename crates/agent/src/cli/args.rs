@@ -2,7 +2,8 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
+use dcv_core::DomainName;
 use jiff::SignedDuration;
 
 /// Keeps DigiCert domain control validation done.
@@ -69,10 +70,29 @@ pub(super) enum Command {
     Plan,
     /// Show what the agent last knew of every order; calls nobody
     Status,
-    /// Read one order and look at DNS, and say what happens next and why; changes nothing
+    /// Look at an order or a domain as DigiCert would, and say what is wrong and what happens next; changes nothing
+    ///
+    /// Asks every name server at every address, follows delegations, validates DNSSEC, reads CAA, and names the usual
+    /// mistakes. With --domain neither an account nor a configuration is needed.
+    #[command(group = ArgGroup::new("what").required(true))]
     Explain {
         /// DigiCert's order number
-        order: u64,
+        #[arg(group = "what")]
+        order: Option<u64>,
+        /// A domain instead, such as example.com or *.example.com
+        #[arg(long, group = "what", value_name = "NAME")]
+        domain: Option<String>,
+    },
+    /// Check accounts, clock, providers, zones and the way to DNS; with --write by a probe record in each zone
+    ///
+    /// Exits 0 when all is well or only warned about, 1 when something fails, 78 when it is the configuration.
+    Doctor {
+        /// Also write a probe record at a random name below _dnsauth in each zone, see it at every name server, remove it
+        #[arg(long)]
+        write: bool,
+        /// With --write: a domain to write at instead of random names, for credentials limited to certain names
+        #[arg(long, requires = "write", value_name = "DOMAIN", value_parser = domain)]
+        at: Vec<DomainName>,
     },
     /// Watch the agent validate three orders on an embedded simulator and name server
     #[cfg(feature = "demo")]
@@ -80,6 +100,10 @@ pub(super) enum Command {
     /// Run the embedded simulator and name server alone, to try configurations against
     #[cfg(feature = "demo")]
     Sandbox(Box<super::sandbox::Options>),
+}
+
+fn domain(text: &str) -> Result<DomainName, String> {
+    DomainName::scope(text).map_err(|error| error.to_string())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

@@ -2,73 +2,110 @@
 
 use std::path::Path;
 
-use dcv_core::{Because, Facts, Location, Sighting, Step, decide};
+use dcv_core::{
+    CaaFacts, CertName, Decision, DomainName, Expectation, Facts, Finding, Learned, Location, OrderStatus,
+    Outcome, RandomValue, Severity, Sighting, Stage, Step, Survey, VerdictPolicy, decide, findings, verdict,
+};
+use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 
-use super::{args::Output, fail, load, show};
+use super::{
+    args::Output,
+    fail, load,
+    report::{Next, OrderSeen, Report, ScopeSeen},
+    show,
+};
 use crate::{
     clock,
+    config::Verify,
     exit::Exit,
     journal::Journal,
+    observe::Observer,
     roster::{OrderKey, Roster, muster},
     world::{World, chain},
 };
 
-#[derive(Serialize)]
-struct Explanation {
-    #[serde(flatten)]
-    order: OrderKey,
-    facts: Facts,
-    step: Step,
-    because: Because,
-    changes: Vec<Planned>,
-}
+/// Scopes that are surveyed at the same time.
+const TOGETHER: usize = 16;
 
-#[derive(Serialize)]
-struct Planned {
-    action: &'static str,
-    owner: String,
-    zone: String,
-}
-
-pub(super) async fn run(path: &Path, id: u64, output: Output) -> Exit {
-    let explained = match explain_all(path, |order| order.id == id).await {
-        Ok(explained) => explained,
+/// Explains an order: of the configuration, or, where there is one account only, any order of that account.
+pub(super) async fn order(path: &Path, id: u64, output: Output) -> Exit {
+    let (world, roster) = match open(path).await {
+        Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    if explained.is_empty() {
-        return fail(
-            Exit::Setup,
-            &format!("order {id} is in no account of {}; add it to accounts.<name>.orders", path.display()),
-        );
+    let mut wanted: Roster = roster.into_iter().filter(|(order, _)| order.id == id).collect();
+    if let (true, [account]) = (wanted.is_empty(), world.accounts.keys().collect::<Vec<_>>().as_slice()) {
+        wanted.insert(OrderKey { account: (*account).clone(), id }, Facts { seed: id, ..Facts::default() });
     }
-    match output {
-        Output::Json => show::json(&explained),
-        Output::Text => explained.iter().for_each(tell),
+    if wanted.is_empty() {
+        let what =
+            format!("order {id} is in no account of {}; add it to accounts.<name>.orders", path.display());
+        return fail(Exit::Setup, &what);
     }
-    Exit::of(explained.iter().map(|explanation| explanation.because.reason.outcome()))
+    let mut reports = Vec::new();
+    for (order, facts) in wanted {
+        reports.push(report(&world, order, facts).await);
+    }
+    print(&reports, output);
+    Exit::of(reports.iter().filter_map(|report| report.outcome))
 }
 
-pub(super) async fn plan(path: &Path, output: Output) -> Exit {
-    let explained = match explain_all(path, |_| true).await {
-        Ok(explained) => explained,
-        Err(exit) => return exit,
+/// Explains a bare domain; needs no account, and no configuration either.
+pub(super) async fn domain(path: &Path, text: &str, output: Output) -> Exit {
+    let scope = match DomainName::scope(text) {
+        Ok(scope) => scope,
+        Err(error) => return fail(Exit::Usage, &error.to_string()),
     };
+    let config = match path.exists() {
+        true => match load(path) {
+            Ok(config) => Some(config),
+            Err(exit) => return exit,
+        },
+        false => None,
+    };
+    let default = Verify::default();
+    let verify = config.as_ref().map_or(&default, |config| &config.verify);
+    let observer = match Observer::new(verify) {
+        Ok(observer) => observer,
+        Err(error) => return fail(Exit::Setup, &error),
+    };
+    let names = [CertName { name: scope.clone(), wildcard: text.trim().starts_with("*.") }];
+    let survey = observer.survey(&scope, &names).await;
+    let findings = findings(&survey, &Expectation::default(), policy(verify), clock::now());
+    let routed = config.as_ref().and_then(|config| {
+        let end = survey.delegation.chain.last().unwrap_or(&survey.owner);
+        config.route(end).map(|(provider, _)| provider.to_owned())
+    });
+    let scope = ScopeSeen { survey, provider: routed, location: None, verdict: None, findings };
+    let mut report = Report {
+        order: None,
+        scopes: vec![scope],
+        because: None,
+        outcome: None,
+        action: String::new(),
+        next: None,
+        questions: observer.questions(),
+    };
+    let failed = report.worst().is_some_and(|finding| finding.severity == Severity::Fail);
+    report.action =
+        action(&report).unwrap_or_else(|| "nothing: a value published there can be seen".to_owned());
+    print(std::slice::from_ref(&report), output);
+    if failed { Exit::Blocked } else { Exit::Success }
+}
+
+fn print(reports: &[Report], output: Output) {
     match output {
-        Output::Json => show::json(&explained),
+        Output::Json => show::json(&reports),
         Output::Text => {
-            for Explanation { order, because, changes, .. } in &explained {
-                show::line(&format!("{order}  {because}"));
-                for Planned { action, owner, zone } in changes {
-                    show::line(&format!("  {action} TXT {owner}  (zone {zone})"));
-                }
+            for report in reports {
+                report.tell(clock::now());
             }
         }
     }
-    Exit::Success
 }
 
-async fn explain_all(path: &Path, wanted: impl Fn(&OrderKey) -> bool) -> Result<Vec<Explanation>, Exit> {
+async fn open(path: &Path) -> Result<(World, Roster), Exit> {
     let config = load(path)?;
     let setup = |error: &dyn std::error::Error| fail(Exit::Setup, &chain(error));
     // Reading must not create a state file where there is none.
@@ -79,34 +116,199 @@ async fn explain_all(path: &Path, wanted: impl Fn(&OrderKey) -> bool) -> Result<
     .map_err(|error| setup(&error))?;
     let roster = muster(&config, &journal, Roster::new()).await.map_err(|error| setup(&error))?;
     let world = World::build(config, journal, None).await.map_err(|error| fail(Exit::Setup, &error))?;
-    let mut explained = Vec::new();
-    for (order, facts) in roster.into_iter().filter(|(order, _)| wanted(order)) {
-        explained.push(explain(&world, order, facts).await);
-    }
-    Ok(explained)
+    Ok((world, roster))
 }
 
-/// Reads the order and finds its sites; what those facts lead to is what the agent would do.
-async fn explain(world: &World, order: OrderKey, mut facts: Facts) -> Explanation {
-    let read = Step::ReadOrder;
-    if !facts.retired {
-        let learned = world.carry_out(&order, &facts, &read).await;
-        facts.learn(&read, learned, clock::now());
-    }
-    let scopes: Vec<_> = facts.open_scopes().into_iter().cloned().collect();
-    if !scopes.is_empty() && facts.failure.is_none() {
-        let locate = Step::Locate(scopes);
-        let learned = world.carry_out(&order, &facts, &locate).await;
-        facts.learn(&locate, learned, clock::now());
+/// Learns all that decides about an order, without changing anything: the order, its value (asking for it never
+/// replaces one that is valid), where its records go, and what DNS shows there.
+async fn report(world: &World, order: OrderKey, mut facts: Facts) -> Report {
+    gather(world, &order, &mut facts).await;
+    let value = facts.token.as_ref().and_then(|token| token.value.clone().ok());
+    let surveys = survey(world, &facts).await;
+    if !surveys.is_empty() {
+        let look = Step::Look(surveys.iter().map(|survey| survey.scope.clone()).collect());
+        let seen = surveys.iter().map(|survey| (survey.scope.clone(), sightings(survey))).collect();
+        facts.learn(&look, Learned::Looked(seen), clock::now());
+        // A report is read once: what is bogus now is told now.
+        facts.looks = world.policy.bogus_looks;
+        let names = surveys.iter().flat_map(|survey| survey.caa.clone()).collect();
+        facts.caa = Some(CaaFacts { at: clock::now(), names });
     }
     let decision = decide(&facts, &world.policy, clock::now());
-    let changes = match &decision.step {
-        Step::Retract(values) => values.iter().map(|(site, _)| planned("remove", site)).collect(),
+    let mut scopes = Vec::new();
+    for survey in surveys {
+        scopes.push(scope(world, &facts, value.as_ref(), survey).await);
+    }
+    let status = facts.order.as_ref().map(|order| order.status.as_str().to_owned());
+    let method = facts.order.as_ref().and_then(|order| order.method.as_ref().map(ToString::to_string));
+    let mut report = Report {
+        order: Some(OrderSeen {
+            key: order,
+            status,
+            method,
+            value: value.map(|value| value.fingerprint()),
+            value_expires: facts.token.as_ref().and_then(|token| token.expires),
+        }),
+        scopes,
+        outcome: Some(decision.because.reason.outcome()),
+        action: String::new(),
+        next: Some(Next::of(&decision)),
+        because: Some(decision.because),
+        questions: world.observer.questions(),
+    };
+    report.action = action(&report).unwrap_or_else(|| match report.outcome {
+        Some(Outcome::Done) => "nothing".to_owned(),
+        Some(Outcome::Open) | None => "nothing: the agent goes on by itself when it runs".to_owned(),
+        Some(Outcome::Blocked | Outcome::Setup | Outcome::Bug) => {
+            report.because.as_ref().map(|because| because.detail.clone()).unwrap_or_default()
+        }
+    });
+    report
+}
+
+/// The fix for the worst finding that stops validation.
+fn action(report: &Report) -> Option<String> {
+    report.worst().filter(|finding| finding.severity == Severity::Fail).map(|Finding { fix, .. }| fix.clone())
+}
+
+async fn gather(world: &World, order: &OrderKey, facts: &mut Facts) {
+    let work = |facts: &Facts| facts.order.as_ref().is_some_and(|order| order.status.stage() == Stage::Work);
+    if !facts.retired
+        && take(world, order, facts, Step::ReadOrder).await
+        && work(facts)
+        && !facts.proven
+        && take(world, order, facts, Step::RequestValue).await
+    {
+        locate(world, order, facts).await;
+    }
+}
+
+async fn locate(world: &World, order: &OrderKey, facts: &mut Facts) {
+    let scopes: Vec<_> = facts.open_scopes().into_iter().cloned().collect();
+    if !scopes.is_empty() {
+        take(world, order, facts, Step::Locate(scopes)).await;
+    }
+}
+
+/// Carries out one step; tells whether it went well.
+async fn take(world: &World, order: &OrderKey, facts: &mut Facts, step: Step) -> bool {
+    let learned = world.carry_out(order, facts, &step).await;
+    facts.learn(&step, learned, clock::now());
+    facts.failure.is_none()
+}
+
+async fn survey(world: &World, facts: &Facts) -> Vec<Survey> {
+    let over = |status: &OrderStatus| status.stage() == Stage::Ended;
+    if facts.proven || facts.order.as_ref().is_some_and(|order| over(&order.status)) {
+        return Vec::new();
+    }
+    let each: Vec<_> = facts
+        .open_scopes()
+        .into_iter()
+        .map(|scope| {
+            let covered = |order: &dcv_core::OrderFacts| {
+                order.scopes.iter().find(|known| known.name == *scope).map(|known| known.names.clone())
+            };
+            let mut names = facts.order.as_ref().and_then(covered).unwrap_or_default();
+            if names.is_empty() {
+                names.push(CertName { name: scope.clone(), wildcard: false });
+            }
+            let scope = scope.clone();
+            async move { world.observer.survey(&scope, &names).await }
+        })
+        .collect();
+    stream::iter(each).buffered(TOGETHER).collect().await
+}
+
+async fn scope(world: &World, facts: &Facts, value: Option<&RandomValue>, survey: Survey) -> ScopeSeen {
+    let location = facts.located.get(&survey.scope).cloned();
+    let (mut provider, mut at_provider) = (None, None);
+    if let Some(Location::At(site)) = &location {
+        provider = world.config.route(site.owner()).map(|(name, _)| name.to_owned());
+        if let Some(value) = value {
+            at_provider = world.publisher.holds(site, value).await.ok();
+        }
+    }
+    let held = || {
+        facts.held.iter().filter(|held| matches!(&location, Some(Location::At(site)) if held.site == *site))
+    };
+    let expected = Expectation {
+        value: value.cloned(),
+        former: held().map(|held| held.value.clone()).filter(|former| Some(former) != value).collect(),
+        published: held().any(|held| Some(&held.value) == value && held.applied.is_some()),
+        at_provider,
+    };
+    let findings = findings(&survey, &expected, world.policy.verdict, clock::now());
+    let verdict = value.map(|value| verdict(&sightings(&survey), value, world.policy.verdict));
+    ScopeSeen { survey, provider, location, verdict, findings }
+}
+
+/// What a look would have brought.
+fn sightings(survey: &Survey) -> Vec<Sighting> {
+    let servers = survey.zone.iter().flat_map(|zone| &zone.servers).map(|server| server.sighting.clone());
+    servers.chain(survey.resolvers.iter().cloned()).collect()
+}
+
+fn policy(verify: &Verify) -> VerdictPolicy {
+    VerdictPolicy { quorum: verify.quorum, tolerate_failed: verify.tolerate_failed, dnssec: verify.dnssec }
+}
+
+#[derive(Serialize)]
+struct Planned {
+    #[serde(flatten)]
+    order: OrderKey,
+    because: dcv_core::Because,
+    changes: Vec<PlannedChange>,
+}
+
+#[derive(Serialize)]
+struct PlannedChange {
+    action: &'static str,
+    owner: String,
+    zone: String,
+}
+
+/// What a run would change in DNS.
+pub(super) async fn plan(path: &Path, output: Output) -> Exit {
+    let (world, roster) = match open(path).await {
+        Ok(opened) => opened,
+        Err(exit) => return exit,
+    };
+    let mut planned = Vec::new();
+    for (order, facts) in roster {
+        planned.push(plan_one(&world, order, facts).await);
+    }
+    match output {
+        Output::Json => show::json(&planned),
+        Output::Text => {
+            for Planned { order, because, changes } in &planned {
+                show::line(&format!("{order}  {because}"));
+                for PlannedChange { action, owner, zone } in changes {
+                    show::line(&format!("  {action} TXT {owner}  (zone {zone})"));
+                }
+            }
+        }
+    }
+    Exit::Success
+}
+
+async fn plan_one(world: &World, order: OrderKey, mut facts: Facts) -> Planned {
+    if facts.retired || take(world, &order, &mut facts, Step::ReadOrder).await {
+        locate(world, &order, &mut facts).await;
+    }
+    let Decision { step, because, .. } = decide(&facts, &world.policy, clock::now());
+    let change = |action, site: &dcv_core::Site| PlannedChange {
+        action,
+        owner: site.owner().to_string(),
+        zone: site.zone().to_string(),
+    };
+    let changes = match &step {
+        Step::Retract(values) => values.iter().map(|(site, _)| change("remove", site)).collect(),
         Step::RequestValue => facts
             .located
             .values()
             .filter_map(|location| match location {
-                Location::At(site) => Some(planned("add", site)),
+                Location::At(site) => Some(change("add", site)),
                 Location::Blocked(_) => None,
             })
             .collect(),
@@ -117,43 +319,5 @@ async fn explain(world: &World, order: OrderKey, mut facts: Facts) -> Explanatio
         Location::Blocked(because) => Some(because.clone()),
         Location::At(_) => None,
     });
-    Explanation { order, because: blocked.unwrap_or(decision.because), step: decision.step, changes, facts }
-}
-
-fn planned(action: &'static str, site: &dcv_core::Site) -> Planned {
-    Planned { action, owner: site.owner().to_string(), zone: site.zone().to_string() }
-}
-
-fn tell(Explanation { order, facts, step, because, .. }: &Explanation) {
-    show::line(&format!("order {order}"));
-    match &facts.order {
-        Some(read) => {
-            let method = read.method.as_ref().map_or("unknown", |method| method.as_str());
-            show::line(&format!("  status   {} (method {method}, read {:.0})", read.status, read.at));
-            for scope in &read.scopes {
-                show::line(&format!(
-                    "  scope    {}  {}",
-                    scope.name,
-                    if scope.approved { "approved" } else { "open" }
-                ));
-            }
-        }
-        None => show::line("  status   unknown"),
-    }
-    for (scope, location) in &facts.located {
-        match location {
-            Location::At(site) => {
-                show::line(&format!("  record   {scope} -> {} in zone {}", site.owner(), site.zone()))
-            }
-            Location::Blocked(because) => show::line(&format!("  record   {scope} -> {because}")),
-        }
-    }
-    for held in &facts.held {
-        show::line(&format!("  held     {:?} at {}", held.value, held.site.owner()));
-    }
-    for Sighting { vantage, answer, .. } in facts.sightings.values().flatten() {
-        show::line(&format!("  seen     {vantage}  {answer:?}"));
-    }
-    show::line(&format!("  because  {because}"));
-    show::line(&format!("  next     {}", step.label()));
+    Planned { order, because: blocked.unwrap_or(because), changes }
 }

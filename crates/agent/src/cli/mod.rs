@@ -4,7 +4,9 @@ mod args;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod doctor;
 mod explain;
+mod report;
 mod run;
 #[cfg(feature = "demo")]
 mod sandbox;
@@ -52,7 +54,13 @@ async fn dispatch(args: Args) -> Exit {
         Some(Command::Check) => check::run(&config, output),
         Some(Command::Plan) => explain::plan(&config, output).await,
         Some(Command::Status) => status::run(&config, output).await,
-        Some(Command::Explain { order }) => explain::run(&config, order, output).await,
+        Some(Command::Explain { order: Some(order), .. }) => explain::order(&config, order, output).await,
+        Some(Command::Explain { domain, .. }) => {
+            explain::domain(&config, &domain.unwrap_or_default(), output).await
+        }
+        Some(Command::Doctor { write, at }) => {
+            doctor::run(&config, doctor::Wanted { write, at }, output).await
+        }
         #[cfg(feature = "demo")]
         Some(Command::Demo) => demo::run(output).await,
         #[cfg(feature = "demo")]

@@ -2,13 +2,31 @@
 
 use std::io::Write as _;
 
+use anstyle::{AnsiColor, Style};
+
 use serde::Serialize;
 
 use crate::engine::Report;
 
+/// What is well.
+pub(super) const GOOD: Style = AnsiColor::Green.on_default();
+/// What will hurt, or may.
+pub(super) const WARN: Style = AnsiColor::Yellow.on_default();
+/// What is wrong.
+pub(super) const BAD: Style = AnsiColor::Red.on_default().bold();
+/// What is there for completeness.
+pub(super) const DIM: Style = Style::new().dimmed();
+/// Headings.
+pub(super) const HEAD: Style = Style::new().bold();
+
+/// Text in a style; [`line`] takes the style away where the output is no terminal.
+pub(super) fn paint(style: Style, text: &str) -> String {
+    format!("{style}{text}{style:#}")
+}
+
 /// A result, on standard output. A closed pipe is not our problem.
 pub(super) fn line(text: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{text}");
+    let _ = writeln!(anstream::stdout().lock(), "{text}");
 }
 
 /// Progress, on standard error.

@@ -81,6 +81,13 @@ impl fmt::Display for Way {
     }
 }
 
+impl Default for Verify {
+    /// What holds where no configuration says otherwise.
+    fn default() -> Self {
+        Self::check(RawVerify::default(), &mut Found::new())
+    }
+}
+
 impl Verify {
     pub(super) fn check(raw: RawVerify, found: &mut Found) -> Self {
         let resolvers = raw.resolvers.unwrap_or_else(|| vec![RawResolver::One("system".into())]);

@@ -138,6 +138,17 @@ impl Exchange {
         Ok(Reply { response, took: start.elapsed(), transport })
     }
 
+    /// Asks for the root's name servers by one transport alone; whatever it answers, it is reached.
+    pub(super) async fn only(&self, address: SocketAddr, transport: Transport) -> Result<Duration, Trouble> {
+        let query = Query::query(Name::root(), RecordType::NS);
+        let start = Instant::now();
+        match transport {
+            Transport::Udp => self.udp(address, &query).await?,
+            Transport::Tcp => self.tcp(address, &self.server(address), &query).await?,
+        };
+        Ok(start.elapsed())
+    }
+
     fn server(&self, address: SocketAddr) -> Arc<Server> {
         let mut servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         if servers.len() >= MAX_SERVERS {

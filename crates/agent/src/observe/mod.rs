@@ -10,15 +10,19 @@ mod recursive;
 mod survey;
 mod walk;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use dcv_core::{
-    Answer, Caa, CertName, Dnssec, DomainName, Location, RandomValue, Sighting, Site, Vantage, VantageKind,
-    dnsauth_owner,
+    Answer, Caa, CertName, Dnssec, DomainName, Location, RandomValue, Sighting, Site, Transport, Vantage,
+    VantageKind, dnsauth_owner,
 };
 use futures_util::future::join_all;
-use hickory_proto::{op::Query, rr::RecordType};
+use hickory_proto::{
+    op::Query,
+    rr::{Name, RecordType},
+};
 use jiff::SignedDuration;
+use tokio::time::Instant;
 
 use self::{
     caa::CaaReader,
@@ -136,7 +140,7 @@ impl Observer {
     }
 
     async fn look_one(&self, scope: &DomainName, site: &Site, value: &RandomValue) -> Vec<Sighting> {
-        let mut seen = self.look_at_authorities(site.owner()).await;
+        let mut seen = self.authorities(site.owner()).await;
         let everywhere = seen.iter().all(|sighting| sighting.answer.shows(value.as_str()));
         // Where no authority can be asked the resolvers are all there is: better a late answer than none.
         let nobody = self.blocked() && seen.iter().all(|s| matches!(s.answer, Answer::Failed(_)));
@@ -155,8 +159,40 @@ impl Observer {
         seen
     }
 
+    /// Asks each configured resolver for the root's name servers: whether it answers, and how fast.
+    pub async fn try_resolvers(&self) -> Vec<(String, Result<Duration, String>)> {
+        let each = self.inner.everywhere.resolvers.iter().map(|resolver| async {
+            let start = Instant::now();
+            let told = resolver.ask(&Name::root(), RecordType::NS).await;
+            (resolver.name.clone(), told.map(|_| start.elapsed()))
+        });
+        join_all(each).await
+    }
+
+    /// Asks one name server of a zone over UDP alone and over TCP alone.
+    pub async fn try_transports(&self, zone: &DomainName) -> Vec<(&'static str, Result<Duration, String>)> {
+        let home = match wire_name(zone) {
+            Ok(wire) => self.eyes(zone).walk.home(&wire).await,
+            Err(error) => Err(error.to_string()),
+        };
+        let server =
+            home.and_then(|cut| cut.servers.first().cloned().ok_or_else(|| "no name server".to_owned()));
+        let server = match server {
+            Ok(server) => server,
+            Err(why) => return vec![("udp", Err(why))],
+        };
+        let told = |outcome: Result<Duration, Trouble>| {
+            outcome.map_err(|trouble| format!("{} ({}): {trouble}", server.name, server.address))
+        };
+        let (udp, tcp) = tokio::join!(
+            self.inner.exchange.only(server.address, Transport::Udp),
+            self.inner.exchange.only(server.address, Transport::Tcp)
+        );
+        vec![("udp", told(udp)), ("tcp", told(tcp))]
+    }
+
     /// What every server of the zone says about the name, each at every address.
-    async fn look_at_authorities(&self, owner: &DomainName) -> Vec<Sighting> {
+    pub async fn authorities(&self, owner: &DomainName) -> Vec<Sighting> {
         let eyes = self.eyes(owner);
         let unknown = |trouble: String| {
             let vantage = Vantage { server: owner.to_string(), address: None, kind: VantageKind::Authority };

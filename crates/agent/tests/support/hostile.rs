@@ -282,7 +282,9 @@ impl Script {
             | Misbehaviour::DripFeed => vec![truncated(question)],
             _ => {
                 let messages = self.messages(question).into_iter();
-                messages.map(|each| if each.len() > question.room { truncated(question) } else { each }).collect()
+                messages
+                    .map(|each| if each.len() > question.room { truncated(question) } else { each })
+                    .collect()
             }
         }
     }
@@ -398,7 +400,12 @@ fn counts_lie(question: &Question) -> Vec<u8> {
 
 fn lame(question: &Question) -> Vec<u8> {
     let mut message = Message::new(question, 0);
-    message.record(&[0], NS, INTERNET, &[&label("a")[..], &label("root-servers"), &label("net"), &[0]].concat());
+    message.record(
+        &[0],
+        NS,
+        INTERNET,
+        &[&label("a")[..], &label("root-servers"), &label("net"), &[0]].concat(),
+    );
     message.count(AUTHORITY, 1);
     message.0
 }

@@ -1,0 +1,424 @@
+//! `doctor`: would it work? Accounts, clock, providers, zones, the way to DNS; harmless unless `--write` is given.
+
+use std::{path::Path, sync::Arc, time::Duration};
+
+use dcv_core::{
+    Cadence, DomainName, Expectation, Guarded, RandomValue, Severity, Site, VantageKind, findings,
+};
+use digicert_api::{Class, Client, OrderFilter};
+use jiff::SignedDuration;
+use serde::Serialize;
+use tokio::time::Instant;
+
+use super::{
+    args::Output,
+    fail, load, open,
+    show::{self, BAD, DIM, GOOD, WARN, paint},
+};
+use crate::{
+    clock,
+    config::Config,
+    exit::Exit,
+    publish::Served,
+    roster::OrderKey,
+    world::{Account, World, chain},
+};
+
+/// TSIG allows 300 seconds (RFC 8945 section 5.2.3); signatures of API requests are as strict.
+const SKEW_FAIL: SignedDuration = SignedDuration::from_secs(240);
+const SKEW_WARN: SignedDuration = SignedDuration::from_secs(30);
+/// How long a probe record is waited for at every name server.
+const PROBE_LIMIT: Duration = Duration::from_secs(120);
+/// The probe's holder in the journal: should the process die, the next run removes the record as a retired order's.
+const PROBE_ORDER: u64 = 0;
+
+/// One thing that was checked.
+#[derive(Debug, Serialize)]
+struct Check {
+    /// What it is about: `account main`, `provider corp-bind`, `zone example.com`, `resolver 192.0.2.1:53`.
+    subject: String,
+    /// What was checked.
+    check: &'static str,
+    result: Outcome,
+    /// What was seen.
+    detail: String,
+    /// What to do, where there is something to do.
+    fix: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Outcome {
+    Pass,
+    Warn,
+    Fail,
+    /// It is the configuration or a credential.
+    Setup,
+}
+
+impl Check {
+    fn pass(subject: &str, check: &'static str, detail: impl Into<String>) -> Self {
+        Self { subject: subject.to_owned(), check, result: Outcome::Pass, detail: detail.into(), fix: None }
+    }
+
+    fn bad(
+        result: Outcome,
+        subject: &str,
+        check: &'static str,
+        detail: impl Into<String>,
+        fix: impl Into<String>,
+    ) -> Self {
+        Self { subject: subject.to_owned(), check, result, detail: detail.into(), fix: Some(fix.into()) }
+    }
+}
+
+/// What the command line asks for.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Wanted {
+    /// Write a probe record in each zone.
+    pub(super) write: bool,
+    /// Where, instead of at random names: for credentials that are limited to certain names.
+    pub(super) at: Vec<DomainName>,
+}
+
+pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Exit {
+    let world = match build(path, &wanted).await {
+        Ok(world) => world,
+        Err(exit) => return exit,
+    };
+    let mut checks = Vec::new();
+    for (name, account) in sorted(&world.accounts) {
+        show::progress(&format!("account {name} …"));
+        checks.extend(of_account(name, account).await);
+    }
+    show::progress("resolvers …");
+    checks.extend(of_resolvers(&world).await);
+    let mut served: Vec<&Served> = world.publisher.served().collect();
+    served.sort_by(|a, b| a.zone.name.cmp(&b.zone.name));
+    for served in &served {
+        show::progress(&format!("zone {} …", served.zone.name));
+        checks.extend(of_zone(&world, served).await);
+    }
+    if wanted.write {
+        for site in probe_sites(&world.config, &served, &wanted.at) {
+            match site {
+                Ok(site) => checks.extend(probe(&world, &site).await),
+                Err(check) => checks.push(*check),
+            }
+        }
+    }
+    match output {
+        Output::Json => show::json(&checks),
+        Output::Text => table(&checks),
+    }
+    world.journal.close().await;
+    let any = |result| checks.iter().any(|check| check.result == result);
+    match (any(Outcome::Setup), any(Outcome::Fail)) {
+        (true, _) => Exit::Setup,
+        (false, true) => Exit::Blocked,
+        (false, false) => Exit::Success,
+    }
+}
+
+async fn build(path: &Path, wanted: &Wanted) -> Result<World, Exit> {
+    let config = load(path)?;
+    let journal = if wanted.write {
+        open(&config).await?
+    } else {
+        crate::journal::Journal::open(Path::new(":memory:"))
+            .await
+            .map_err(|error| fail(Exit::Setup, &chain(&error)))?
+    };
+    World::build(config, journal, None).await.map_err(|error| fail(Exit::Setup, &error))
+}
+
+fn sorted(accounts: &std::collections::HashMap<String, Arc<Account>>) -> Vec<(&String, &Arc<Account>)> {
+    let mut accounts: Vec<_> = accounts.iter().collect();
+    accounts.sort_by_key(|(name, _)| *name);
+    accounts
+}
+
+/// Whose key it is, whether it may see orders, and how far the clocks are apart.
+async fn of_account(name: &str, account: &Account) -> Vec<Check> {
+    let subject = format!("account {name}");
+    let mut checks = Vec::new();
+    match account.client.me().await {
+        Ok(user) => {
+            let who = user.username.unwrap_or_else(|| "a service user".to_owned());
+            let roles =
+                if user.roles.is_empty() { "no role shown".to_owned() } else { user.roles.join(", ") };
+            checks.push(Check::pass(&subject, "key", format!("belongs to {who} ({roles})")));
+        }
+        // Some restrictions do not allow this question; whether orders can be read counts.
+        Err(error) if error.class() == Class::MissingPermission => {
+            checks.push(Check::pass(&subject, "key", "is accepted, and may not ask whose it is"));
+        }
+        Err(error) => {
+            checks.push(refused(&subject, "key", &error, account).await);
+            if error.class() == Class::KeyTrouble {
+                return checks;
+            }
+        }
+    }
+    match account.client.orders_page(&OrderFilter { page_size: 1, ..OrderFilter::default() }, 0).await {
+        Ok(page) => {
+            let total = page.total.map_or_else(String::new, |total| format!(", {total} in the account"));
+            checks.push(Check::pass(&subject, "orders", format!("may be read{total}")));
+        }
+        Err(error) => checks.push(refused(&subject, "orders", &error, account).await),
+    }
+    checks.extend(clock_check(&subject, &account.client));
+    checks
+}
+
+async fn refused(
+    subject: &str,
+    check: &'static str,
+    error: &digicert_api::Error,
+    account: &Account,
+) -> Check {
+    let detail = chain(error);
+    if error.class() == Class::KeyTrouble
+        && let Some(other) = other_platform(account).await
+    {
+        return Check::bad(
+            Outcome::Setup,
+            subject,
+            check,
+            detail,
+            format!("the key belongs to the other platform: set platform = \"{other}\""),
+        );
+    }
+    let result = match error.class() {
+        Class::KeyTrouble | Class::MissingPermission | Class::Setup => Outcome::Setup,
+        _ => Outcome::Fail,
+    };
+    let fix = error
+        .hint()
+        .map_or_else(|| "check base_url, proxy and the way to the Internet".to_owned(), str::to_owned);
+    Check::bad(result, subject, check, detail, fix)
+}
+
+/// Whether DigiCert's other platform accepts the key. Asked of DigiCert's two fixed addresses only.
+async fn other_platform(account: &Account) -> Option<&'static str> {
+    let (name, url) = match account.base_url().as_str().trim_end_matches('/') {
+        digicert_api::US => ("eu", digicert_api::EU),
+        digicert_api::EU => ("us", digicert_api::US),
+        _ => return None,
+    };
+    let client = account.client_at(url.parse().ok()?).ok()?;
+    client.me().await.is_ok().then_some(name)
+}
+
+fn clock_check(subject: &str, client: &Client) -> Option<Check> {
+    let skew = client.clock_skew(clock::now())?;
+    let apart = format!("this host and DigiCert differ by {} s", skew.as_secs().abs());
+    let fix =
+        "set the clock (NTP): TSIG and signed API requests fail beyond 300 s, and expiry dates are misread";
+    Some(match skew.abs() {
+        skew if skew >= SKEW_FAIL => Check::bad(Outcome::Fail, subject, "clock", apart, fix),
+        skew if skew >= SKEW_WARN => Check::bad(Outcome::Warn, subject, "clock", apart, fix),
+        _ => Check::pass(subject, "clock", apart),
+    })
+}
+
+async fn of_resolvers(world: &World) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for (name, answer) in world.observer.try_resolvers().await {
+        let subject = format!("resolver {name}");
+        checks.push(match answer {
+            Ok(took) => Check::pass(&subject, "answers", format!("in {} ms", took.as_millis())),
+            Err(why) => Check::bad(
+                Outcome::Fail,
+                &subject,
+                "answers",
+                why,
+                "set verify.resolvers to one that this host reaches; one over HTTPS works through a proxy",
+            ),
+        });
+    }
+    checks
+}
+
+/// Whether the provider could edit the zone, and what a person should know of the zone's name servers.
+async fn of_zone(world: &World, served: &Served) -> Vec<Check> {
+    let mut checks = Vec::new();
+    let provider = format!("provider {}", served.name);
+    match served.provider.probe(&served.zone).await {
+        Ok(probe) => checks.push(Check::pass(
+            &provider,
+            "zone found",
+            format!("{}: {}", served.zone.name, probe.detail),
+        )),
+        Err(error) => {
+            let result =
+                if error.class() == dns_providers::Class::Setup { Outcome::Setup } else { Outcome::Fail };
+            let fix = error.next_action().unwrap_or("check the provider's settings").to_owned();
+            let detail = format!("{}: {}", served.zone.name, chain(&error));
+            checks.push(Check::bad(result, &provider, "zone found", detail, fix));
+        }
+    }
+    let subject = format!("zone {}", served.zone.name);
+    for (transport, answer) in world.observer.try_transports(&served.zone.name).await {
+        checks.push(match answer {
+            Ok(took) => Check::pass(&subject, transport, format!("answers in {} ms", took.as_millis())),
+            Err(why) if transport == "tcp" => Check::bad(
+                Outcome::Warn,
+                &subject,
+                transport,
+                why,
+                "open TCP port 53 outwards: long answers, and many at a time, need it",
+            ),
+            Err(why) => Check::bad(
+                Outcome::Fail,
+                &subject,
+                transport,
+                why,
+                "open UDP port 53 outwards, or set verify.resolvers to one over HTTPS",
+            ),
+        });
+    }
+    let survey = world.observer.survey(&served.zone.name, &[]).await;
+    let found = findings(&survey, &Expectation::default(), world.policy.verdict, clock::now());
+    let worth: Vec<_> = found.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
+    if worth.is_empty() {
+        let servers = survey.zone.map_or(0, |zone| zone.servers.len());
+        checks.push(Check::pass(
+            &subject,
+            "name servers",
+            format!("{servers} addresses, nothing wrong seen"),
+        ));
+    }
+    for finding in worth {
+        let result = if finding.severity == Severity::Fail { Outcome::Fail } else { Outcome::Warn };
+        checks.push(Check::bad(result, &subject, finding.code, finding.what, finding.fix));
+    }
+    checks
+}
+
+/// `_dnsauth.<random>.<zone>` for each zone, or the names that were asked for.
+fn probe_sites(config: &Config, served: &[&Served], at: &[DomainName]) -> Vec<Result<Site, Box<Check>>> {
+    let site = |scope: &DomainName, zone: &DomainName| {
+        Guarded::direct(scope, zone.clone()).map_err(|error| {
+            let what = error.to_string();
+            Box::new(Check::bad(
+                Outcome::Setup,
+                &format!("zone {zone}"),
+                "probe",
+                what,
+                "name a domain within the zone",
+            ))
+        })
+    };
+    if at.is_empty() {
+        let random = |zone: &DomainName| zone.child(&format!("dcv-agent-{}", random_label())).ok();
+        let zones = served.iter().map(|served| &served.zone.name);
+        return zones.filter_map(|zone| Some(site(&random(zone)?, zone))).collect();
+    }
+    let each = at.iter().map(|scope| match config.route(scope) {
+        Some((_, zone)) => site(scope, &zone.name),
+        None => Err(Box::new(Check::bad(
+            Outcome::Setup,
+            &format!("domain {scope}"),
+            "probe",
+            "no configured provider serves it",
+            "add its zone to a provider",
+        ))),
+    });
+    each.collect()
+}
+
+/// Writes a probe, waits until every name server shows it, and removes it.
+async fn probe(world: &World, site: &Site) -> Vec<Check> {
+    let subject = format!("zone {}", site.zone());
+    let order = OrderKey { account: "doctor".to_owned(), id: PROBE_ORDER };
+    let Ok(value) = RandomValue::new(format!("dcv-agent-probe-{}", random_label())) else {
+        return Vec::new();
+    };
+    show::progress(&format!("writing a probe at {} …", site.owner()));
+    let start = Instant::now();
+    let mut checks = Vec::new();
+    match world.publisher.publish(&order, std::slice::from_ref(site), &value).await {
+        Ok(()) => {
+            checks.push(Check::pass(&subject, "write", format!("a probe at {} was accepted", site.owner())));
+            checks.push(seen_everywhere(world, site, &value, &subject, start).await);
+        }
+        Err(error) => checks.push(Check::bad(
+            Outcome::Setup,
+            &subject,
+            "write",
+            format!("a probe at {}: {}", site.owner(), chain(&error)),
+            "let the credential write TXT there; if it is limited to certain names on purpose, name one: doctor --write --at DOMAIN",
+        )),
+    }
+    checks.push(match world.publisher.retract(&order, &[(site.clone(), value)]).await {
+        Ok(()) => Check::pass(&subject, "remove", "the probe was removed"),
+        Err(error) => Check::bad(
+            Outcome::Fail,
+            &subject,
+            "remove",
+            chain(&error),
+            "it is in the journal: the agent removes it when it runs",
+        ),
+    });
+    checks
+}
+
+async fn seen_everywhere(
+    world: &World,
+    site: &Site,
+    value: &RandomValue,
+    subject: &str,
+    start: Instant,
+) -> Check {
+    let cadence = Cadence::default();
+    loop {
+        let seen = world.observer.authorities(site.owner()).await;
+        let asked = seen.iter().filter(|sighting| sighting.vantage.kind == VantageKind::Authority).count();
+        let lacking: Vec<String> = seen
+            .iter()
+            .filter(|sighting| !sighting.answer.shows(value.as_str()))
+            .map(|sighting| sighting.vantage.to_string())
+            .collect();
+        let passed = start.elapsed();
+        if lacking.is_empty() && asked > 0 {
+            let detail = format!("at all {asked} name server addresses after {:.1} s", passed.as_secs_f64());
+            return Check::pass(subject, "propagation", detail);
+        }
+        if passed > PROBE_LIMIT {
+            let detail = format!("after {} s not at {}", passed.as_secs(), lacking.join(", "));
+            let fix = "check that the provider's zone is the one that is delegated, and zone transfers to these servers";
+            return Check::bad(Outcome::Fail, subject, "propagation", detail, fix);
+        }
+        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::ZERO);
+        tokio::time::sleep(cadence.after(passed, 0).unsigned_abs()).await;
+    }
+}
+
+fn random_label() -> String {
+    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+    format!("{:016x}", RandomState::new().build_hasher().finish())
+}
+
+fn table(checks: &[Check]) {
+    let subject = checks.iter().map(|check| check.subject.chars().count()).max().unwrap_or(0);
+    let what = checks.iter().map(|check| check.check.chars().count()).max().unwrap_or(0);
+    for check in checks {
+        let result = match check.result {
+            Outcome::Pass => paint(GOOD, "pass"),
+            Outcome::Warn => paint(WARN, "warn"),
+            Outcome::Fail | Outcome::Setup => paint(BAD, "FAIL"),
+        };
+        show::line(&format!("{result}  {:subject$}  {:what$}  {}", check.subject, check.check, check.detail));
+        if let Some(fix) = &check.fix {
+            show::line(&format!("      {:subject$}  {:what$}  {} {fix}", "", "", paint(DIM, "mend:")));
+        }
+    }
+    let count = |result| checks.iter().filter(|check| check.result == result).count();
+    show::line(&format!(
+        "{} passed, {} warnings, {} failed",
+        count(Outcome::Pass),
+        count(Outcome::Warn),
+        count(Outcome::Fail) + count(Outcome::Setup)
+    ));
+}

@@ -1,0 +1,228 @@
+//! What `explain` found, for machines as it is and for people as text.
+
+use dcv_core::{
+    Answer, Because, Caa, CertName, Decision, Finding, Location, Outcome, Path, Security, ServerSeen,
+    Severity, Sighting, Survey, Verdict,
+};
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::show::{self, BAD, DIM, GOOD, HEAD, WARN, paint};
+use crate::roster::OrderKey;
+
+/// The whole report; the fields are documented in `docs/output.md`.
+#[derive(Debug, Serialize)]
+pub(super) struct Report {
+    /// The order, unless a bare domain is explained.
+    pub(super) order: Option<OrderSeen>,
+    /// Each scope that is looked at.
+    pub(super) scopes: Vec<ScopeSeen>,
+    /// Why the agent does what it does; for an order.
+    pub(super) because: Option<Because>,
+    /// What the order has come to.
+    pub(super) outcome: Option<Outcome>,
+    /// The one thing to do now.
+    pub(super) action: String,
+    /// What the agent does next, and when.
+    pub(super) next: Option<Next>,
+    /// Questions that were asked of name servers for this report.
+    pub(super) questions: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct OrderSeen {
+    #[serde(flatten)]
+    pub(super) key: OrderKey,
+    pub(super) status: Option<String>,
+    pub(super) method: Option<String>,
+    /// The beginning of the value, enough to recognise it.
+    pub(super) value: Option<String>,
+    pub(super) value_expires: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct ScopeSeen {
+    pub(super) survey: Survey,
+    /// The provider that serves the record's zone.
+    pub(super) provider: Option<String>,
+    /// Where the record goes, or why nowhere.
+    pub(super) location: Option<Location>,
+    /// Whether the CA would see the value now; for an order.
+    pub(super) verdict: Option<Verdict>,
+    pub(super) findings: Vec<Finding>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct Next {
+    pub(super) step: &'static str,
+    pub(super) at: Timestamp,
+}
+
+impl Next {
+    pub(super) fn of(decision: &Decision) -> Self {
+        Self { step: decision.step.label(), at: decision.wake }
+    }
+}
+
+impl Report {
+    pub(super) fn worst(&self) -> Option<&Finding> {
+        let findings = self.scopes.iter().flat_map(|scope| &scope.findings);
+        findings.min_by_key(|finding| std::cmp::Reverse(finding.severity))
+    }
+
+    pub(super) fn tell(&self, now: Timestamp) {
+        if let Some(order) = &self.order {
+            let status = order.status.as_deref().unwrap_or("status unknown");
+            let method = order.method.as_deref().unwrap_or("method unknown");
+            show::line(&paint(HEAD, &format!("order {}  {status}  {method}", order.key)));
+            if let Some(value) = &order.value {
+                let until =
+                    order.value_expires.map_or_else(String::new, |at| format!(", valid until {at:.0}"));
+                show::line(&format!("  value      {value}{until}"));
+            }
+        }
+        for scope in &self.scopes {
+            scope.tell();
+        }
+        show::line("");
+        if let Some(because) = &self.because {
+            let colour = match self.outcome {
+                Some(Outcome::Done) => GOOD,
+                Some(Outcome::Open) | None => WARN,
+                Some(Outcome::Blocked | Outcome::Setup | Outcome::Bug) => BAD,
+            };
+            show::line(&format!("because      {}: {}", paint(colour, because.reason.code()), because.detail));
+        }
+        show::line(&format!("do now       {}", self.action));
+        if let Some(Next { step, at }) = &self.next {
+            let when =
+                if *at <= now { "as soon as the agent runs".to_owned() } else { format!("at {at:.0}") };
+            let what = if *step == "rest" { "looks again" } else { step };
+            show::line(&format!("agent next   {what} {when}"));
+        }
+    }
+}
+
+impl ScopeSeen {
+    fn tell(&self) {
+        let Survey { scope, owner, delegation, zone, resolvers, caa, path, .. } = &self.survey;
+        show::line("");
+        show::line(&paint(HEAD, scope.as_str()));
+        let end = delegation.chain.last().unwrap_or(owner);
+        let chain: String = delegation.chain.iter().map(|target| format!(" -> {target}")).collect();
+        let served = match (&self.location, &self.provider) {
+            (Some(Location::Blocked(because)), _) => paint(BAD, &format!("{because}")),
+            (Some(Location::At(site)), Some(provider)) => {
+                format!("zone {}, provider {provider}", site.zone())
+            }
+            (Some(Location::At(site)), None) => format!("zone {}", site.zone()),
+            (None, _) => zone.as_ref().map_or_else(String::new, |zone| format!("zone {}", zone.apex)),
+        };
+        show::line(&format!("  record     {owner}{chain}  {}", paint(DIM, &served)));
+        if *path == Path::Resolvers {
+            show::line(&format!("  servers    {}", paint(WARN, "none can be asked: port 53 is closed here")));
+        }
+        if let Some(zone) = zone {
+            for (n, server) in zone.servers.iter().enumerate() {
+                let label = if n == 0 { "servers" } else { "" };
+                show::line(&format!("  {label:10} {}", of_server(server, self.verdict.is_some())));
+            }
+            if let Some(ttl) = zone.negative_ttl {
+                let told = format!("a resolver repeats \"no such record\" for {ttl} s");
+                show::line(&format!("  {:10} {}", "denials", paint(DIM, &told)));
+            }
+        }
+        for (n, sighting) in resolvers.iter().enumerate() {
+            let label = if n == 0 { "resolvers" } else { "" };
+            let until = sighting.denied_until.map_or_else(String::new, |at| format!("  until {at:.0}"));
+            show::line(&format!("  {label:10} {}  {}{until}", sighting.vantage, said(&sighting.answer)));
+        }
+        for elsewhere in &self.survey.elsewhere {
+            show::line(&format!("  {:10} {} holds {}", "elsewhere", elsewhere.name, texts(&elsewhere.texts)));
+        }
+        for (n, (CertName { name, wildcard }, caa)) in caa.iter().enumerate() {
+            let label = if n == 0 { "CAA" } else { "" };
+            let star = if *wildcard { "*." } else { "" };
+            show::line(&format!("  {label:10} {star}{name}  {}", of_caa(caa)));
+        }
+        match &self.verdict {
+            Some(Verdict::Visible) => {
+                show::line(&format!("  {:10} {} as of {end}", "verdict", paint(GOOD, "visible")));
+            }
+            Some(Verdict::Bogus { .. }) => show::line(&format!("  {:10} {}", "verdict", paint(BAD, "bogus"))),
+            Some(Verdict::Lagging { without, failed }) => show::line(&format!(
+                "  {:10} {} ({} without it, {} failed)",
+                "verdict",
+                paint(WARN, "not visible"),
+                without.len(),
+                failed.len()
+            )),
+            Some(Verdict::Unseen) | None => {}
+        }
+        for Finding { severity, code, what, fix } in &self.findings {
+            let label = match severity {
+                Severity::Fail => paint(BAD, "FAIL"),
+                Severity::Warn => paint(WARN, "warn"),
+                Severity::Note => paint(DIM, "note"),
+            };
+            show::line(&format!("  {label}       {code}: {what}"));
+            show::line(&format!("             {} {fix}", paint(DIM, "mend:")));
+        }
+    }
+}
+
+fn of_server(server: &ServerSeen, judged: bool) -> String {
+    let ServerSeen {
+        sighting: Sighting { vantage, answer, security, .. }, serial, took_ms, transport, ..
+    } = server;
+    let mut parts = vec![vantage.to_string(), said(answer)];
+    if let Some(serial) = serial {
+        parts.push(format!("serial {serial}"));
+    }
+    if let (Some(took), Some(transport)) = (took_ms, transport) {
+        parts.push(format!("{took} ms {}", format!("{transport:?}").to_lowercase()));
+    }
+    match security {
+        Security::Unchecked => {}
+        Security::Secure => parts.push(paint(GOOD, "secure")),
+        Security::Insecure => parts.push(paint(DIM, "unsigned")),
+        Security::Bogus(_) => parts.push(paint(BAD, "bogus")),
+        Security::Indeterminate(_) => parts.push(paint(DIM, "signatures not judged")),
+    }
+    let failed = matches!(answer, Answer::Failed(_));
+    if failed || judged && matches!(answer, Answer::Txt(texts) if texts.is_empty()) {
+        parts.insert(0, paint(if failed { BAD } else { WARN }, "-"));
+    }
+    parts.join("  ")
+}
+
+fn said(answer: &Answer) -> String {
+    match answer {
+        Answer::Txt(found) if found.is_empty() => "nothing there".to_owned(),
+        Answer::Txt(found) => texts(found),
+        Answer::Cname(target) => format!("alias for {target}"),
+        Answer::Failed(why) => why.clone(),
+    }
+}
+
+/// At most three texts, each bounded: they are somebody else's.
+fn texts(texts: &[String]) -> String {
+    let mut told: Vec<String> = texts.iter().take(3).map(|text| format!("{:?}", bounded(text))).collect();
+    if texts.len() > 3 {
+        told.push(format!("and {} more", texts.len() - 3));
+    }
+    told.join(", ")
+}
+
+fn bounded(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+fn of_caa(caa: &Caa) -> String {
+    match caa {
+        Caa::Open => paint(DIM, "no CAA records: DigiCert may issue"),
+        Caa::Allowed { at, .. } => paint(GOOD, &format!("DigiCert may issue (CAA at {at})")),
+        Caa::Forbidden { at, .. } => paint(BAD, &format!("DigiCert may not issue (CAA at {at})")),
+        Caa::Unknown { .. } => paint(WARN, "cannot be read"),
+    }
+}
