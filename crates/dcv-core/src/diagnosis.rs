@@ -3,6 +3,8 @@
 //! A survey is what was seen, a finding is what it means. `explain` and `doctor` print both; nothing here decides what
 //! the agent does.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
@@ -174,6 +176,7 @@ pub fn findings(
     found.path();
     found.delegation();
     found.servers(policy, now);
+    found.security();
     found.serials();
     found.name_servers();
     found.value();
@@ -271,25 +274,6 @@ impl Findings<'_> {
                 ),
                 Answer::Txt(_) | Answer::Cname(_) => {}
             }
-            match &server.sighting.security {
-                Security::Bogus(why) => {
-                    self.add(
-                        Severity::Fail,
-                        "dnssec-bogus",
-                        format!("{who}: {why}"),
-                        "mend DNSSEC: DigiCert sees nothing in a zone that does not validate",
-                    );
-                }
-                Security::Indeterminate(why) => {
-                    self.add(
-                        Severity::Note,
-                        "dnssec-unknown",
-                        format!("{who}: {why}"),
-                        "give the agent a way to the parent zones, or set verify.dnssec = \"off\"",
-                    );
-                }
-                Security::Secure | Security::Insecure | Security::Unchecked => {}
-            }
             if let Some(until) = server
                 .signed_until
                 .filter(|&until| until > now && until < now.saturating_add(SOON).unwrap_or(until))
@@ -315,6 +299,37 @@ impl Findings<'_> {
                     "wait; if it lasts, check zone transfers (NOTIFY) to these servers",
                 );
             }
+        }
+    }
+
+    /// Servers that share a trouble share a finding.
+    fn security(&mut self) {
+        let Some(zone) = &self.survey.zone else { return };
+        let mut bogus: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        let mut unknown: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+        for server in &zone.servers {
+            let who = server.sighting.vantage.to_string();
+            match &server.sighting.security {
+                Security::Bogus(why) => bogus.entry(why).or_default().push(who),
+                Security::Indeterminate(why) => unknown.entry(why).or_default().push(who),
+                Security::Secure | Security::Insecure | Security::Unchecked => {}
+            }
+        }
+        for (why, who) in bogus {
+            self.add(
+                Severity::Fail,
+                "dnssec-bogus",
+                format!("{why} (as told by {})", who.join(", ")),
+                "mend DNSSEC: DigiCert sees nothing in a zone that does not validate",
+            );
+        }
+        for (why, who) in unknown {
+            self.add(
+                Severity::Note,
+                "dnssec-unknown",
+                format!("signatures were not judged for {}: {why}", who.join(", ")),
+                "give the agent a way to the parent zones, or set verify.dnssec = \"off\"",
+            );
         }
     }
 

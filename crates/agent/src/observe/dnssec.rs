@@ -81,7 +81,13 @@ impl Validator {
             // A link that could not be read makes hickory say "bogus" as well, but proves nothing.
             Proof::Bogus => match chain.trouble() {
                 Some(trouble) => Security::Indeterminate(trouble),
-                None => Security::Bogus(reason(apex, query, response, &self.links, clock::now())),
+                None => {
+                    // An answer without signatures ends the validation before the zone's keys are read.
+                    for kind in [RecordType::DS, RecordType::DNSKEY] {
+                        let _ = chain.clone().fetch(Query::query(apex.clone(), kind)).await;
+                    }
+                    Security::Bogus(reason(apex, query, response, &self.links, clock::now()))
+                }
             },
         }
     }

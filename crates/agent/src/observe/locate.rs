@@ -1,14 +1,21 @@
 //! Where a scope's record goes: aliases from `_dnsauth.<scope>` followed into a configured zone, asking authorities only.
 
-use std::hash::{BuildHasher as _, Hasher as _, RandomState};
+use std::{
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    sync::Arc,
+};
 
 use dcv_core::{Answer, Because, DomainName, Guarded, Location, Reason, dnsauth_owner};
 use hickory_proto::{
     op::ResponseCode,
-    rr::{Name, RecordType},
+    rr::{Name, Record, RecordType},
 };
 
-use super::{Observer, answer, walk::wire_name};
+use super::{
+    Observer, answer,
+    exchange::Reply,
+    walk::{Cut, wire_name},
+};
 use crate::config::Config;
 
 /// CNAME records that are followed from `_dnsauth.<scope>`.
@@ -117,19 +124,18 @@ impl Observer {
         loop {
             let name = found.chain.last().unwrap_or(owner).clone();
             let wire = wire_name(&name).map_err(|error| error.to_string())?;
-            let (cut, reply) = match self.eyes(&name).walk.home_with_answer(&wire).await {
-                Ok(home) => home,
+            let (cut, reply) = match self.alias_at(&name, &wire).await {
+                Ok(answer) => answer,
                 Err(trouble) if found.chain.is_empty() => return Err(trouble),
                 Err(_) => {
                     found.broken = Some(Broken::Unanswered(name.to_string()));
                     return Ok(found);
                 }
             };
-            found.dname |=
-                reply.response.answers.iter().any(|record| record.record_type() == RecordType::from(39));
+            found.dname |= reply.response.answers.iter().any(is_dname);
             let target = match answer::of_authority(&reply.response, &wire) {
                 Answer::Cname(target) => target,
-                Answer::Txt(_) => {
+                Answer::Txt(_) | Answer::Failed(_) => {
                     let missing = reply.response.response_code == ResponseCode::NXDomain;
                     if missing
                         && !found.chain.is_empty()
@@ -137,11 +143,6 @@ impl Observer {
                     {
                         found.broken = Some(Broken::Unregistered(domain));
                     }
-                    return Ok(found);
-                }
-                Answer::Failed(why) if found.chain.is_empty() => return Err(why),
-                Answer::Failed(_) => {
-                    found.broken = Some(Broken::Unanswered(name.to_string()));
                     return Ok(found);
                 }
             };
@@ -157,6 +158,25 @@ impl Observer {
         }
     }
 
+    /// What an authority says at a name. A server that follows an alias and gets lost answers SERVFAIL; asked for the
+    /// alias itself it tells.
+    async fn alias_at(&self, name: &DomainName, wire: &Name) -> Result<(Arc<Cut>, Reply), String> {
+        let walk = &self.eyes(name).walk;
+        let failed = match walk.home_with_answer(wire).await {
+            Ok((cut, reply)) => match answer::of_authority(&reply.response, wire) {
+                Answer::Failed(why) => why,
+                Answer::Txt(_) | Answer::Cname(_) => return Ok((cut, reply)),
+            },
+            Err(trouble) => trouble,
+        };
+        match walk.ask(wire, RecordType::CNAME).await {
+            Ok((cut, reply)) if matches!(answer::of_authority(&reply.response, wire), Answer::Cname(_)) => {
+                Ok((cut, reply))
+            }
+            Ok(_) | Err(_) => Err(failed),
+        }
+    }
+
     /// Whether a name beside this one, which nobody can have made, has the same alias.
     async fn comes_from_a_wildcard(&self, name: &DomainName, target: &DomainName) -> bool {
         let label = format!("_dcv-{:016x}", RandomState::new().build_hasher().finish());
@@ -167,6 +187,11 @@ impl Observer {
             Err(_) => false,
         }
     }
+}
+
+fn is_dname(record: &Record) -> bool {
+    // RFC 6672; hickory has no name for it.
+    u16::from(record.record_type()) == 39
 }
 
 /// The registrable domain of `name` when the zone that denied the name lies above it.

@@ -3,6 +3,9 @@
 #![expect(dead_code, reason = "each test file uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+pub(crate) mod hostile;
+pub(crate) mod lab;
+
 use std::{
     io::Read as _,
     net::{SocketAddr, TcpListener, UdpSocket},

@@ -1,0 +1,355 @@
+//! The agent in a small Internet of real name servers, from a signed root down: what it sees, says, and leaves unasked.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    io::{BufRead as _, BufReader},
+    path::PathBuf,
+    process::{Child, Stdio},
+};
+
+use serde_json::Value as Json;
+use tempfile::TempDir;
+
+use self::support::{
+    BINARY, Finished, TSIG,
+    lab::{DEAD, LAGGING, Lab, PRIMARY, SECONDARY, VALUE},
+};
+
+/// A lab, a simulated CA inside it, and a configuration for both.
+struct Scene {
+    lab: Lab,
+    folder: TempDir,
+    ca: Option<Child>,
+}
+
+impl Scene {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("api.key"), "sandbox-key\n").unwrap();
+        std::fs::write(folder.path().join("tsig.key"), TSIG).unwrap();
+        let scene = Self { lab: Lab::start(), folder, ca: None };
+        scene.configure("", "");
+        scene
+    }
+
+    fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    fn configure(&self, account: &str, verify: &str) {
+        let dir = self.folder.path().display();
+        let account = match account {
+            "" => "base_url = \"http://127.0.0.1:9/services/v2\"\norders = []",
+            account => account,
+        };
+        let anchor = self.lab.trust_anchor();
+        let verify = if verify.contains("trust_anchor") {
+            verify.to_owned()
+        } else {
+            format!("trust_anchor = \"{}\"\n{verify}", anchor.display())
+        };
+        let text = format!(
+            "[agent]\nstate = \"sqlite://{dir}/state.db\"\nlisten = \"\"\n\
+             [accounts.main]\ninsecure_http = true\napi_key = {{ file = \"{dir}/api.key\" }}\n{account}\n\
+             [providers.bind]\nkind = \"rfc2136\"\nzones = [\"dcv.test\", \"signed.test\"]\nserver = \"{PRIMARY}\"\n\
+             tsig = {{ name = \"dcv-key.\", secret = {{ file = \"{dir}/tsig.key\" }} }}\n\
+             [verify]\nresolvers = [\"{}\"]\n{verify}\n",
+            self.lab.resolver()
+        );
+        std::fs::write(self.path("config.toml"), text).unwrap();
+    }
+
+    /// Starts the simulated CA, which looks at the given servers, with one order; returns the order's number.
+    fn order(&mut self, zone: &str, servers: &[std::net::SocketAddr], names: &str) -> u64 {
+        let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
+        let mut ca = self
+            .lab
+            .command(BINARY)
+            .args(["sandbox", "--profile", "{\"scope\":\"fqdn\"}", "--order", names])
+            .args(["--authority", &format!("{zone}={}", servers.join(","))])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(ca.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        self.ca = Some(ca);
+        let url = line.split('"').nth(1).unwrap_or_else(|| panic!("{line}"));
+        let order = line.split('[').nth(1).and_then(|rest| rest.split(']').next()).unwrap();
+        self.configure(&format!("base_url = \"{url}\"\norders = [{order}]"), "");
+        order.parse().unwrap()
+    }
+
+    fn run(&self, arguments: &[&str]) -> Finished {
+        let config = self.path("config.toml");
+        let mut command = self.lab.command(BINARY);
+        command.arg("--config").arg(config).args(arguments).stdin(Stdio::null());
+        Finished::from(command.output().unwrap())
+    }
+
+    fn explain(&self, domain: &str) -> Scope {
+        let run = self.run(&["explain", "--domain", domain, "--output", "json"]);
+        let report: Json = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{domain}: {run:?}"));
+        Scope { code: run.code, json: report[0]["scopes"][0].clone() }
+    }
+
+    /// Questions about validation names that the resolver was asked.
+    fn asked_of_the_resolver(&self, below: &str) -> Vec<String> {
+        let questions = self.lab.resolver_queries().into_iter().map(|(name, _)| name);
+        questions.filter(|name| name.starts_with("_dnsauth.") && name.contains(below)).collect()
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        if let Some(ca) = &mut self.ca {
+            let _ = ca.kill();
+            let _ = ca.wait();
+        }
+    }
+}
+
+/// One scope of a report.
+struct Scope {
+    code: i32,
+    json: Json,
+}
+
+impl Scope {
+    fn finding(&self, code: &str) -> Option<&Json> {
+        self.json["findings"].as_array().unwrap().iter().find(|finding| finding["code"] == code)
+    }
+
+    fn codes(&self) -> Vec<&str> {
+        self.json["findings"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|finding| finding["code"].as_str().unwrap())
+            .collect()
+    }
+
+    fn servers(&self) -> &[Json] {
+        self.json["survey"]["zone"]["servers"].as_array().map_or(&[], Vec::as_slice)
+    }
+}
+
+/// DNSSEC: three zones that are well, five that are broken each in another way, and what a person is told to mend.
+#[test]
+fn dnssec_is_judged_and_its_breakage_is_named() {
+    let scene = Scene::new();
+    for (zone, state, told) in [
+        ("signed.test", "secure", None),
+        ("nsec3.test", "secure", None),
+        ("dcv.test", "insecure", None),
+        ("oldalgo.test", "insecure", None),
+        ("soon.test", "secure", Some(("signature-expires-soon", "expires at"))),
+        ("expired.test", "bogus", Some(("dnssec-bogus", "expired at"))),
+        ("wrongds.test", "bogus", Some(("dnssec-bogus", "matches none of the zone's keys"))),
+        ("nokey.test", "bogus", Some(("dnssec-bogus", "has no DNSKEY"))),
+        ("nonsec.test", "secure", Some(("caa-unknown", "carries no proof"))),
+    ] {
+        let scope = scene.explain(&format!("www.{zone}"));
+        let security = &scope.servers()[0]["security"];
+        assert_eq!(security["state"], state, "{zone}: {}", scope.json);
+        match told {
+            None => assert!(
+                !scope.codes().iter().any(|code| code.starts_with("dnssec")),
+                "{zone}: {:?}",
+                scope.codes()
+            ),
+            Some((code, words)) => {
+                let finding = scope.finding(code).unwrap_or_else(|| panic!("{zone}: {:?}", scope.codes()));
+                assert!(finding["what"].as_str().unwrap().contains(words), "{zone}: {finding}");
+            }
+        }
+        assert_eq!(scope.code, i32::from(state == "bogus"), "{zone}: {:?}", scope.codes());
+    }
+}
+
+/// Lame, dead, stale and differing name servers.
+#[test]
+fn sick_name_servers_are_told_apart() {
+    let scene = Scene::new();
+    let lame = scene.explain("www.lame.test");
+    for (code, words) in [
+        ("lame-server", SECONDARY.to_string()),
+        ("server-unreachable", DEAD.to_string()),
+        ("delegation-differs", "only at the parent".to_owned()),
+    ] {
+        let finding = lame.finding(code).unwrap_or_else(|| panic!("{code}: {:?}", lame.codes()));
+        assert!(finding["what"].as_str().unwrap().contains(&words), "{finding}");
+    }
+    assert_eq!(
+        lame.servers().len(),
+        4,
+        "every server of either name server set is asked: {:?}",
+        lame.servers()
+    );
+    assert_eq!(lame.code, 1);
+
+    let stale = scene.explain("www.stale.test");
+    let finding = stale.finding("stale-secondary").unwrap();
+    assert!(finding["what"].as_str().unwrap().contains(&LAGGING.to_string()), "{finding}");
+}
+
+#[test]
+fn caa_is_read_as_rfc_8659_says() {
+    let scene = Scene::new();
+    for (name, expected, code) in [
+        ("caa.test", "open", None),
+        ("allowed.caa.test", "allowed", None),
+        ("deep.below.allowed.caa.test", "allowed", None),
+        ("other.caa.test", "forbidden", Some("caa-forbids")),
+        ("none.caa.test", "forbidden", Some("caa-forbids")),
+        ("wild.caa.test", "allowed", None),
+        ("*.wild.caa.test", "forbidden", Some("caa-forbids")),
+        ("critical.caa.test", "forbidden", Some("caa-forbids")),
+        ("account.caa.test", "allowed", Some("caa-parameters")),
+    ] {
+        let scope = scene.explain(name);
+        assert_eq!(
+            scope.json["survey"]["caa"][0][1]["caa"], expected,
+            "{name}: {}",
+            scope.json["survey"]["caa"]
+        );
+        for known in ["caa-forbids", "caa-parameters"] {
+            assert_eq!(scope.finding(known).is_some(), code == Some(known), "{name}: {:?}", scope.codes());
+        }
+    }
+}
+
+#[test]
+fn delegations_are_followed_and_their_dangers_named() {
+    let scene = Scene::new();
+    for (scope, code, words) in [
+        ("loop.deleg.test", "bad-delegation", "circle"),
+        ("long.deleg.test", "bad-delegation", "longer than 8"),
+        ("nowhere.deleg.test", "bad-delegation", "no name server there answers"),
+        ("dangling.deleg.test", "takeover-risk", "gone.test, which does not exist"),
+        ("x.wild.deleg.test", "wildcard-alias", "wildcard"),
+        ("dn.deleg.test", "dname", "DNAME"),
+    ] {
+        let seen = scene.explain(scope);
+        let finding = seen.finding(code).unwrap_or_else(|| panic!("{scope}: {}", seen.json));
+        assert!(finding["what"].as_str().unwrap().contains(words), "{scope}: {finding}");
+    }
+    let good = scene.explain("good.deleg.test");
+    assert_eq!(good.json["survey"]["delegation"]["chain"], serde_json::json!(["good.dcv.test"]));
+    assert_eq!(good.json["survey"]["zone"]["apex"], "dcv.test", "the servers of the target's zone count");
+    assert_eq!(good.json["provider"], "bind");
+    assert_eq!(good.code, 0, "{:?}", good.codes());
+}
+
+#[test]
+fn common_mistakes_are_found() {
+    let scene = Scene::new();
+    for (scope, code) in [
+        ("doubled.mistakes.test", "doubled-zone"),
+        ("quoted.mistakes.test", "value-mangled"),
+        ("dotted.mistakes.test", "value-mangled"),
+        ("split.mistakes.test", "value-mangled"),
+        ("high.mistakes.test", "label-too-high"),
+        ("low.mistakes.test", "label-too-low"),
+    ] {
+        let seen = scene.explain(scope);
+        assert!(seen.finding(code).is_some(), "{scope}: {}", seen.json);
+    }
+    let right = scene.explain("www.signed.test");
+    assert_eq!(right.servers()[0]["answer"]["txt"], serde_json::json!([VALUE]));
+    assert_eq!(right.codes(), [""; 0], "{}", right.json);
+}
+
+/// An order over a secondary that lags: while it lags, no question about the owner name reaches a resolver; once every
+/// authority has the value the resolver sees it at once, since nothing had been denied to it.
+#[test]
+fn no_resolver_is_asked_before_the_authorities_agree() {
+    let mut scene = Scene::new();
+    let order = scene.order("dcv.test", &[PRIMARY, SECONDARY, LAGGING], "quiet.dcv.test");
+    let early = scene.run(&["--once", "--timeout", "1s"]);
+    assert_eq!(early.code, 75, "the secondary polls every two seconds at the earliest: {early:?}");
+    assert!(early.out.contains("propagating"), "{early:?}");
+    assert!(early.out.contains(&LAGGING.ip().to_string()), "the server that lags is named: {early:?}");
+    assert_eq!(scene.asked_of_the_resolver("quiet"), [""; 0]);
+
+    let late = scene.run(&["--once", "--timeout", "30s"]);
+    assert_eq!(late.code, 0, "{late:?}");
+    assert_eq!(scene.asked_of_the_resolver("quiet"), ["_dnsauth.quiet.dcv.test."], "asked once, at the end");
+    let explained = scene.run(&["explain", &order.to_string(), "--output", "json"]);
+    assert_eq!(explained.code, 0, "{explained:?}");
+}
+
+/// A signed zone with dynamic updates: enforced validation lets a good chain through, and stops the check at a bad one.
+#[test]
+fn a_bogus_zone_stops_the_check_and_says_so() {
+    let mut scene = Scene::new();
+    scene.order("signed.test", &[PRIMARY], "bogus.signed.test,fine.signed.test");
+    let right = std::fs::read_to_string(scene.path("config.toml")).unwrap();
+    // The key of another root: nothing validates below it.
+    let foreign = scene.path("foreign.key");
+    let anchor = std::fs::read_to_string(scene.lab.trust_anchor()).unwrap();
+    let swapped: String = anchor.lines().map(|line| swap_key(line) + "\n").collect();
+    std::fs::write(&foreign, swapped).unwrap();
+    let wrong =
+        right.replace(&scene.lab.trust_anchor().display().to_string(), &foreign.display().to_string());
+    assert_ne!(wrong, right);
+    std::fs::write(scene.path("config.toml"), wrong).unwrap();
+    let blocked = scene.run(&["--once", "--timeout", "20s", "--output", "json"]);
+    assert_eq!(blocked.code, 1, "{blocked:?}");
+    let summary: Json = serde_json::from_str(&blocked.out).unwrap();
+    assert_eq!(summary["orders"][0]["reason"], "dnssec-bogus", "{summary}");
+
+    std::fs::write(scene.path("config.toml"), right).unwrap();
+    let validated = scene.run(&["--once", "--timeout", "30s"]);
+    assert_eq!(validated.code, 0, "{validated:?}");
+}
+
+/// A DNSKEY line with two characters of its key exchanged: a well-formed key that nobody has.
+fn swap_key(line: &str) -> String {
+    let mut parts: Vec<&str> = line.split_whitespace().collect();
+    let key = parts.pop().unwrap_or_default();
+    let middle = key.len() / 2;
+    let changed: String = key
+        .char_indices()
+        .map(|(at, c)| if at == middle { if c == 'A' { 'B' } else { 'A' } } else { c })
+        .collect();
+    parts.push(&changed);
+    parts.join(" ")
+}
+
+/// `doctor` is well in a well world; with --write it measures the way to every name server and leaves nothing.
+#[test]
+fn doctor_writes_a_probe_measures_it_and_takes_it_away() {
+    let mut scene = Scene::new();
+    scene.order("dcv.test", &[PRIMARY, SECONDARY, LAGGING], "any.dcv.test");
+    let harmless = scene.run(&["doctor", "--output", "json"]);
+    assert_eq!(harmless.code, 0, "{harmless:?}");
+    let checks: Json = serde_json::from_str(&harmless.out).unwrap();
+    let subjects: Vec<_> =
+        checks.as_array().unwrap().iter().map(|check| check["subject"].as_str().unwrap()).collect();
+    for subject in
+        ["account main", "provider bind", "zone dcv.test", "zone signed.test", "resolver 127.0.0.53:53"]
+    {
+        assert!(subjects.contains(&subject), "{subject} is not checked: {subjects:?}");
+    }
+
+    let written = scene.run(&["doctor", "--write", "--at", "probe.dcv.test", "--output", "json"]);
+    assert_eq!(written.code, 0, "{written:?}");
+    let checks: Json = serde_json::from_str(&written.out).unwrap();
+    let propagation =
+        checks.as_array().unwrap().iter().find(|check| check["check"] == "propagation").unwrap();
+    assert!(
+        propagation["detail"].as_str().unwrap().contains("at all 3 name server addresses"),
+        "{propagation}"
+    );
+    assert_eq!(scene.lab.dig(PRIMARY, "_dnsauth.probe.dcv.test", "TXT"), [""; 0], "the probe was left");
+
+    // A wrong key: told as a setting, with the fix; everything else is still checked.
+    std::fs::write(scene.path("api.key"), "another-key\n").unwrap();
+    let refused = scene.run(&["doctor", "--output", "json"]);
+    assert_eq!(refused.code, 78, "{refused:?}");
+    assert!(refused.out.contains("zone dcv.test"), "{refused:?}");
+}
