@@ -5,7 +5,7 @@ set -euo pipefail
 build=(gcc:gcc make:make)
 # Commands, each with the package that brings it.
 test=(
-  named:bind9 dig:bind9-dnsutils rndc-confgen:bind9-utils
+  named:bind9 dig:bind9-dnsutils dnssec-signzone:bind9-utils knotd:knot nsd:nsd unbound:unbound nft:nftables
   systemd-analyze:systemd systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2
   podman:podman buildah:buildah runc:runc curl:curl python3:python3
 )

@@ -44,7 +44,9 @@ impl World {
                 Err(error) => unpublished(&error),
             },
             Step::Look(scopes) => match value_and_sites(facts, scopes) {
-                Some((value, sites)) => Learned::Looked(self.observer.look(&sites, value).await),
+                Some((value, sites)) => {
+                    Learned::Looked(self.observer.look(&sites, value, &facts.sightings).await)
+                }
                 None => later("there is nothing to look for".to_owned()),
             },
             Step::ReadCaa(names) => Learned::Caa(self.observer.caa(names).await),

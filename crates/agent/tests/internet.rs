@@ -4,112 +4,27 @@
 
 mod support;
 
-use std::{
-    io::{BufRead as _, BufReader},
-    path::PathBuf,
-    process::{Child, Stdio},
-};
-
 use serde_json::Value as Json;
-use tempfile::TempDir;
+
+use std::time::Duration;
 
 use self::support::{
-    BINARY, Finished, TSIG,
-    lab::{DEAD, LAGGING, Lab, PRIMARY, SECONDARY, VALUE},
+    eventually,
+    lab::{DEAD, LAGGING, PRIMARY, PRIMARY_ASIDE, SECONDARY, VALUE},
+    read,
+    scene::Scene,
 };
 
-/// A lab, a simulated CA inside it, and a configuration for both.
-struct Scene {
-    lab: Lab,
-    folder: TempDir,
-    ca: Option<Child>,
+fn explain(scene: &Scene, domain: &str) -> Scope {
+    let run = scene.run(&["explain", "--domain", domain, "--output", "json"]);
+    let report: Json = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{domain}: {run:?}"));
+    Scope { code: run.code, json: report[0]["scopes"][0].clone() }
 }
 
-impl Scene {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("api.key"), "sandbox-key\n").unwrap();
-        std::fs::write(folder.path().join("tsig.key"), TSIG).unwrap();
-        let scene = Self { lab: Lab::start(), folder, ca: None };
-        scene.configure("", "");
-        scene
-    }
-
-    fn path(&self, file: &str) -> PathBuf {
-        self.folder.path().join(file)
-    }
-
-    fn configure(&self, account: &str, verify: &str) {
-        let dir = self.folder.path().display();
-        let account = match account {
-            "" => "base_url = \"http://127.0.0.1:9/services/v2\"\norders = []",
-            account => account,
-        };
-        let anchor = self.lab.trust_anchor();
-        let verify = if verify.contains("trust_anchor") {
-            verify.to_owned()
-        } else {
-            format!("trust_anchor = \"{}\"\n{verify}", anchor.display())
-        };
-        let text = format!(
-            "[agent]\nstate = \"sqlite://{dir}/state.db\"\nlisten = \"\"\n\
-             [accounts.main]\ninsecure_http = true\napi_key = {{ file = \"{dir}/api.key\" }}\n{account}\n\
-             [providers.bind]\nkind = \"rfc2136\"\nzones = [\"dcv.test\", \"signed.test\"]\nserver = \"{PRIMARY}\"\n\
-             tsig = {{ name = \"dcv-key.\", secret = {{ file = \"{dir}/tsig.key\" }} }}\n\
-             [verify]\nresolvers = [\"{}\"]\n{verify}\n",
-            self.lab.resolver()
-        );
-        std::fs::write(self.path("config.toml"), text).unwrap();
-    }
-
-    /// Starts the simulated CA, which looks at the given servers, with one order; returns the order's number.
-    fn order(&mut self, zone: &str, servers: &[std::net::SocketAddr], names: &str) -> u64 {
-        let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
-        let mut ca = self
-            .lab
-            .command(BINARY)
-            .args(["sandbox", "--profile", "{\"scope\":\"fqdn\"}", "--order", names])
-            .args(["--authority", &format!("{zone}={}", servers.join(","))])
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(ca.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        self.ca = Some(ca);
-        let url = line.split('"').nth(1).unwrap_or_else(|| panic!("{line}"));
-        let order = line.split('[').nth(1).and_then(|rest| rest.split(']').next()).unwrap();
-        self.configure(&format!("base_url = \"{url}\"\norders = [{order}]"), "");
-        order.parse().unwrap()
-    }
-
-    fn run(&self, arguments: &[&str]) -> Finished {
-        let config = self.path("config.toml");
-        let mut command = self.lab.command(BINARY);
-        command.arg("--config").arg(config).args(arguments).stdin(Stdio::null());
-        Finished::from(command.output().unwrap())
-    }
-
-    fn explain(&self, domain: &str) -> Scope {
-        let run = self.run(&["explain", "--domain", domain, "--output", "json"]);
-        let report: Json = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{domain}: {run:?}"));
-        Scope { code: run.code, json: report[0]["scopes"][0].clone() }
-    }
-
-    /// Questions about validation names that the resolver was asked.
-    fn asked_of_the_resolver(&self, below: &str) -> Vec<String> {
-        let questions = self.lab.resolver_queries().into_iter().map(|(name, _)| name);
-        questions.filter(|name| name.starts_with("_dnsauth.") && name.contains(below)).collect()
-    }
-}
-
-impl Drop for Scene {
-    fn drop(&mut self) {
-        if let Some(ca) = &mut self.ca {
-            let _ = ca.kill();
-            let _ = ca.wait();
-        }
-    }
+/// Questions about validation names that the resolver was asked.
+fn asked_of_the_resolver(scene: &Scene, below: &str) -> Vec<String> {
+    let questions = scene.lab.resolver_queries().into_iter().map(|(name, _)| name);
+    questions.filter(|name| name.starts_with("_dnsauth.") && name.contains(below)).collect()
 }
 
 /// One scope of a report.
@@ -152,7 +67,7 @@ fn dnssec_is_judged_and_its_breakage_is_named() {
         ("nokey.test", "bogus", Some(("dnssec-bogus", "has no DNSKEY"))),
         ("nonsec.test", "secure", Some(("caa-unknown", "carries no proof"))),
     ] {
-        let scope = scene.explain(&format!("www.{zone}"));
+        let scope = explain(&scene, &format!("www.{zone}"));
         let security = &scope.servers()[0]["security"];
         assert_eq!(security["state"], state, "{zone}: {}", scope.json);
         match told {
@@ -174,7 +89,7 @@ fn dnssec_is_judged_and_its_breakage_is_named() {
 #[test]
 fn sick_name_servers_are_told_apart() {
     let scene = Scene::new();
-    let lame = scene.explain("www.lame.test");
+    let lame = explain(&scene, "www.lame.test");
     for (code, words) in [
         ("lame-server", SECONDARY.to_string()),
         ("server-unreachable", DEAD.to_string()),
@@ -191,7 +106,7 @@ fn sick_name_servers_are_told_apart() {
     );
     assert_eq!(lame.code, 1);
 
-    let stale = scene.explain("www.stale.test");
+    let stale = explain(&scene, "www.stale.test");
     let finding = stale.finding("stale-secondary").unwrap();
     assert!(finding["what"].as_str().unwrap().contains(&LAGGING.to_string()), "{finding}");
 }
@@ -210,7 +125,7 @@ fn caa_is_read_as_rfc_8659_says() {
         ("critical.caa.test", "forbidden", Some("caa-forbids")),
         ("account.caa.test", "allowed", Some("caa-parameters")),
     ] {
-        let scope = scene.explain(name);
+        let scope = explain(&scene, name);
         assert_eq!(
             scope.json["survey"]["caa"][0][1]["caa"], expected,
             "{name}: {}",
@@ -233,11 +148,11 @@ fn delegations_are_followed_and_their_dangers_named() {
         ("x.wild.deleg.test", "wildcard-alias", "wildcard"),
         ("dn.deleg.test", "dname", "DNAME"),
     ] {
-        let seen = scene.explain(scope);
+        let seen = explain(&scene, scope);
         let finding = seen.finding(code).unwrap_or_else(|| panic!("{scope}: {}", seen.json));
         assert!(finding["what"].as_str().unwrap().contains(words), "{scope}: {finding}");
     }
-    let good = scene.explain("good.deleg.test");
+    let good = explain(&scene, "good.deleg.test");
     assert_eq!(good.json["survey"]["delegation"]["chain"], serde_json::json!(["good.dcv.test"]));
     assert_eq!(good.json["survey"]["zone"]["apex"], "dcv.test", "the servers of the target's zone count");
     assert_eq!(good.json["provider"], "bind");
@@ -255,10 +170,10 @@ fn common_mistakes_are_found() {
         ("high.mistakes.test", "label-too-high"),
         ("low.mistakes.test", "label-too-low"),
     ] {
-        let seen = scene.explain(scope);
+        let seen = explain(&scene, scope);
         assert!(seen.finding(code).is_some(), "{scope}: {}", seen.json);
     }
-    let right = scene.explain("www.signed.test");
+    let right = explain(&scene, "www.signed.test");
     assert_eq!(right.servers()[0]["answer"]["txt"], serde_json::json!([VALUE]));
     assert_eq!(right.codes(), [""; 0], "{}", right.json);
 }
@@ -273,11 +188,15 @@ fn no_resolver_is_asked_before_the_authorities_agree() {
     assert_eq!(early.code, 75, "the secondary polls every two seconds at the earliest: {early:?}");
     assert!(early.out.contains("propagating"), "{early:?}");
     assert!(early.out.contains(&LAGGING.ip().to_string()), "the server that lags is named: {early:?}");
-    assert_eq!(scene.asked_of_the_resolver("quiet"), [""; 0]);
+    assert_eq!(asked_of_the_resolver(&scene, "quiet"), [""; 0]);
 
     let late = scene.run(&["--once", "--timeout", "30s"]);
     assert_eq!(late.code, 0, "{late:?}");
-    assert_eq!(scene.asked_of_the_resolver("quiet"), ["_dnsauth.quiet.dcv.test."], "asked once, at the end");
+    assert_eq!(
+        asked_of_the_resolver(&scene, "quiet"),
+        ["_dnsauth.quiet.dcv.test."],
+        "asked once, at the end"
+    );
     let explained = scene.run(&["explain", &order.to_string(), "--output", "json"]);
     assert_eq!(explained.code, 0, "{explained:?}");
 }
@@ -352,4 +271,118 @@ fn doctor_writes_a_probe_measures_it_and_takes_it_away() {
     let refused = scene.run(&["doctor", "--output", "json"]);
     assert_eq!(refused.code, 78, "{refused:?}");
     assert!(refused.out.contains("zone dcv.test"), "{refused:?}");
+}
+
+/// A host that reaches no name server: the way that works is found, the diagnosis is clear, and orders are validated
+/// through resolvers alone, over TLS where HTTPS is not given, and over HTTPS through a proxy.
+#[test]
+fn where_port_53_is_closed_resolvers_take_over() {
+    let mut scene = Scene::new();
+    scene.order("dcv.test", &[PRIMARY_ASIDE], "closed.dcv.test");
+    let certificate = scene.lab.certificate();
+    let trust = format!("ca_file = \"{}\"", certificate.display());
+    let several = "[[\"127.0.0.53\", \"tls://127.0.0.53#dns.lab.test\", \"https://127.0.0.53/dns-query\"]]";
+    scene.look_by(&format!("resolvers = {several}\n{trust}"), PRIMARY_ASIDE);
+    scene.lab.close_port_53();
+
+    let explained = explain(&scene, "www.signed.test");
+    assert_eq!(explained.json["survey"]["path"], "resolvers", "{}", explained.json);
+    assert!(explained.finding("port-53-blocked").is_some(), "{}", explained.json);
+    assert_eq!(explained.json["survey"]["resolvers"][0]["answer"]["txt"], serde_json::json!([VALUE]));
+
+    let https = "[\"https://127.0.0.53/dns-query\"]";
+    let mut proxy = Proxy::start(&scene);
+    scene.look_by(&format!("resolvers = {https}\n{trust}\nproxy = \"http://127.0.0.1:3128\""), PRIMARY_ASIDE);
+    let run = scene.run(&["--once", "--timeout", "60s"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(proxy.connections() > 0, "the proxy was passed by");
+}
+
+/// A plain CONNECT proxy inside the lab.
+struct Proxy {
+    child: std::process::Child,
+    log: std::path::PathBuf,
+}
+
+impl Proxy {
+    fn start(scene: &Scene) -> Self {
+        let log = scene.path("proxy.log");
+        let script = r#"
+import socket, sys, threading
+def pump(a, b):
+    try:
+        while data := a.recv(65536): b.sendall(data)
+    except OSError: pass
+    for s in (a, b):
+        try: s.shutdown(socket.SHUT_RDWR)
+        except OSError: pass
+def serve(client):
+    head = b""
+    while b"\r\n\r\n" not in head: head += client.recv(4096)
+    host, port = head.split()[1].decode().rsplit(":", 1)
+    print("CONNECT", host, port, flush=True)
+    upstream = socket.create_connection((host, int(port)))
+    client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+    threading.Thread(target=pump, args=(client, upstream), daemon=True).start()
+    pump(upstream, client)
+listener = socket.create_server(("127.0.0.1", 3128))
+print("ready", flush=True)
+while True: threading.Thread(target=serve, args=(listener.accept()[0],), daemon=True).start()
+"#;
+        let output = std::fs::File::create(&log).unwrap();
+        let child = scene.lab.command("python3").args(["-c", script]).stdout(output).spawn().unwrap();
+        eventually("the proxy listens", Duration::from_secs(10), || read(&log).contains("ready"));
+        Self { child, log }
+    }
+
+    fn connections(&mut self) -> usize {
+        read(&self.log).matches("CONNECT 127.0.0.53 443").count()
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `docs/output.md` names every field that comes out.
+#[test]
+fn every_field_of_the_output_is_documented() {
+    let mut scene = Scene::new();
+    let order = scene.order("dcv.test", &[PRIMARY], "*.fields.dcv.test");
+    let page = include_str!("../../../docs/output.md");
+    for arguments in [
+        vec!["explain", "--domain", "dangling.deleg.test"],
+        vec!["explain", "--domain", "high.mistakes.test"],
+        vec!["explain", "--domain", "www.lame.test"],
+        vec!["explain", &order.to_string()],
+        vec!["doctor"],
+        vec!["--once"],
+    ] {
+        let run = scene.run(&[&arguments[..], &["--output", "json"]].concat());
+        let json: Json = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{arguments:?}: {run:?}"));
+        let mut fields = std::collections::BTreeSet::new();
+        keys(&json, &mut fields);
+        for field in fields {
+            assert!(
+                page.contains(&format!("`{field}`")),
+                "{arguments:?}: `{field}` is not in docs/output.md"
+            );
+        }
+    }
+}
+
+fn keys<'a>(json: &'a Json, found: &mut std::collections::BTreeSet<&'a str>) {
+    match json {
+        Json::Object(map) => {
+            for (key, value) in map {
+                found.insert(key);
+                keys(value, found);
+            }
+        }
+        Json::Array(items) => items.iter().for_each(|item| keys(item, found)),
+        _ => {}
+    }
 }

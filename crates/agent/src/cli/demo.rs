@@ -51,7 +51,7 @@ async fn demo(output: Output) -> Result<Exit, Exit> {
         .and_then(|()| std::fs::write(&path, config))
         .map_err(|error| cannot("no configuration", &error))?;
     let config = config::load(&path).map_err(|problems| cannot("the configuration", &problems))?;
-    let reports = run::run_once(config, TIMEOUT, true).await?;
+    let run::Ran { reports, .. } = run::run_once(config, TIMEOUT, true).await?;
 
     let mut exit = Exit::of(reports.iter().map(|report| report.outcome));
     match output {

@@ -106,13 +106,13 @@ pub(super) async fn once(path: &Path, timeout: Duration, output: Output) -> Exit
         if terminal && config.log_format == LogFormat::Text { "error" } else { &config.log_level },
         config.log_format,
     );
-    let reports = match run_once(config, timeout, terminal).await {
-        Ok(reports) => reports,
+    let Ran { reports, dns_questions } = match run_once(config, timeout, terminal).await {
+        Ok(ran) => ran,
         Err(exit) => return exit,
     };
     let exit = Exit::of(reports.iter().map(|report| report.outcome));
     match output {
-        Output::Json => show::json(&Summary { exit: exit.code(), orders: &reports }),
+        Output::Json => show::json(&Summary { exit: exit.code(), dns_questions, orders: &reports }),
         Output::Text => show::table(&reports),
     }
     exit
@@ -121,14 +121,25 @@ pub(super) async fn once(path: &Path, timeout: Duration, output: Output) -> Exit
 #[derive(Serialize)]
 struct Summary<'a> {
     exit: u8,
+    /// Questions asked of authoritative servers.
+    dns_questions: u64,
     orders: &'a [Report],
 }
 
-/// Runs a configuration once and returns what became of each order.
-pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) -> Result<Vec<Report>, Exit> {
+/// What a one-shot run has come to.
+pub(super) struct Ran {
+    /// What became of each order.
+    pub(super) reports: Vec<Report>,
+    /// Questions asked of authoritative servers.
+    pub(super) dns_questions: u64,
+}
+
+/// Runs a configuration once.
+pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) -> Result<Ran, Exit> {
     let mut signals = Signals::listen()?;
     let journal = open(&config).await?;
     let world = build(config, &journal, None).await?;
+    let observer = world.observer.clone();
     let roster = muster(&world.config, &journal, Roster::new())
         .await
         .map_err(|error| fail(Exit::Setup, &chain(&error)))?;
@@ -152,7 +163,7 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
         printing.abort();
     }
     journal.close().await;
-    Ok(board.reports())
+    Ok(Ran { reports: board.reports(), dns_questions: observer.questions() })
 }
 
 /// One line for each change of an order's reason. A slow terminal misses lines, never the rest of the run.

@@ -91,6 +91,8 @@ struct Server {
     connection: tokio::sync::Mutex<Option<DnsExchange<TokioRuntimeProvider>>>,
     pipeline: Semaphore,
     silent_since: Mutex<Option<Instant>>,
+    /// Whether the last question brought nothing, for lack of a way or of an answer.
+    unanswered: AtomicBool,
 }
 
 impl Exchange {
@@ -110,11 +112,11 @@ impl Exchange {
         self.asked.load(Ordering::Relaxed)
     }
 
-    /// Whether it looks as if nobody could be asked from here: several servers were silent and none ever answered.
+    /// Whether it looks as if nobody could be asked from here: several servers gave nothing and none ever answered.
     pub(super) fn blocked(&self) -> bool {
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
-        let silent = servers.values().filter(|server| lock(&server.silent_since).is_some()).count();
-        silent >= 2 && !self.answered.load(Ordering::Relaxed)
+        let unanswered = servers.values().filter(|server| server.unanswered.load(Ordering::Relaxed)).count();
+        unanswered >= 2 && !self.answered.load(Ordering::Relaxed)
     }
 
     pub(super) async fn ask(
@@ -133,6 +135,8 @@ impl Exchange {
         let start = Instant::now();
         let outcome = self.by_any_way(address, &server, &query).await;
         *lock(&server.silent_since) = matches!(outcome, Err(Trouble::Silent)).then(Instant::now);
+        let unanswered = matches!(outcome, Err(Trouble::Silent | Trouble::Unreachable(_)));
+        server.unanswered.store(unanswered, Ordering::Relaxed);
         let (response, transport) = outcome?;
         self.answered.store(true, Ordering::Relaxed);
         Ok(Reply { response, took: start.elapsed(), transport })
@@ -160,6 +164,7 @@ impl Exchange {
                 connection: tokio::sync::Mutex::default(),
                 pipeline: Semaphore::new(PIPELINED),
                 silent_since: Mutex::default(),
+                unanswered: AtomicBool::new(false),
             })
         }))
     }

@@ -13,15 +13,15 @@ mod walk;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use dcv_core::{
-    Answer, Caa, CertName, Dnssec, DomainName, Location, RandomValue, Sighting, Site, Transport, Vantage,
-    VantageKind, dnsauth_owner,
+    Answer, Caa, CertName, Dnssec, DomainName, Location, RandomValue, Security, Sighting, Site, Transport,
+    Vantage, VantageKind, dnsauth_owner,
 };
 use futures_util::future::join_all;
 use hickory_proto::{
     op::Query,
     rr::{Name, RecordType},
 };
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
 use self::{
@@ -35,6 +35,9 @@ use crate::{
     clock,
     config::{Config, Verify, View},
 };
+
+/// What a server showed within this span it need not show again while others lag.
+const RECENT: SignedDuration = SignedDuration::from_secs(10);
 
 /// Looks at DNS.
 #[derive(Clone)]
@@ -127,20 +130,35 @@ impl Observer {
         join_all(each).await.into_iter().flatten().collect()
     }
 
-    /// Asks every authority of each site, and, once all of them show the value, the resolvers.
+    /// Asks the authorities of each site, and, once all of them show the value, the resolvers. A server that showed the
+    /// value a moment ago, as `known` tells, is not asked again.
     pub async fn look(
         &self,
         sites: &[(DomainName, Site)],
         value: &RandomValue,
+        known: &BTreeMap<DomainName, Vec<Sighting>>,
     ) -> BTreeMap<DomainName, Vec<Sighting>> {
-        let each = sites
-            .iter()
-            .map(|(scope, site)| async move { (scope.clone(), self.look_one(scope, site, value).await) });
+        let each = sites.iter().map(|(scope, site)| async move {
+            let known = known.get(scope).map_or(&[][..], Vec::as_slice);
+            (scope.clone(), self.look_one(scope, site, value, known).await)
+        });
         join_all(each).await.into_iter().collect()
     }
 
-    async fn look_one(&self, scope: &DomainName, site: &Site, value: &RandomValue) -> Vec<Sighting> {
-        let mut seen = self.authorities(site.owner()).await;
+    async fn look_one(
+        &self,
+        scope: &DomainName,
+        site: &Site,
+        value: &RandomValue,
+        known: &[Sighting],
+    ) -> Vec<Sighting> {
+        let since = clock::now().saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
+        let recent: Vec<_> = known
+            .iter()
+            .filter(|sighting| sighting.at >= since && sighting.answer.shows(value.as_str()))
+            .filter(|sighting| !matches!(sighting.security, Security::Bogus(_)))
+            .collect();
+        let mut seen = self.authorities_but(site.owner(), &recent).await;
         let everywhere = seen.iter().all(|sighting| sighting.answer.shows(value.as_str()));
         // Where no authority can be asked the resolvers are all there is: better a late answer than none.
         let nobody = self.blocked() && seen.iter().all(|s| matches!(s.answer, Answer::Failed(_)));
@@ -193,6 +211,11 @@ impl Observer {
 
     /// What every server of the zone says about the name, each at every address.
     pub async fn authorities(&self, owner: &DomainName) -> Vec<Sighting> {
+        self.authorities_but(owner, &[]).await
+    }
+
+    /// The same, without asking those that were asked a moment ago.
+    async fn authorities_but(&self, owner: &DomainName, recent: &[&Sighting]) -> Vec<Sighting> {
         let eyes = self.eyes(owner);
         let unknown = |trouble: String| {
             let vantage = Vantage { server: owner.to_string(), address: None, kind: VantageKind::Authority };
@@ -207,6 +230,9 @@ impl Observer {
             Err(trouble) => return unknown(trouble),
         };
         let each = cut.servers.iter().map(|server| async {
+            if let Some(&recent) = recent.iter().find(|sighting| sighting.vantage == vantage(server)) {
+                return recent.clone();
+            }
             let asked = self.inner.exchange.ask(server.address, &wire, RecordType::TXT).await;
             let vantage = vantage(server);
             let reply = match asked {

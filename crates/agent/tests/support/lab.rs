@@ -22,12 +22,15 @@ use super::{TSIG, eventually, read};
 /// The value that the zones hold.
 pub(crate) const VALUE: &str = "q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls";
 
-/// BIND with the root, signed.
+/// BIND with the root, signed; at a second address as well.
 pub(crate) const ROOT: SocketAddr = at(2);
 /// BIND with `test`, signed.
 pub(crate) const TLD: SocketAddr = at(3);
 /// BIND with most zones below `test`; it takes updates of `dcv.test` and `signed.test` under the key `dcv-key.`.
 pub(crate) const PRIMARY: SocketAddr = at(4);
+/// The same server on another port than 53.
+pub(crate) const PRIMARY_ASIDE: SocketAddr =
+    SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(127, 0, 0, 4), 5300));
 /// BIND, a secondary of `dcv.test` that is notified. It refuses every other zone, `lame.test` among them.
 pub(crate) const SECONDARY: SocketAddr = at(5);
 /// Knot, a secondary of `dcv.test` that is never notified and polls every 2 to 5 s. It also has the old copy of
@@ -37,7 +40,7 @@ pub(crate) const LAGGING: SocketAddr = at(6);
 pub(crate) const BROKEN: SocketAddr = at(7);
 /// An address where nothing listens; `dead.test` is delegated to it.
 pub(crate) const DEAD: SocketAddr = at(99);
-/// Unbound, recursive and validating.
+/// Unbound, recursive and validating; over TLS on port 853 and over HTTPS on port 443 too.
 pub(crate) const RESOLVER: SocketAddr = at(53);
 
 const fn at(host: u8) -> SocketAddr {
@@ -114,6 +117,24 @@ impl Lab {
     /// The address of the recursive resolver.
     pub(crate) fn resolver(&self) -> SocketAddr {
         RESOLVER
+    }
+
+    /// The certificate of the resolver's TLS and HTTPS sides, to be trusted.
+    pub(crate) fn certificate(&self) -> PathBuf {
+        self.path("tls.pem")
+    }
+
+    /// Closes port 53 for everybody but the resolver, as a firewall that lets only it out: what is sent there is lost.
+    pub(crate) fn close_port_53(&self) {
+        let rules = "table inet closed {\n chain into {\n type filter hook input priority 0;\n \
+            ip saddr != 127.0.0.53 ip daddr != 127.0.0.53 udp dport 53 drop\n \
+            ip saddr != 127.0.0.53 ip daddr != 127.0.0.53 tcp dport 53 drop\n \
+            ip saddr != 127.0.0.53 ip daddr 127.0.0.53 meta l4proto { tcp, udp } th dport 53 drop\n }\n}\n";
+        let file = self.path("closed.nft");
+        std::fs::write(&file, rules).unwrap();
+        let status =
+            self.command("nft").arg("-f").arg(&file).status().expect("nft is missing; install nftables");
+        assert!(status.success());
     }
 
     /// Every question that reached the resolver since the start: the name in lower case with its final dot, and the
@@ -221,12 +242,15 @@ impl Lab {
 
         let tld = sign(folder, "test", &tld, &[]);
         write("test.zone", &tld.text);
-        let root = format!("{}{}{}", apex(1, 300, &[2]), delegation("test", &[3]), tld.ds);
+        let root = format!("{}{}{}", apex(1, 300, &[2, 8]), delegation("test", &[3]), tld.ds);
         let root = sign(folder, ".", &root, &[]);
         write("root.zone", &root.text);
         let anchor = root.text.lines().filter(|line| line.split_whitespace().nth(3) == Some("DNSKEY"));
         write("root.anchor", &anchor.map(|line| format!("{line}\n")).collect::<String>());
-        write("root.hints", ". 3600 IN NS ns1.\nns1. 3600 IN A 127.0.0.2\n");
+        write(
+            "root.hints",
+            ". 3600 IN NS ns1.\n. 3600 IN NS ns2.\nns1. 3600 IN A 127.0.0.2\nns2. 3600 IN A 127.0.0.8\n",
+        );
     }
 
     /// Runs a server inside the lab; what it says goes to a file.
@@ -237,14 +261,22 @@ impl Lab {
 
     fn start_bind(&mut self, role: &str, address: SocketAddr, zones: &str) {
         let folder = self.folder.path().display().to_string();
+        let mut listen = format!("listen-on port 53 {{ {}; }};", address.ip());
+        match address {
+            PRIMARY => {
+                listen += &format!(" listen-on port {} {{ {}; }};", PRIMARY_ASIDE.port(), address.ip())
+            }
+            ROOT => listen = format!("listen-on port 53 {{ {}; 127.0.0.8; }};", address.ip()),
+            _ => {}
+        }
         let config = format!(
             "key \"dcv-key\" {{ algorithm hmac-sha256; secret \"{TSIG}\"; }};
              options {{ directory \"{folder}\"; key-directory \"{folder}/keys\"; pid-file none; session-keyfile none;
-             listen-on port 53 {{ {}; }}; listen-on-v6 {{ none; }}; recursion no; dnssec-validation no; minimal-responses yes;
+             {} listen-on-v6 {{ none; }}; recursion no; dnssec-validation no; minimal-responses yes;
              allow-transfer {{ key \"dcv-key\"; }}; notify no; notify-delay 0; serial-query-rate 1000;
              transfer-source {}; notify-source {}; lock-file none; }};
              controls {{ }}; {zones}",
-            address.ip(), address.ip(), address.ip()
+            listen, address.ip(), address.ip()
         );
         let file = self.path(&format!("{role}.conf"));
         std::fs::write(&file, config).unwrap();
@@ -312,8 +344,14 @@ zone:
 
     fn start_unbound(&mut self) {
         let folder = self.folder.path().display().to_string();
+        let certified =
+            rcgen::generate_simple_self_signed(["127.0.0.53".to_owned(), "dns.lab.test".to_owned()]).unwrap();
+        std::fs::write(self.certificate(), certified.cert.pem()).unwrap();
+        std::fs::write(self.path("tls.key"), certified.signing_key.serialize_pem()).unwrap();
         let config = format!(
-            "server:\n interface: {}\n access-control: 127.0.0.0/8 allow\n username: \"\"\n chroot: \"\"\n directory: \"{folder}\"\n \
+            "server:\n interface: {0}@53\n interface: {0}@853\n interface: {0}@443\n outgoing-interface: {0}\n \
+             tls-port: 853\n https-port: 443\n tls-service-key: \"{folder}/tls.key\"\n tls-service-pem: \"{folder}/tls.pem\"\n \
+             access-control: 127.0.0.0/8 allow\n username: \"\"\n chroot: \"\"\n directory: \"{folder}\"\n \
              pidfile: \"\"\n use-syslog: no\n logfile: \"{folder}/unbound.log\"\n log-queries: yes\n num-threads: 1\n \
              do-ip6: no\n do-not-query-localhost: no\n local-zone: \"test.\" nodefault\n module-config: \"validator iterator\"\n \
              root-hints: \"{folder}/root.hints\"\n trust-anchor-file: \"{folder}/root.anchor\"\n aggressive-nsec: yes\n\
@@ -337,7 +375,7 @@ impl Drop for Lab {
 fn hold(folder: &TempDir) -> (Child, String) {
     let script = format!(
         "set -e; ip link set lo up
-         for i in 2 3 4 5 6 7 53; do ip addr add 127.0.0.$i/8 dev lo; done
+         for i in 2 3 4 5 6 7 8 53; do ip addr add 127.0.0.$i/8 dev lo; done
          mount --bind '{}/resolv.conf' /etc/resolv.conf
          read -r pid _ </proc/self/stat; echo \"$pid\"
          while IFS= read -r line; do eval \"$line\" & done",

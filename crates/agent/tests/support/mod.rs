@@ -5,6 +5,7 @@
 
 pub(crate) mod hostile;
 pub(crate) mod lab;
+pub(crate) mod scene;
 
 use std::{
     io::Read as _,

@@ -1,0 +1,107 @@
+//! The agent's binary in the lab, with a simulated CA beside it.
+
+use std::{
+    io::{BufRead as _, BufReader},
+    net::SocketAddr,
+    path::PathBuf,
+    process::{Child, Stdio},
+};
+
+use tempfile::TempDir;
+
+use super::{
+    BINARY, Finished, TSIG,
+    lab::{Lab, PRIMARY},
+};
+
+/// A lab, a simulated CA inside it, and a configuration for both.
+pub(crate) struct Scene {
+    pub(crate) lab: Lab,
+    folder: TempDir,
+    ca: Option<Child>,
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("api.key"), "sandbox-key\n").unwrap();
+        std::fs::write(folder.path().join("tsig.key"), TSIG).unwrap();
+        let scene = Self { lab: Lab::start(), folder, ca: None };
+        scene.configure("");
+        scene
+    }
+
+    pub(crate) fn path(&self, file: &str) -> PathBuf {
+        self.folder.path().join(file)
+    }
+
+    /// Looks by these settings of `[verify]`, written as TOML, and updates DNS at this server.
+    pub(crate) fn look_by(&mut self, verify: &str, server: SocketAddr) {
+        let text = std::fs::read_to_string(self.path("config.toml")).unwrap();
+        let (rest, _) = text.split_once("[verify]").unwrap();
+        let rest = rest.replace(&format!("server = \"{PRIMARY}\""), &format!("server = \"{server}\""));
+        let anchor = self.lab.trust_anchor();
+        let text = format!("{rest}[verify]\ntrust_anchor = \"{}\"\n{verify}\n", anchor.display());
+        std::fs::write(self.path("config.toml"), text).unwrap();
+    }
+
+    fn configure(&self, account: &str) {
+        let dir = self.folder.path().display();
+        let account = match account {
+            "" => "base_url = \"http://127.0.0.1:9/services/v2\"\norders = []",
+            account => account,
+        };
+        let text = format!(
+            "[agent]\nstate = \"sqlite://{dir}/state.db\"\nlisten = \"\"\nlog = {{ level = \"info,dcv_agent=debug\", format = \"json\" }}\n\
+             [accounts.main]\ninsecure_http = true\napi_key = {{ file = \"{dir}/api.key\" }}\n{account}\n\
+             [providers.bind]\nkind = \"rfc2136\"\nzones = [\"dcv.test\", \"signed.test\"]\nserver = \"{PRIMARY}\"\n\
+             tsig = {{ name = \"dcv-key.\", secret = {{ file = \"{dir}/tsig.key\" }} }}\n\
+             [verify]\nresolvers = [\"{}\"]\ntrust_anchor = \"{}\"\n",
+            self.lab.resolver(),
+            self.lab.trust_anchor().display()
+        );
+        std::fs::write(self.path("config.toml"), text).unwrap();
+    }
+
+    /// Starts the simulated CA, which looks at the given servers, with one order; returns the order's number.
+    pub(crate) fn order(&mut self, zone: &str, servers: &[SocketAddr], names: &str) -> u64 {
+        let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
+        self.end_ca();
+        let mut ca = self
+            .lab
+            .command(BINARY)
+            .args(["sandbox", "--profile", "{\"scope\":\"fqdn\"}", "--order", names])
+            .args(["--authority", &format!("{zone}={}", servers.join(","))])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(ca.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        self.ca = Some(ca);
+        let url = line.split('"').nth(1).unwrap_or_else(|| panic!("{line}"));
+        let order = line.split('[').nth(1).and_then(|rest| rest.split(']').next()).unwrap();
+        self.configure(&format!("base_url = \"{url}\"\norders = [{order}]"));
+        order.parse().unwrap()
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
+        let config = self.path("config.toml");
+        let mut command = self.lab.command(BINARY);
+        command.arg("--config").arg(config).args(arguments).stdin(Stdio::null());
+        Finished::from(command.output().unwrap())
+    }
+
+    fn end_ca(&mut self) {
+        if let Some(mut ca) = self.ca.take() {
+            let _ = ca.kill();
+            let _ = ca.wait();
+        }
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        self.end_ca();
+    }
+}
