@@ -1,0 +1,208 @@
+//! Findings: each mistake from what it looks like to what a person is told.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use dcv_core::{
+    Answer, DelegationSeen, DomainName, Elsewhere, Expectation, Path, Place, RandomValue, Security,
+    ServerSeen, Severity, Sighting, Survey, Vantage, VantageKind, VerdictPolicy, ZoneSeen, findings,
+};
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+const VALUE: &str = "q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls";
+const OTHER: &str = "k2v9p0tz4n8c1wfy6hd5bj3r0lsq7m3x";
+
+fn name(text: &str) -> DomainName {
+    text.parse().unwrap()
+}
+
+fn server(n: u8, texts: &[&str]) -> ServerSeen {
+    let vantage = Vantage {
+        server: format!("ns{n}.example.com"),
+        address: Some(([192, 0, 2, n], 53).into()),
+        kind: VantageKind::Authority,
+    };
+    let answer = Answer::Txt(texts.iter().map(|&text| text.to_owned()).collect());
+    ServerSeen {
+        sighting: Sighting { security: Security::Insecure, ..Sighting::new(vantage, NOW, answer) },
+        serial: Some(7),
+        took_ms: Some(3),
+        transport: None,
+        signed_until: None,
+    }
+}
+
+/// A zone with two servers in which all is well.
+fn well(texts: &[&str]) -> Survey {
+    let names = || vec!["ns1.example.com".to_owned(), "ns2.example.com".to_owned()];
+    Survey {
+        scope: name("example.com"),
+        owner: name("_dnsauth.example.com"),
+        path: Path::Authorities,
+        delegation: DelegationSeen::default(),
+        zone: Some(ZoneSeen {
+            apex: name("example.com"),
+            pinned: false,
+            at_parent: names(),
+            at_child: names(),
+            servers: vec![server(1, texts), server(2, texts)],
+            skipped: Vec::new(),
+            negative_ttl: Some(300),
+        }),
+        trouble: None,
+        resolvers: Vec::new(),
+        elsewhere: Vec::new(),
+        caa: Vec::new(),
+        resolver_view: Some(names()),
+    }
+}
+
+fn expecting() -> Expectation {
+    Expectation { value: Some(RandomValue::new(VALUE).unwrap()), ..Expectation::default() }
+}
+
+fn codes(survey: &Survey, expected: &Expectation) -> Vec<(Severity, &'static str)> {
+    let found = findings(survey, expected, VerdictPolicy::default(), NOW);
+    assert!(found.iter().all(|finding| !finding.what.is_empty() && !finding.fix.is_empty()));
+    assert!(found.is_sorted_by_key(|finding| std::cmp::Reverse(finding.severity)));
+    found.into_iter().map(|finding| (finding.severity, finding.code)).collect()
+}
+
+#[test]
+fn nothing_is_found_where_nothing_is_wrong() {
+    assert_eq!(codes(&well(&[VALUE]), &expecting()), []);
+    assert_eq!(
+        codes(&well(&[VALUE, "v=spf1 -all"]), &expecting()),
+        [],
+        "foreign values are nobody's mistake"
+    );
+    assert_eq!(codes(&well(&[]), &Expectation::default()), []);
+}
+
+#[test]
+fn what_the_value_looks_like() {
+    use Severity::{Fail, Warn};
+    let split = format!("\"{}\" \"{}\"", &VALUE[..16], &VALUE[16..]);
+    for text in [
+        format!("\"{VALUE}\""),
+        format!("{VALUE}."),
+        format!(" {VALUE}"),
+        format!("x{VALUE}"),
+        VALUE.to_uppercase(),
+        split,
+    ] {
+        assert_eq!(codes(&well(&[&text]), &expecting()), [(Fail, "value-mangled")], "{text}");
+    }
+    let former = Expectation { former: vec![RandomValue::new(OTHER).unwrap()], ..expecting() };
+    assert_eq!(codes(&well(&[OTHER]), &former), [(Warn, "value-superseded")]);
+    assert_eq!(codes(&well(&[OTHER]), &expecting()), [], "another order's value is not ours to judge");
+    let published = Expectation { published: true, ..expecting() };
+    assert_eq!(codes(&well(&[]), &published), [(Warn, "value-missing")]);
+    let held = Expectation { published: true, at_provider: Some(true), ..expecting() };
+    assert_eq!(codes(&well(&[]), &held), [(Fail, "provider-not-delegated")]);
+}
+
+#[test]
+fn where_the_value_stands_instead() {
+    use Severity::{Fail, Note, Warn};
+    let at = |place| Survey {
+        elsewhere: vec![Elsewhere { place, name: name("elsewhere.example.com"), texts: vec![VALUE.into()] }],
+        ..well(&[])
+    };
+    for (place, severity, code) in [
+        (Place::Bare, Note, "value-at-bare-name"),
+        (Place::Doubled, Fail, "doubled-zone"),
+        (Place::Higher, Fail, "label-too-high"),
+        (Place::Lower, Fail, "label-too-low"),
+    ] {
+        assert_eq!(codes(&at(place), &expecting()), [(severity, code)]);
+        assert_eq!(
+            codes(&at(place), &Expectation::default()),
+            [(severity.min(Warn), code)],
+            "it may be another's"
+        );
+    }
+    let mut foreign = at(Place::Doubled);
+    foreign.elsewhere[0].texts = vec!["v=spf1 -all".into()];
+    assert_eq!(codes(&foreign, &Expectation::default()), []);
+}
+
+#[test]
+fn what_is_wrong_with_the_zone() {
+    use Severity::{Fail, Note, Warn};
+    let zone = |change: fn(&mut ZoneSeen)| {
+        let mut survey = well(&[VALUE]);
+        change(survey.zone.as_mut().unwrap());
+        codes(&survey, &expecting())
+    };
+    assert_eq!(zone(|zone| zone.servers[1].serial = Some(6)), [(Warn, "stale-secondary")]);
+    assert_eq!(zone(|zone| zone.servers[1].sighting.answer = Answer::Txt(vec![])), [(Warn, "propagating")]);
+    assert_eq!(zone(|zone| drop(zone.at_child.pop())), [(Warn, "delegation-differs")]);
+    assert_eq!(zone(|zone| zone.skipped.push("no IPv6".into())), [(Note, "not-asked")]);
+    assert_eq!(
+        zone(|zone| zone.servers[0].signed_until = Some(NOW + SignedDuration::from_hours(2))),
+        [(Warn, "signature-expires-soon")]
+    );
+    assert_eq!(zone(|zone| zone.servers[0].signed_until = Some(NOW + SignedDuration::from_hours(48))), []);
+    let failed = |why: &str| Answer::Failed(why.to_owned());
+    let mut survey = well(&[VALUE]);
+    survey.zone.as_mut().unwrap().servers[0].sighting.answer = failed("no answer over UDP and TCP");
+    assert_eq!(codes(&survey, &expecting()), [(Fail, "server-unreachable")]);
+    survey.zone.as_mut().unwrap().servers[0].sighting.answer = failed("Query Refused");
+    assert_eq!(codes(&survey, &expecting()), [(Fail, "lame-server")]);
+    let bogus = zone(|zone| {
+        for server in &mut zone.servers {
+            server.sighting.security = Security::Bogus("the signature expired".into());
+        }
+    });
+    assert_eq!(bogus, [(Fail, "dnssec-bogus")], "one finding for all servers that share the trouble");
+}
+
+#[test]
+fn what_is_wrong_around_the_zone() {
+    use Severity::{Fail, Warn};
+    let mut shadowed = well(&[VALUE]);
+    shadowed.resolver_view = Some(vec!["ns.corp.internal".into()]);
+    assert_eq!(codes(&shadowed, &expecting()), [(Warn, "shadowed-zone")]);
+
+    let closed = Survey { path: Path::Resolvers, zone: None, ..well(&[]) };
+    assert_eq!(codes(&closed, &expecting()), [(Warn, "port-53-blocked")]);
+
+    let mut collision = well(&[]);
+    collision.delegation.chain = vec![name(&format!("{OTHER}.dcv.digicert.com"))];
+    assert_eq!(codes(&collision, &expecting()), [(Fail, "cname-method-collision")]);
+
+    let mut cached = well(&[VALUE]);
+    let vantage = Vantage { server: "192.0.2.53:53".into(), address: None, kind: VantageKind::Resolver };
+    let until = NOW + SignedDuration::from_secs(240);
+    cached.resolvers =
+        vec![Sighting { denied_until: Some(until), ..Sighting::new(vantage, NOW, Answer::Txt(vec![])) }];
+    let found = findings(&cached, &expecting(), VerdictPolicy::default(), NOW);
+    assert_eq!(found[0].code, "cached-denial");
+    assert!(found[0].what.contains(&format!("{until:.0}")), "the time is shown: {}", found[0].what);
+}
+
+/// Serials wrap (RFC 1982): 1 comes after 4294967295.
+#[test]
+fn serials_are_compared_as_dns_does() {
+    let mut survey = well(&[VALUE]);
+    let zone = survey.zone.as_mut().unwrap();
+    zone.servers[0].serial = Some(u32::MAX);
+    zone.servers[1].serial = Some(1);
+    let found = findings(&survey, &expecting(), VerdictPolicy::default(), NOW);
+    assert_eq!(found[0].code, "stale-secondary");
+    assert!(found[0].what.contains("is 1, but ns1.example.com"), "{}", found[0].what);
+}
+
+proptest! {
+    /// Texts are anybody's: they never end the process, and never make a sentence without bound.
+    #[test]
+    fn hostile_texts_are_survived(texts in proptest::collection::vec("\\PC{0,400}", 0..6), known: bool) {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let expected = if known { expecting() } else { Expectation::default() };
+        for finding in findings(&well(&texts), &expected, VerdictPolicy::default(), NOW) {
+            prop_assert!(finding.what.chars().count() < 600);
+        }
+    }
+}
