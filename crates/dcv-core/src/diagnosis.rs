@@ -544,6 +544,7 @@ impl Findings<'_> {
     }
 
     fn caa(&mut self) {
+        let mut unknown: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for (CertName { name, wildcard }, caa) in self.survey.caa.clone() {
             let whom = if wildcard { format!("*.{name}") } else { name.to_string() };
             match caa {
@@ -567,13 +568,19 @@ impl Findings<'_> {
                         if wildcard { "issuewild" } else { "issue" }
                     ),
                 ),
-                Caa::Unknown { why } => self.add(
-                    Severity::Warn,
-                    "caa-unknown",
-                    format!("{why}; a CA may not issue for {whom} then"),
-                    "make every name server answer for CAA, with a valid signature where the zone is signed",
-                ),
+                Caa::Unknown { why } => unknown.entry(why).or_default().push(whom),
             }
+        }
+        // With configured servers the way to the parent zones may be left out on purpose.
+        let pinned = self.survey.zone.as_ref().is_some_and(|zone| zone.pinned);
+        let severity = if pinned { Severity::Note } else { Severity::Warn };
+        for (why, names) in unknown {
+            self.add(
+                severity,
+                "caa-unknown",
+                format!("{why}; a CA may not issue for {} then", names.join(", ")),
+                "make every name server answer for CAA, with a valid signature where the zone is signed",
+            );
         }
     }
 }

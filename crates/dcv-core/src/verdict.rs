@@ -87,7 +87,7 @@ pub fn verdict(sightings: &[Sighting], value: &RandomValue, policy: VerdictPolic
     let (mut without, mut failed, mut bogus) = (Vec::new(), Vec::new(), Vec::new());
     let mut authorities = Count::default();
     let mut resolvers = Count::default();
-    for Sighting { vantage, answer, security, .. } in sightings {
+    for Sighting { vantage, answer, security, denied_until, .. } in sightings {
         let label = vantage.to_string();
         let count = match vantage.kind {
             VantageKind::Authority => &mut authorities,
@@ -103,7 +103,10 @@ pub fn verdict(sightings: &[Sighting], value: &RandomValue, policy: VerdictPolic
                 count.failed += 1;
                 failed.push(format!("{label}: {why}"));
             }
-            Answer::Txt(_) | Answer::Cname(_) => without.push(label),
+            Answer::Txt(_) | Answer::Cname(_) => without.push(match denied_until {
+                Some(until) => format!("{label} (which may repeat a cached denial until {until:.0})"),
+                None => label,
+            }),
         }
     }
     let tolerated = authorities.failed.min(policy.tolerate_failed);
