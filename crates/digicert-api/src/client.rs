@@ -9,17 +9,16 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Response;
-use serde::de::DeserializeOwned;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::answer::{Answer, excerpt};
 use crate::builder::ClientBuilder;
+use crate::call::{Call, Reply};
 use crate::error::{Class, Error};
 use crate::governor::{Due, Governor, GovernorLoad};
 use crate::key::{Key, KeySource};
 use crate::memory::CallMemory;
-use crate::wire;
 
 /// The longest wait that we take from a server seriously.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -122,7 +121,9 @@ impl Client {
     async fn send(&self, call: &Call, key: &Key) -> Result<(StatusCode, Vec<u8>), Error> {
         let inner = &*self.inner;
         let mut request = inner.http.request(call.method.clone(), call.url(&inner.base));
-        if call.method == Method::PUT {
+        if let Some(body) = &call.body {
+            request = request.json(body);
+        } else if call.method != Method::GET {
             // Left to itself the transport sends no length with an empty body; some gateways answer 411 then.
             request = request.header(CONTENT_LENGTH, "0");
         }
@@ -171,68 +172,6 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let base = self.inner.base.as_str();
         f.debug_struct("Client").field("base", &base).field("due", &self.due).finish_non_exhaustive()
-    }
-}
-
-/// What to ask. Every call has an empty body.
-#[derive(Debug)]
-pub(crate) struct Call {
-    method: Method,
-    path: String,
-    query: Vec<(String, String)>,
-}
-
-impl Call {
-    pub(crate) fn get(path: impl Into<String>) -> Self {
-        Self { method: Method::GET, path: path.into(), query: Vec::new() }
-    }
-
-    pub(crate) fn put(path: impl Into<String>) -> Self {
-        Self { method: Method::PUT, path: path.into(), query: Vec::new() }
-    }
-
-    pub(crate) fn query(self, query: Vec<(String, String)>) -> Self {
-        Self { query, ..self }
-    }
-
-    fn url(&self, base: &Url) -> Url {
-        let mut url = base.clone();
-        url.set_path(&format!("{}/{}", base.path().trim_end_matches('/'), self.path));
-        if !self.query.is_empty() {
-            url.query_pairs_mut().extend_pairs(&self.query);
-        }
-        url
-    }
-}
-
-/// A success.
-#[derive(Debug)]
-pub(crate) struct Reply {
-    status: StatusCode,
-    body: Vec<u8>,
-    key: Key,
-}
-
-impl Reply {
-    pub(crate) fn is_empty(&self) -> bool {
-        self.body.trim_ascii().is_empty()
-    }
-
-    pub(crate) fn read<T: DeserializeOwned>(&self) -> Result<T, Error> {
-        wire::read(&self.body).map_err(|misread| self.misread(misread))
-    }
-
-    pub(crate) fn undecodable(&self, problem: &'static str) -> Error {
-        self.misread(wire::Misread { problem, source: None })
-    }
-
-    fn misread(&self, misread: wire::Misread) -> Error {
-        Error::Undecodable {
-            status: self.status.as_u16(),
-            problem: misread.problem,
-            excerpt: excerpt(&String::from_utf8_lossy(&self.body), Some(self.key.expose())),
-            source: misread.source,
-        }
     }
 }
 
@@ -310,17 +249,5 @@ mod tests {
             assert_eq!(read, seconds.map(Duration::from_secs), "{text}");
         }
         assert_eq!(retry_after(&headers(&[(RETRY_AFTER, "Mon, 23 Nov 2026 10:01:30 GMT")])), None);
-    }
-
-    /// Protects addresses: a base URL works with and without a slash at its end, and filters are encoded.
-    #[test]
-    fn urls_are_the_base_and_the_path() {
-        for base in ["https://ca.example/services/v2", "https://ca.example/services/v2/"] {
-            let base = Url::parse(base).expect("url");
-            assert_eq!(Call::get("user/me").url(&base).as_str(), "https://ca.example/services/v2/user/me");
-        }
-        let query = vec![("filters[search]".to_owned(), "%a b".to_owned())];
-        let url = Call::get("x").query(query).url(&Url::parse("http://localhost").expect("url"));
-        assert_eq!(url.as_str(), "http://localhost/x?filters%5Bsearch%5D=%25a+b");
     }
 }

@@ -1,30 +1,16 @@
-//! Domain control validation of an order: its random value, the check, and what is still to prove.
+//! Domain control validation of an order: the check, and what is still to prove.
 
-use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::answer::excerpt;
-use crate::client::{Call, Client};
+use crate::call::Call;
+use crate::client::Client;
 use crate::error::Error;
 use crate::status::{OrderStatus, status};
 use crate::wire;
 
-/// The longest text one TXT string holds.
-const LONGEST_VALUE: usize = 255;
 /// How many names a reason lists.
 const NAMES_IN_REASON: usize = 5;
-
-/// The order's random value, the same for all of its names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct OrderValue {
-    /// What to publish; absent when the CA succeeded without giving one, as it may when nothing is to prove.
-    pub value: Option<String>,
-    /// Until when the CA accepts it, if it said so legibly. The same value is answered until then.
-    pub expires: Option<Timestamp>,
-    /// The expiry as the CA wrote it.
-    pub expires_raw: Option<String>,
-}
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,26 +89,6 @@ pub struct ScopeValidation {
 }
 
 impl Client {
-    /// Asks for the order's random value: `PUT /order/certificate/{order}/dcv-random-value`.
-    ///
-    /// Repeating it is harmless: the value stays the same until it has expired, then there is a new one.
-    ///
-    /// # Errors
-    /// Any. [`Error::Declined`] where the order is in no state for it (which states is not documented);
-    /// [`Error::Undecodable`] for a value that could not be published as it stands.
-    pub async fn random_value(&self, order: u64) -> Result<OrderValue, Error> {
-        let reply = self.call(Call::put(format!("order/certificate/{order}/dcv-random-value"))).await?;
-        let wire: WireValue = if reply.is_empty() { WireValue::default() } else { reply.read()? };
-        if wire.dcv_random_value.as_deref().is_some_and(|value| !is_publishable(value)) {
-            return Err(reply.undecodable("its random value is unfit for DNS"));
-        }
-        let expires = wire.expiration_date.as_deref().and_then(wire::timestamp_of);
-        if let (None, Some(raw)) = (expires, &wire.expiration_date) {
-            tracing::warn!(order, raw = %excerpt(raw, None), "the value's expiry cannot be read");
-        }
-        Ok(OrderValue { value: wire.dcv_random_value, expires, expires_raw: wire.expiration_date })
-    }
-
     /// Has the CA look at all names of the order: `PUT /order/certificate/{order}/check-dcv`.
     ///
     /// # Errors
@@ -233,20 +199,6 @@ fn is_complete(word: &str) -> bool {
     ["complete", "completed", "active", "approved", "valid"]
         .iter()
         .any(|good| word.eq_ignore_ascii_case(good))
-}
-
-/// Neither length nor alphabet are documented; this much any DNS record needs.
-fn is_publishable(value: &str) -> bool {
-    value.len() <= LONGEST_VALUE && value.chars().all(|c| c.is_ascii_graphic())
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct WireValue {
-    #[serde(deserialize_with = "wire::text")]
-    dcv_random_value: Option<String>,
-    #[serde(deserialize_with = "wire::text")]
-    expiration_date: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

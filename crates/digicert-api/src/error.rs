@@ -37,7 +37,7 @@ pub enum Error {
         /// What the CA said.
         answer: Answer,
     },
-    /// No such order in this account, or no such endpoint at this address.
+    /// No such order or domain in this account, or no such endpoint at this address.
     #[error("not found: {answer}")]
     NotFound {
         /// What the CA said.
@@ -286,13 +286,13 @@ impl Error {
                  the account's"
             }
             Self::MissingPermission { .. } => {
-                "the key needs the restriction \"Orders\" or \"Orders, Domains, Organizations\" (\"View Only\" is \
-                 not enough) and a user who may see the order's division"
+                "the key needs the restriction \"Orders\", or \"Orders, Domains, Organizations\" where domains are \
+                 validated (\"View Only\" is not enough), and a user who may see the division"
             }
             Self::NotFound { answer }
                 if answer.is("not_found") && answer.code() != Some("not_found|route") =>
             {
-                "check the order number and that the order belongs to this account"
+                "check the order number, or the domain's, and that it belongs to this account"
             }
             Self::NotFound { .. } => {
                 "check the base URL; the US platform's is https://www.digicert.com/services/v2"
@@ -300,12 +300,12 @@ impl Error {
             Self::Misconfigured { answer }
                 if answer.is("invalid_dns_method") || answer.is("invalid_dcv_method") =>
             {
-                "set the order's DCV method in CertCentral to DNS TXT, DNS CNAME or HTTP"
+                "set the DCV method of the order or domain in CertCentral to DNS TXT, DNS CNAME or HTTP"
             }
             Self::Misconfigured { .. } => {
                 "check the base URL and any proxy in between; report it if both are right"
             }
-            Self::Declined { .. } => "look at the order's state and DCV method in CertCentral",
+            Self::Declined { .. } => "look at the state and DCV method of the order or domain in CertCentral",
             Self::Connect { .. } => {
                 "look at the cause: name resolution, proxy, firewall, or a private CA that must be trusted"
             }

@@ -1,7 +1,7 @@
 //! A typed, tolerant client of the DigiCert CertCentral Services API v2, for domain control validation.
 //!
-//! It asks for an order's random value, has the CA check it, and reads orders and what they have to prove. It
-//! keeps the account's rate limits exactly, however many calls are waiting, and it sorts every failure by the
+//! It asks for the random value of an order or a domain, has the CA check it, and reads orders and domains and
+//! what they have to prove. It keeps the account's rate limits exactly, however many calls are waiting, and it sorts every failure by the
 //! reaction it calls for ([`Error::class`]). Where the documentation contradicts itself, both readings work.
 //!
 //! It refuses to know about DNS, settings files, the environment, retries and the wall clock: it publishes
@@ -27,30 +27,45 @@
 
 mod answer;
 mod builder;
+mod call;
+mod changes;
 mod client;
 mod dcv;
+mod domain;
 mod error;
 mod governor;
 mod key;
+mod list;
 mod memory;
+mod method;
 mod order;
+mod paging;
 mod rolling;
 mod status;
 mod user;
+mod value;
 mod wire;
 
 pub use answer::Answer;
 pub use builder::ClientBuilder;
+pub use changes::StatusChange;
 pub use client::Client;
-pub use dcv::{Check, CheckOutcome, NameStatus, OrderValidation, OrderValue, ScopeValidation};
+pub use dcv::{Check, CheckOutcome, NameStatus, OrderValidation, ScopeValidation};
+pub use domain::{
+    Domain, DomainCheck, DomainExpiry, DomainFilter, DomainSummary, DomainValidation, DomainValue,
+    WrittenTime,
+};
 pub use error::{Class, Error};
 pub use governor::GovernorLoad;
 pub use key::{KeyError, KeySource};
+pub use list::{OrderFilter, OrderPage, OrderSummary};
 pub use memory::CallMemory;
-pub use order::{Order, OrderFilter, OrderPage, OrderSummary, StatusChange};
+pub use method::DcvMethod;
+pub use order::Order;
 pub use rolling::Window;
 pub use status::OrderStatus;
 pub use user::User;
+pub use value::OrderValue;
 
 /// The base URL of the US platform, where most accounts live.
 pub const US: &str = "https://www.digicert.com/services/v2";

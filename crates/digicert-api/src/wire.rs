@@ -32,6 +32,18 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Misread> {
         .map_err(|source| Misread { problem: "it has an unexpected shape", source: Some(source) })
 }
 
+/// Yes or no: `true`, `1`, `"1"`, `"true"` and their opposites.
+pub(crate) fn flag<'de, D: Deserializer<'de>>(from: D) -> Result<Option<bool>, D::Error> {
+    Ok(match Value::deserialize(from)? {
+        Value::Bool(flag) => Some(flag),
+        other => text_of(other).and_then(|text| match text.to_ascii_lowercase().as_str() {
+            "1" | "true" => Some(true),
+            "0" | "false" => Some(false),
+            _ => None,
+        }),
+    })
+}
+
 /// An id, as a number or as text.
 pub(crate) fn id<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u64>, D::Error> {
     Ok(match Value::deserialize(from)? {

@@ -1,7 +1,9 @@
 //! The client against a scripted server: documented answers, disputed ones, and broken ones.
 
 mod dcv;
+mod domains;
 mod failures;
+mod methods;
 mod orders;
 mod rate;
 mod secrets;

@@ -175,6 +175,55 @@ async fn pages_may_shift_while_being_read() {
     assert_eq!(ids(&server, &pending(20)).await, (1..=100).collect::<Vec<_>>());
 }
 
+/// Protects discovery: a whole page's worth of orders leaves between two pages, and none that stays is missed.
+#[tokio::test]
+async fn many_orders_may_leave_while_the_list_is_read() {
+    for total in [true, false] {
+        let leavers = |rows: &mut Vec<(u64, &'static str)>, page: usize| {
+            if page == 1 {
+                rows.drain(..19);
+            }
+        };
+        let server = list_of((1..=100).map(|id| (id, "pending")).collect(), leavers, total).await;
+        assert_eq!(ids(&server, &pending(20)).await, (1..=100).collect::<Vec<_>>());
+    }
+}
+
+/// Protects the rate: a list without an end is given up as a whole, not passed off as complete.
+#[tokio::test]
+async fn a_list_without_an_end_is_undecodable() {
+    let endless = |rows: &mut Vec<(u64, &'static str)>, page: usize| {
+        let first = 10 * page as u64;
+        rows.extend((first + 1..=first + 10).map(|id| (id, "pending")));
+    };
+    let server = list_of(Vec::new(), endless, false).await;
+    let client = crate::support::builder(&format!("{}/services/v2", server.uri()));
+    let client = client
+        .rate(vec![digicert_api::Window { calls: 10_000, per: Duration::from_secs(5) }])
+        .build()
+        .expect("client");
+    let error = client.orders(&pending(5)).await.expect_err("endless");
+    assert_eq!(error.class(), Class::Undecodable);
+}
+
+/// Protects discovery: what a row says beyond number and status is kept.
+#[tokio::test]
+async fn a_row_is_read_in_full() {
+    let body = r#"{"orders":[{"id":"1","status":"issued","date_created":"2026-11-20T09:12:44Z",
+        "dcv_method":"dns-txt-token","certificate":{"id":4,"common_name":"a","dns_names":["a"," "],
+        "date_issued":"2026-11-21T09:12:44Z","valid_till":"2027-06-05"},"organization":{"id":7788},
+        "container":{"id":"10"},"product":{"name_id":"ssl_basic","validation_type":"ov"}}]}"#;
+    let (_server, client) = always(json(200, body)).await;
+    let got = client.orders(&OrderFilter::default()).await.expect("orders").remove(0);
+    assert_eq!((got.certificate_id, got.organization_id, got.container_id), (Some(4), Some(7788), Some(10)));
+    assert_eq!(
+        (got.dcv_method.as_deref(), got.validation_type.as_deref()),
+        (Some("dns-txt-token"), Some("ov"))
+    );
+    assert_eq!(got.date_issued, "2026-11-21T09:12:44Z".parse().ok());
+    assert_eq!(got.valid_till, "2027-06-05".parse().ok());
+}
+
 /// Protects the roster: an empty list is empty, odd rows are skipped, and garbage is not "no orders".
 #[tokio::test]
 async fn an_empty_list_differs_from_garbage() {
