@@ -251,9 +251,10 @@ async fn organisations_and_processing_delay_the_issue() {
         profile.organisation = Organisation::IssueAtOnce;
         profile.processing = Duration::ZERO;
     });
-    let order = sandbox.ca.place(OrderSpec::ev(["example.com"]));
+    // Another domain: that of the first order is proven, for every order of the account.
+    let order = sandbox.ca.place(OrderSpec::ev(["example.org"]));
     let value = client.value(order).await.0;
-    sandbox.dns.add_txt("_dnsauth.example.com", &value).await.unwrap();
+    sandbox.dns.add_txt("_dnsauth.example.org", &value).await.unwrap();
     assert_eq!(client.check(order).await.1["order_status"], "issued");
     sandbox.shutdown().await;
 }

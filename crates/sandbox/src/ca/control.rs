@@ -3,9 +3,13 @@
 //! | Route | Body | Reply |
 //! |---|---|---|
 //! | `GET /sandbox/stats` | | [`Stats`] |
-//! | `POST /sandbox/orders` | `{"names": […], "method"?, "status"?, "type"?, "scope"?, "id"?, "count"?}` | `{"ids": […]}` |
+//! | `POST /sandbox/orders` | `{"names": […], "method"?, "status"?, "type"?, "scope"?, "id"?, "account"?, "count"?}` | `{"ids": […]}` |
 //! | `POST /sandbox/orders/{id}` | `{"status"?, "expire_value"?: true, "organisation_validated"?}` | the order |
 //! | `GET /sandbox/orders/{id}` | | the order |
+//! | `POST /sandbox/orders/{id}/reissue`, `…/cancel` | | the order; 409 if it is in no state for that |
+//! | `POST /sandbox/domains` | `{"name", "method"?, "kinds"?, "validated"?, "id"?, "account"?}` | `{"ids": […]}` |
+//! | `POST /sandbox/domains/{id}` | `{"validate"?: true, "expire"?: true, "expire_value"?: true, "active"?}` | the domain |
+//! | `GET /sandbox/domains/{id}` | | the domain |
 //! | `POST /sandbox/faults` | a [`Fault`] | |
 //! | `DELETE /sandbox/faults` | | |
 //! | `GET`, `POST /sandbox/profile` | a [`Profile`]; it replaces the former one | the profile |
@@ -22,11 +26,13 @@ use serde::Deserialize;
 use serde_json::{Value as Json_, json};
 
 use super::{
+    control_domains,
     fault::Fault,
-    orders::{Order, OrderSpec},
+    order_spec::OrderSpec,
+    orders::Order,
     profile::Profile,
     stats::Stats,
-    world::{MAX_ORDERS, World},
+    world::{MAX_ORDERS, State, World},
 };
 use crate::clock;
 
@@ -35,6 +41,9 @@ pub(super) fn routes() -> Router<Arc<World>> {
         .route("/sandbox/stats", get(stats))
         .route("/sandbox/orders", post(place))
         .route("/sandbox/orders/{id}", get(show).post(change))
+        .route("/sandbox/orders/{id}/reissue", post(reissue))
+        .route("/sandbox/orders/{id}/cancel", post(cancel))
+        .merge(control_domains::routes())
         .route("/sandbox/faults", post(add_fault).delete(clear_faults))
         .route("/sandbox/profile", get(profile).post(set_profile))
 }
@@ -89,13 +98,31 @@ async fn change(
     let order = state.order(id).ok_or(StatusCode::NOT_FOUND)?;
     let now = clock::now();
     if alteration.expire_value {
-        order.expire_value(now);
+        order.values.expire(now);
     }
     if let Some(validated) = alteration.organisation_validated {
         order.organisation_validated = validated;
     }
     if let Some(status) = alteration.status {
-        order.enter(&status, now);
+        state.enter(id, &status);
+    }
+    world.polling.notify_one();
+    state.order(id).map(|order| Json(description(order))).ok_or(StatusCode::NOT_FOUND)
+}
+
+async fn reissue(Shared(world): Shared<Arc<World>>, Path(id): Path<u64>) -> Result<Json<Json_>, StatusCode> {
+    acted(&world, id, State::reissue)
+}
+
+async fn cancel(Shared(world): Shared<Arc<World>>, Path(id): Path<u64>) -> Result<Json<Json_>, StatusCode> {
+    acted(&world, id, State::cancel)
+}
+
+fn acted(world: &World, id: u64, act: fn(&mut State, u64) -> bool) -> Result<Json<Json_>, StatusCode> {
+    let mut state = world.lock();
+    state.order(id).ok_or(StatusCode::NOT_FOUND)?;
+    if !act(&mut state, id) {
+        return Err(StatusCode::CONFLICT);
     }
     world.polling.notify_one();
     state.order(id).map(|order| Json(description(order))).ok_or(StatusCode::NOT_FOUND)
@@ -109,6 +136,7 @@ fn description(order: &Order) -> Json_ {
     let value = order.values.last();
     json!({
         "id": order.id,
+        "account": order.account,
         "status": order.status,
         "type": order.product,
         "method": order.method,

@@ -27,6 +27,24 @@ pub enum Endpoint {
     PlaceOrder,
     /// `POST /order/certificate/{id}/reissue`
     Reissue,
+    /// `GET /domain`
+    ListDomains,
+    /// `POST /domain`
+    AddDomain,
+    /// `GET /domain/{id}`
+    DomainInfo,
+    /// `POST /domain/{id}/validation`
+    SubmitDomain,
+    /// `POST /domain/{id}/dcv/token`
+    NewDomainValue,
+    /// `PUT /domain/{id}/dcv/method`
+    DomainMethod,
+    /// `PUT /domain/{id}/dcv/validate-token`
+    CheckDomain,
+    /// `PUT /domain/{id}/activate`
+    ActivateDomain,
+    /// `PUT /domain/{id}/deactivate`
+    DeactivateDomain,
     /// `GET /user/me`
     UserMe,
     /// Anything else.
@@ -34,7 +52,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// Tells which call this is, and the order id or product in the path. `path` begins after `/services/v2`.
+    /// Tells which call this is, and the id or product in the path. `path` begins after `/services/v2`.
     pub(super) fn of<'p>(method: &Method, path: &'p str) -> (Self, &'p str) {
         let mut segments = path.trim_matches('/').split('/');
         let segments: [Option<&str>; 5] = std::array::from_fn(|_| segments.next());
@@ -48,7 +66,39 @@ impl Endpoint {
             (verb, [Some("order"), Some("certificate"), Some(target), call, None]) => {
                 (Self::on_order(verb, call), target)
             }
+            ("GET", [Some("domain"), None, ..]) => endpoint(Self::ListDomains),
+            ("POST", [Some("domain"), None, ..]) => endpoint(Self::AddDomain),
+            (verb, [Some("domain"), Some(target), call, part, None]) => {
+                (Self::on_domain(verb, call, part), target)
+            }
             _ => endpoint(Self::Unknown),
+        }
+    }
+
+    /// Whether the call is about one domain, so that the number in its path is not an order's.
+    pub(super) fn is_on_domain(self) -> bool {
+        matches!(
+            self,
+            Self::DomainInfo
+                | Self::SubmitDomain
+                | Self::NewDomainValue
+                | Self::DomainMethod
+                | Self::CheckDomain
+                | Self::ActivateDomain
+                | Self::DeactivateDomain
+        )
+    }
+
+    fn on_domain(method: &str, call: Option<&str>, part: Option<&str>) -> Self {
+        match (method, call, part) {
+            ("GET", None, None) => Self::DomainInfo,
+            ("POST", Some("validation"), None) => Self::SubmitDomain,
+            ("POST", Some("dcv"), Some("token")) => Self::NewDomainValue,
+            ("PUT", Some("dcv"), Some("method")) => Self::DomainMethod,
+            ("PUT", Some("dcv"), Some("validate-token")) => Self::CheckDomain,
+            ("PUT", Some("activate"), None) => Self::ActivateDomain,
+            ("PUT", Some("deactivate"), None) => Self::DeactivateDomain,
+            _ => Self::Unknown,
         }
     }
 
@@ -82,6 +132,10 @@ mod tests {
         assert_eq!(of(Method::GET, "/order/certificate/7/check-dcv").0, Endpoint::Unknown);
         assert_eq!(of(Method::PUT, "/order/certificate/7/check-dcv/x").0, Endpoint::Unknown);
         assert_eq!(of(Method::GET, "/user/me"), (Endpoint::UserMe, ""));
+        assert_eq!(of(Method::GET, "/domain"), (Endpoint::ListDomains, ""));
+        assert_eq!(of(Method::POST, "/domain/9/dcv/token"), (Endpoint::NewDomainValue, "9"));
+        assert_eq!(of(Method::PUT, "/domain/9/dcv/token").0, Endpoint::Unknown, "it is a POST");
+        assert_eq!(of(Method::PUT, "/domain/9/dcv/validate-token"), (Endpoint::CheckDomain, "9"));
         assert_eq!(of(Method::GET, "/").0, Endpoint::Unknown);
     }
 }

@@ -1,150 +1,19 @@
-//! An order: what it is made of, its random values, and its life.
+//! An order: what it is made of, and its life.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use super::{
-    profile::{ExpirationDate, Organisation, Profile, Scope, ValueAfterReissue},
-    random::Random,
+    domains::has_token,
+    order_spec::{OrderSpec, Product},
+    polling::Schedule,
+    profile::Profile,
     scope,
+    switches::{Organisation, Scope, ValueAfterReissue},
+    values::Values,
 };
 use crate::clock;
-
-/// An order to place. Names may hold `{n}`, which [`CaSimulator::place_many`](super::CaSimulator::place_many) numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OrderSpec {
-    #[serde(alias = "dns_names")]
-    pub(super) names: Vec<String>,
-    #[serde(default = "OrderSpec::default_method")]
-    pub(super) method: String,
-    #[serde(default = "OrderSpec::default_status")]
-    pub(super) status: String,
-    #[serde(default, rename = "type")]
-    pub(super) product: Product,
-    #[serde(default)]
-    pub(super) id: Option<u64>,
-    #[serde(default)]
-    pub(super) scope: Option<Scope>,
-}
-
-impl OrderSpec {
-    /// A pending DV order to be proven by TXT.
-    pub fn dv(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self::new(Product::Dv, names)
-    }
-
-    /// A pending OV order to be proven by TXT; it also waits for its organisation.
-    pub fn ov(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self::new(Product::Ov, names)
-    }
-
-    /// A pending EV order to be proven by TXT; it also waits for its organisation.
-    pub fn ev(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self::new(Product::Ev, names)
-    }
-
-    fn new(product: Product, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self {
-            names: names.into_iter().map(Into::into).collect(),
-            method: Self::default_method(),
-            status: Self::default_status(),
-            product,
-            id: None,
-            scope: None,
-        }
-    }
-
-    /// Chooses the order's id; an order that has it is replaced.
-    #[must_use]
-    pub fn id(self, id: u64) -> Self {
-        Self { id: Some(id), ..self }
-    }
-
-    /// Chooses the DCV method, such as `dns-cname-token` or `email`.
-    #[must_use]
-    pub fn method(self, method: impl Into<String>) -> Self {
-        Self { method: method.into(), ..self }
-    }
-
-    /// Chooses the status that the order begins in.
-    #[must_use]
-    pub fn status(self, status: impl Into<String>) -> Self {
-        Self { status: status.into(), ..self }
-    }
-
-    /// Chooses the scope instead of the profile's.
-    #[must_use]
-    pub fn scope(self, scope: Scope) -> Self {
-        Self { scope: Some(scope), ..self }
-    }
-
-    /// The same order with `{n}` in its names replaced.
-    pub(super) fn numbered(&self, n: usize) -> Self {
-        let names = self.names.iter().map(|name| name.replace("{n}", &n.to_string())).collect();
-        Self { names, id: self.id.map(|id| id.saturating_add(n as u64)), ..self.clone() }
-    }
-
-    fn default_method() -> String {
-        "dns-txt-token".to_owned()
-    }
-
-    fn default_status() -> String {
-        "pending".to_owned()
-    }
-}
-
-/// The kind of validation a product needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Product {
-    /// Domain validation only.
-    #[default]
-    Dv,
-    /// Organisation validation.
-    Ov,
-    /// Extended validation.
-    Ev,
-}
-
-impl Product {
-    /// The documented products (facts, section 2.8) by their name id.
-    pub(super) fn named(name_id: &str) -> Option<Self> {
-        match name_id {
-            "ssl_dv_geotrust"
-            | "ssl_dv_geotrust_flex"
-            | "ssl_dv_rapidssl"
-            | "wildcard_dv_geotrust"
-            | "wildcard_dv_rapidssl"
-            | "cloud_dv_geotrust" => Some(Self::Dv),
-            "ssl_basic" | "ssl_securesite_flex" | "ssl_plus" | "ssl_multi_domain" | "ssl_wildcard" => {
-                Some(Self::Ov)
-            }
-            "ssl_ev_basic" => Some(Self::Ev),
-            _ => None,
-        }
-    }
-
-    /// A product of this kind, for orders that name none.
-    pub(super) fn name_id(self) -> &'static str {
-        match self {
-            Self::Dv => "ssl_dv_geotrust",
-            Self::Ov => "ssl_basic",
-            Self::Ev => "ssl_ev_basic",
-        }
-    }
-
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Dv => "dv",
-            Self::Ov => "ov",
-            Self::Ev => "ev",
-        }
-    }
-}
 
 /// A domain to be proven, and the names of the order that it covers.
 #[derive(Clone, Debug)]
@@ -154,19 +23,11 @@ pub(super) struct Proof {
     pub(super) approved: bool,
 }
 
-/// A random value that was handed out.
-#[derive(Clone, Debug)]
-pub(super) struct Value {
-    pub(super) text: String,
-    pub(super) expires: Timestamp,
-    /// Calls after the expiry that still returned it.
-    late_calls: u32,
-}
-
 /// An order in the simulator's books.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
     pub(super) id: u64,
+    pub(super) account: u64,
     pub(super) certificate_id: u64,
     pub(super) names: Vec<String>,
     pub(super) method: String,
@@ -175,21 +36,16 @@ pub(super) struct Order {
     pub(super) product_name: String,
     pub(super) scope: Scope,
     pub(super) proofs: Vec<Proof>,
-    pub(super) values: Vec<Value>,
+    pub(super) values: Values,
     pub(super) created: Timestamp,
     pub(super) changed: Timestamp,
     pub(super) issued: Option<Timestamp>,
     pub(super) organisation_validated: bool,
     processing_until: Option<Timestamp>,
-    /// When the CA's own polling began, and when it last looked.
-    pub(super) submitted: Instant,
-    pub(super) polled: Instant,
+    pub(super) schedule: Schedule,
 }
 
 impl Order {
-    /// Values remembered per order; older ones have long expired.
-    const VALUES: usize = 64;
-
     pub(super) fn new<'z>(
         spec: OrderSpec,
         id: u64,
@@ -199,25 +55,25 @@ impl Order {
     ) -> Self {
         let names: Vec<String> = spec.names.iter().map(|name| scope::canonical(name)).collect();
         let scope = spec.scope.unwrap_or(profile.scope);
-        let (now, instant) = (clock::now(), Instant::now());
+        let now = clock::now();
         let mut order = Self {
             id,
+            account: spec.account,
             certificate_id,
-            method: spec.method,
             status: String::new(),
             product: spec.product,
             product_name: spec.product.name_id().to_owned(),
             scope,
-            proofs: scope::proofs(&names, scope, zones),
+            proofs: scope::proofs(&names, &spec.method, scope, zones),
+            method: spec.method,
             names,
-            values: Vec::new(),
+            values: Values::default(),
             created: now,
             changed: now,
             issued: None,
             organisation_validated: false,
             processing_until: None,
-            submitted: instant,
-            polled: instant,
+            schedule: Schedule::new(),
         };
         order.enter(&spec.status, now);
         order
@@ -245,15 +101,20 @@ impl Order {
     pub(super) fn reissue(&mut self, profile: &Profile, certificate_id: u64, now: Timestamp) {
         self.certificate_id = certificate_id;
         if profile.value_after_reissue == ValueAfterReissue::New {
-            self.expire_value(now);
+            self.values.expire(now);
         }
-        self.restart_polling();
+        self.schedule.restart();
         self.enter("reissue_pending", now);
     }
 
-    pub(super) fn restart_polling(&mut self) {
-        self.submitted = Instant::now();
-        self.polled = self.submitted;
+    /// Changes how control is proven. A proof that is there stays, if its scope does.
+    pub(super) fn change_method<'z>(&mut self, method: String, zones: impl Iterator<Item = &'z str> + Clone) {
+        let mut proofs = scope::proofs(&self.names, &method, self.scope, zones);
+        for proof in &mut proofs {
+            proof.approved = self.proofs.iter().any(|old| old.approved && old.scope == proof.scope);
+        }
+        (self.method, self.proofs) = (method, proofs);
+        self.schedule.restart();
     }
 
     /// Moves the order on as far as its facts allow.
@@ -291,53 +152,7 @@ impl Order {
 
     /// Whether the method works with a random value at all.
     pub(super) fn has_token(&self) -> bool {
-        matches!(
-            self.method.as_str(),
-            "dns-txt-token" | "dns-cname-token" | "http-token" | "http-token-dynamic"
-        )
-    }
-
-    /// The value for a caller: the current one while it is valid, then a new one.
-    pub(super) fn value(&mut self, profile: &Profile, random: &mut Random, now: Timestamp) -> Value {
-        if let Some(value) = self.values.last_mut() {
-            let expired = value.expires <= now;
-            let kept = expired && value.late_calls < profile.keep_old_calls;
-            if kept {
-                value.late_calls += 1;
-            }
-            if !expired || kept {
-                return value.clone();
-            }
-        }
-        let text = profile.value_literal.clone().unwrap_or_else(|| random.value());
-        let value = Value { text, expires: expiry(profile, now), late_calls: 0 };
-        if self.values.len() == Self::VALUES {
-            self.values.remove(0);
-        }
-        self.values.push(value.clone());
-        value
-    }
-
-    /// Ends the life of the current value.
-    pub(super) fn expire_value(&mut self, now: Timestamp) {
-        if let Some(value) = self.values.last_mut() {
-            value.expires = value.expires.min(now);
-        }
-    }
-
-    /// The values that a check accepts.
-    pub(super) fn accepted(&self, profile: &Profile, now: Timestamp) -> Vec<String> {
-        let valid = |value: &&Value| now < clock::after(value.expires, profile.value_grace);
-        self.values.iter().filter(valid).map(|value| value.text.clone()).collect()
-    }
-}
-
-fn expiry(profile: &Profile, now: Timestamp) -> Timestamp {
-    let exact = clock::after(now, profile.value_life);
-    match profile.expiration_date {
-        // What the caller cannot see may be exact.
-        ExpirationDate::Fractions | ExpirationDate::Absent | ExpirationDate::Literal(_) => exact,
-        ExpirationDate::Offset | ExpirationDate::Z => clock::whole_second(exact),
+        has_token(&self.method)
     }
 }
 
@@ -347,33 +162,6 @@ mod tests {
 
     fn order(spec: OrderSpec, profile: &Profile) -> Order {
         Order::new(spec, 1, 2, profile, ["example.com"].into_iter())
-    }
-
-    #[test]
-    fn the_value_is_idempotent_until_it_expires() {
-        let profile = Profile::default();
-        let mut random = Random::seeded(1);
-        let mut order = order(OrderSpec::dv(["www.example.com"]), &profile);
-        let now = clock::now();
-        let first = order.value(&profile, &mut random, now);
-        assert_eq!(first.text.len(), 32);
-        let later = order.value(&profile, &mut random, clock::after(now, Duration::from_secs(29 * 86_400)));
-        assert_eq!((first.text.as_str(), first.expires), (later.text.as_str(), later.expires));
-        let next = order.value(&profile, &mut random, first.expires);
-        assert_ne!(first.text, next.text);
-        assert_eq!(order.accepted(&profile, first.expires), [next.text]);
-    }
-
-    #[test]
-    fn a_slow_back_end_keeps_the_old_value_for_some_calls() {
-        let profile = Profile { keep_old_calls: 2, ..Profile::default() };
-        let mut random = Random::seeded(1);
-        let mut order = order(OrderSpec::dv(["example.com"]), &profile);
-        let now = clock::now();
-        let first = order.value(&profile, &mut random, now).text;
-        order.expire_value(now);
-        let calls: Vec<_> = (0..4).map(|_| order.value(&profile, &mut random, now).text == first).collect();
-        assert_eq!(calls, [true, true, false, false]);
     }
 
     #[test]

@@ -5,24 +5,70 @@ use std::{sync::Arc, time::Duration};
 use futures_util::{StreamExt as _, stream};
 use tokio::time::{Instant, sleep_until};
 
-use super::{check, orders::Order, profile::OwnPolling, world::World};
+use super::{check, switches::OwnPolling, world::World};
 
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
-/// Orders checked side by side.
+/// Orders and domains checked side by side.
 const PARALLEL: usize = 8;
 
-/// Checks pending orders by the documented schedule until shutdown; idle while polling is off.
+/// When the CA's own polling of something began, and when it last looked.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Schedule {
+    began: Instant,
+    looked: Instant,
+}
+
+impl Schedule {
+    pub(super) fn new() -> Self {
+        let now = Instant::now();
+        Self { began: now, looked: now }
+    }
+
+    pub(super) fn restart(&mut self) {
+        *self = Self::new();
+    }
+
+    /// Whether a look is due, which counts as taken; and when the next one will be.
+    fn turn(&mut self, speed: f64, now: Instant) -> (bool, Option<Instant>) {
+        let due = self.next(speed).is_some_and(|at| at <= now);
+        if due {
+            self.looked = now;
+        }
+        (due, self.next(speed))
+    }
+
+    fn next(&self, speed: f64) -> Option<Instant> {
+        // Within these bounds no arithmetic below can overflow; not-a-number counts as standstill.
+        let speed = speed.clamp(0.0, 1e6).max(0.0);
+        let age = (self.looked - self.began).mul_f64(speed);
+        let pause = Duration::try_from_secs_f64(interval(age)?.as_secs_f64() / speed).ok()?;
+        // A floor keeps an absurd speed from spinning.
+        self.looked.checked_add(pause.max(Duration::from_millis(1)))
+    }
+}
+
+/// What there is to look at.
+#[derive(Clone, Copy)]
+enum Subject {
+    Order(u64),
+    Domain(u64),
+}
+
+/// Checks pending orders and domains by the documented schedule until shutdown; idle while polling is off.
 pub(super) async fn poll(world: Arc<World>) {
     loop {
         let (due, next) = plan(&world, Instant::now());
         stream::iter(due)
-            .for_each_concurrent(PARALLEL, |id| {
+            .for_each_concurrent(PARALLEL, |subject| {
                 let world = &world;
                 async move {
-                    check::run(world, id, None).await;
+                    match subject {
+                        Subject::Order(id) => drop(check::order(world, id, None).await),
+                        Subject::Domain(id) => drop(check::domain(world, id).await),
+                    }
                 }
             })
             .await;
@@ -40,29 +86,24 @@ pub(super) async fn poll(world: Arc<World>) {
     }
 }
 
-/// The orders to look at now, and when the next one falls due.
-fn plan(world: &World, now: Instant) -> (Vec<u64>, Option<Instant>) {
+/// What to look at now, and when the next look falls due.
+fn plan(world: &World, now: Instant) -> (Vec<Subject>, Option<Instant>) {
     let mut state = world.lock();
+    let state = &mut *state;
     let OwnPolling::On { speed } = state.profile.own_polling else { return (Vec::new(), None) };
+    let orders = state.orders.values_mut().filter(|order| order.awaits_proof() && order.has_token());
+    let domains = state.domains.values_mut().filter(|domain| domain.awaits_proof());
+    let subjects = orders
+        .map(|order| (Subject::Order(order.id), &mut order.schedule))
+        .chain(domains.map(|domain| (Subject::Domain(domain.id), &mut domain.schedule)));
     let mut due = Vec::new();
     let mut next: Option<Instant> = None;
-    for order in state.orders.values_mut().filter(|order| order.awaits_proof() && order.has_token()) {
-        if next_poll(order, speed).is_some_and(|at| at <= now) {
-            order.polled = now;
-            due.push(order.id);
-        }
-        next = next.into_iter().chain(next_poll(order, speed)).min();
+    for (subject, schedule) in subjects {
+        let (is_due, at) = schedule.turn(speed, now);
+        due.extend(is_due.then_some(subject));
+        next = next.into_iter().chain(at).min();
     }
     (due, next)
-}
-
-fn next_poll(order: &Order, speed: f64) -> Option<Instant> {
-    // Within these bounds no arithmetic below can overflow; not-a-number counts as standstill.
-    let speed = speed.clamp(0.0, 1e6).max(0.0);
-    let age = (order.polled - order.submitted).mul_f64(speed);
-    let pause = Duration::try_from_secs_f64(interval(age)?.as_secs_f64() / speed).ok()?;
-    // A floor keeps an absurd speed from spinning.
-    order.polled.checked_add(pause.max(Duration::from_millis(1)))
 }
 
 /// The pause between two looks at an order of this age.

@@ -1,10 +1,17 @@
-//! Every disputed point of the real service as a switch; the defaults follow DigiCert's current documentation.
+//! How the simulated CA behaves; the defaults follow DigiCert's current documentation.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
-use super::seconds;
+use super::{
+    seconds,
+    switches::{
+        Approval, BadKey, CheckMiss, ExpirationDate, FormerDomainValue, IdTypes, Organisation, OwnPolling,
+        Scope, StatusFilter, SubsetParameter, SuccessBodies, TxtMatch, TxtNames, ValueAfterReissue,
+        ValueWhenClosed,
+    },
+};
 
 /// How the simulated CA behaves. Absent fields keep their default, unknown fields are errors.
 ///
@@ -44,6 +51,11 @@ pub struct Profile {
     pub txt_match: TxtMatch,
     /// Domain under which a CNAME target must lie.
     pub cname_suffix: String,
+    /// Web servers by name, each for the names below it too: where *http-token* files are fetched. Others are not asked.
+    pub web: BTreeMap<String, SocketAddr>,
+    /// How long fetching one file may take, redirects included, in seconds.
+    #[serde(with = "seconds")]
+    pub http_timeout: Duration,
     /// At which domain control is proven, for orders that don't say.
     pub scope: Scope,
     /// Perspectives that see nothing.
@@ -62,6 +74,11 @@ pub struct Profile {
     pub organisation: Organisation,
     /// Whether orders placed over the API wait for an administrator.
     pub approval: Approval,
+    /// For how many seconds the proof of a domain may be used again, by OV and EV orders.
+    #[serde(with = "seconds")]
+    pub domain_reuse: Duration,
+    /// What a new domain value does to the former one.
+    pub former_domain_value: FormerDomainValue,
     /// Reply to a missing or wrong key.
     pub bad_key: BadKey,
     /// Seconds in a `Retry-After` header of 429 replies; the real service documents none.
@@ -89,6 +106,8 @@ impl Default for Profile {
             txt_names: TxtNames::default(),
             txt_match: TxtMatch::default(),
             cname_suffix: "dcv.digicert.com".to_owned(),
+            web: BTreeMap::new(),
+            http_timeout: Duration::from_secs(5),
             scope: Scope::default(),
             blind: Vec::new(),
             tolerated_misses: 0,
@@ -97,6 +116,9 @@ impl Default for Profile {
             processing: Duration::ZERO,
             organisation: Organisation::default(),
             approval: Approval::default(),
+            // DigiCert keeps a day's margin to the Baseline Requirements' 200 days.
+            domain_reuse: Duration::from_secs(199 * 24 * 3600),
+            former_domain_value: FormerDomainValue::default(),
             bad_key: BadKey::default(),
             retry_after: None,
             success_bodies: SuccessBodies::default(),
@@ -104,178 +126,4 @@ impl Default for Profile {
             status_filter: StatusFilter::default(),
         }
     }
-}
-
-/// A switch: an enum whose first setting is the default, spelled in snake case.
-macro_rules! switch {
-    ($(#[$about:meta])* $name:ident { $(#[$default_about:meta])* $default:ident $(, $(#[$other_about:meta])* $other:ident)* $(,)? }) => {
-        $(#[$about])*
-        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(rename_all = "snake_case")]
-        pub enum $name {
-            $(#[$default_about])*
-            #[default]
-            $default,
-            $($(#[$other_about])* $other,)*
-        }
-    };
-}
-
-/// Form of the `expiration_date` of a random value.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExpirationDate {
-    /// `2026-12-23T16:25:52+00:00`
-    #[default]
-    Offset,
-    /// `2026-12-23T16:25:52Z`
-    Z,
-    /// `2026-12-23T16:25:52.123+00:00`
-    Fractions,
-    /// No such field.
-    Absent,
-    /// Always this text, whatever the true expiry is: a past date, the year 9999, nonsense.
-    Literal(String),
-}
-
-switch! {
-    /// Whether a reissue keeps the order's value (open question 8).
-    ValueAfterReissue {
-        /// The value stays while it is valid.
-        Keep,
-        /// The next call makes a new one.
-        New,
-    }
-}
-switch! {
-    /// Reply to *dcv-random-value* on issued, canceled and other closed orders, and on email orders (open question 7).
-    ValueWhenClosed {
-        /// 400 with a generic code.
-        Error,
-        /// 200 without the fields.
-        WithoutValue,
-        /// 200 with a value.
-        WithValue,
-    }
-}
-switch! {
-    /// Reply to a TXT or CNAME check that misses (open questions 3 and 4).
-    CheckMiss {
-        /// 200, the name's status is `unapproved`.
-        Unapproved,
-        /// 200, the name's status is `pending`.
-        Pending,
-        /// 400 `invalid_dns_txt` for the whole request; for CNAME a neutral code.
-        InvalidDnsTxt,
-    }
-}
-switch! {
-    /// Spelling of the parameter that names a subset (open question 2).
-    SubsetParameter {
-        /// Either spelling.
-        Both,
-        /// `dns_names_validations` only.
-        DnsNamesValidations,
-        /// `dns_name_validations` only.
-        DnsNameValidations,
-    }
-}
-switch! {
-    /// Where a TXT value is looked for (open question 11).
-    TxtNames {
-        /// `_dnsauth.<scope>`, then `<scope>`.
-        Both,
-        /// `_dnsauth.<scope>` only.
-        Dnsauth,
-        /// `<scope>` only.
-        Bare,
-    }
-}
-switch! {
-    /// How a TXT record is compared with the value.
-    TxtMatch {
-        /// The record contains the value.
-        Contains,
-        /// The record is the value.
-        Equals,
-    }
-}
-switch! {
-    /// The domain at which control is proven.
-    Scope {
-        /// The longest configured zone that encloses the name, else its last two labels.
-        BaseDomain,
-        /// Each name itself, unless another name of the order encloses it.
-        Fqdn,
-    }
-}
-switch! {
-    /// What OV and EV orders do once their domains are proven.
-    Organisation {
-        /// They stay pending until the organisation is validated too.
-        Wait,
-        /// They are issued.
-        IssueAtOnce,
-    }
-}
-switch! {
-    /// Whether an order placed over the API needs an administrator first.
-    Approval {
-        /// It is `pending` at once.
-        Skipped,
-        /// It is `needs_approval`, unless placed with `skip_approval`.
-        Needed,
-    }
-}
-switch! {
-    /// Reply to a missing or wrong key (open question 5).
-    BadKey {
-        /// 401
-        Unauthorized,
-        /// 403
-        Forbidden,
-    }
-}
-switch! {
-    /// Bodies of successful PUTs.
-    SuccessBodies {
-        /// As documented.
-        Documented,
-        /// Nothing.
-        Empty,
-    }
-}
-switch! {
-    /// JSON type of ids.
-    IdTypes {
-        /// Numbers, and strings in *order validation status*.
-        Documented,
-        /// Strings everywhere.
-        Strings,
-        /// Numbers everywhere.
-        Numbers,
-    }
-}
-switch! {
-    /// Whether *list orders* obeys `filters[status]`; an old report says that it once did not.
-    StatusFilter {
-        /// Obeyed.
-        Obeyed,
-        /// Ignored.
-        Ignored,
-    }
-}
-
-/// The CA's own checks: every minute at first, then ever more rarely, for ten days.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum OwnPolling {
-    /// Only *check-dcv* makes the CA look.
-    #[default]
-    Off,
-    /// On, with a clock that runs this many times faster than the real one.
-    On {
-        /// Simulated seconds per real second.
-        speed: f64,
-    },
 }

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde_json::{Value, json};
 
-use super::profile::IdTypes;
+use super::switches::IdTypes;
 
 /// A successful reply.
 #[derive(Debug)]
@@ -65,6 +65,10 @@ impl Refusal {
 
     pub(super) fn no_such_order() -> Self {
         Self::new(StatusCode::NOT_FOUND, "not_found|order", "The specified order could not be found.")
+    }
+
+    pub(super) fn no_such_domain() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found|domain", "The specified domain could not be found.")
     }
 
     pub(super) fn no_such_route() -> Self {

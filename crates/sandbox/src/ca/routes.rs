@@ -12,13 +12,14 @@ use axum::{
 use tokio::time::Instant;
 
 use super::{
-    Role, answer,
+    answer,
+    config::Role,
     connection::Cut,
     control,
     endpoint::Endpoint,
     fault::{FaultKind, Moment},
-    profile::BadKey,
     reply::Refusal,
+    switches::BadKey,
     world::{State, World},
 };
 
@@ -45,13 +46,13 @@ async fn serve(
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().strip_prefix(BASE).unwrap_or_default();
     let (endpoint, target) = Endpoint::of(&parts.method, path);
-    let fault = match world.lock().admit(endpoint, target, &parts.method, &parts.headers) {
-        Ok(fault) => fault,
+    let (account, fault) = match world.lock().admit(endpoint, target, &parts.method, &parts.headers) {
+        Ok(admitted) => admitted,
         Err(refusal) => return refusal.into_response(),
     };
 
     // A future does nothing until it is awaited: a fault "before" simply never awaits it.
-    let reply = reply(&world, endpoint, target, &parts.uri, body);
+    let reply = reply(&world, account, endpoint, target, &parts.uri, body);
     match fault {
         None => reply.await,
         Some((kind, Moment::Before)) => kind.spoil(reply, &cut, &world.shutdown).await,
@@ -64,6 +65,7 @@ async fn serve(
 
 async fn reply(
     world: &World,
+    account: u64,
     endpoint: Endpoint,
     target: &str,
     uri: &Uri,
@@ -73,7 +75,7 @@ async fn reply(
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
     let answered = tokio::select! {
-        answered = answer::answer(world, endpoint, target, uri, &body) => answered,
+        answered = answer::answer(world, account, endpoint, target, uri, &body) => answered,
         // A check may be waiting for name servers that never answer.
         () = world.shutdown.cancelled() => return StatusCode::SERVICE_UNAVAILABLE.into_response(),
     };
@@ -85,14 +87,14 @@ async fn reply(
 }
 
 impl State {
-    /// Counts the call and decides whether it gets through, and what is to go wrong with it.
+    /// Counts the call and decides whether it gets through, for which account, and what is to go wrong with it.
     fn admit(
         &mut self,
         endpoint: Endpoint,
         target: &str,
         method: &Method,
         headers: &HeaderMap,
-    ) -> Result<Option<(FaultKind, Moment)>, Refusal> {
+    ) -> Result<(u64, Option<(FaultKind, Moment)>), Refusal> {
         self.ledger.call(endpoint, target.parse().ok());
 
         let given = headers.get("X-DC-DEVKEY").and_then(|key| key.to_str().ok());
@@ -110,12 +112,12 @@ impl State {
         }
         if let Some(fault) = self.faults.strike(endpoint, &mut self.random) {
             self.ledger.stats.faults += 1;
-            return Ok(Some(fault));
+            return Ok((key.account, Some(fault)));
         }
         if key.role == Role::ViewOnly && method != Method::GET {
             let message = "You do not have permission to perform this action.";
             return Err(Refusal::new(StatusCode::FORBIDDEN, "access_denied|missing_permission", message));
         }
-        Ok(None)
+        Ok((key.account, None))
     }
 }

@@ -1,6 +1,6 @@
 //! At which domains control of an order's names is proven.
 
-use super::{orders::Proof, profile::Scope};
+use super::{orders::Proof, switches::Scope};
 
 /// Lower case, no final dot.
 pub(super) fn canonical(name: &str) -> String {
@@ -17,9 +17,10 @@ pub(super) fn closest<'z>(zones: impl Iterator<Item = &'z str>, name: &str) -> O
     zones.filter(|zone| encloses(zone, name)).max_by_key(|zone| zone.len())
 }
 
-/// Groups names by the domain that proves them, in the order of their first name.
+/// Groups names by the domain that proves them under this method, in the order of their first name.
 pub(super) fn proofs<'z>(
     names: &[String],
+    method: &str,
     mode: Scope,
     zones: impl Iterator<Item = &'z str> + Clone,
 ) -> Vec<Proof> {
@@ -27,6 +28,8 @@ pub(super) fn proofs<'z>(
     for name in names {
         let bare = name.strip_prefix("*.").unwrap_or(name);
         let scope = match mode {
+            // A file proves the one name it is fetched from, and a wildcard never.
+            _ if method.starts_with("http") => name,
             Scope::BaseDomain => closest(zones.clone(), bare).unwrap_or_else(|| last_two_labels(bare)),
             Scope::Fqdn => highest(names, bare),
         };
@@ -47,7 +50,7 @@ fn highest<'n>(names: &'n [String], name: &'n str) -> &'n str {
 }
 
 /// A stand-in for the public suffix list, good enough for names outside every configured zone.
-fn last_two_labels(name: &str) -> &str {
+pub(super) fn last_two_labels(name: &str) -> &str {
     match name.rmatch_indices('.').nth(1) {
         Some((dot, _)) => &name[dot + 1..],
         None => name,
@@ -60,7 +63,7 @@ mod tests {
 
     fn scopes(names: &[&str], mode: Scope, zones: &[&str]) -> Vec<(String, Vec<String>)> {
         let names: Vec<_> = names.iter().map(|name| canonical(name)).collect();
-        proofs(&names, mode, zones.iter().copied())
+        proofs(&names, "dns-txt-token", mode, zones.iter().copied())
             .into_iter()
             .map(|proof| (proof.scope, proof.names))
             .collect()
@@ -100,5 +103,12 @@ mod tests {
                 scope("example.net", &["*.example.net"]),
             ]
         );
+    }
+
+    #[test]
+    fn files_prove_each_name_by_itself() {
+        let names = ["www.example.com", "example.com", "*.example.com"].map(str::to_owned);
+        let proofs = proofs(&names, "http-token", Scope::BaseDomain, ["example.com"].into_iter());
+        assert_eq!(proofs.into_iter().map(|proof| proof.scope).collect::<Vec<_>>(), names);
     }
 }

@@ -27,15 +27,17 @@ pub struct Stats {
     pub calls: BTreeMap<Endpoint, u64>,
     /// What happened to each order; at most [`Stats::ORDERS`].
     pub orders: BTreeMap<u64, OrderStats>,
+    /// What happened to each domain; at most [`Stats::ORDERS`].
+    pub domains: BTreeMap<u64, OrderStats>,
     /// When the latest calls came, as time since the start; at most [`Stats::RING`].
     #[serde(rename = "times_us", serialize_with = "micros")]
     pub times: VecDeque<Duration>,
 }
 
-/// What happened to one order.
+/// What happened to one order, or one domain.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct OrderStats {
-    /// Calls about this order by endpoint, refused ones included.
+    /// Calls about it by endpoint, refused ones included.
     pub calls: BTreeMap<Endpoint, u64>,
     /// The random values handed out, in order, each once; at most [`OrderStats::VALUES`].
     pub values: Vec<String>,
@@ -44,6 +46,12 @@ pub struct OrderStats {
 impl OrderStats {
     /// How many values are remembered.
     pub const VALUES: usize = 1000;
+
+    fn value(&mut self, value: &str) {
+        if self.values.last().is_none_or(|last| last != value) && self.values.len() < Self::VALUES {
+            self.values.push(value.to_owned());
+        }
+    }
 
     /// Calls of one kind.
     pub fn calls_of(&self, endpoint: Endpoint) -> u64 {
@@ -66,6 +74,11 @@ impl Stats {
     /// The counts of one order; empty when it was never called about.
     pub fn order(&self, id: u64) -> OrderStats {
         self.orders.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// The counts of one domain; empty when it was never called about.
+    pub fn domain(&self, id: u64) -> OrderStats {
+        self.domains.get(&id).cloned().unwrap_or_default()
     }
 
     /// The most calls that any window of this length held.
@@ -98,15 +111,16 @@ impl Ledger {
         Self { start: Instant::now(), stats: Stats::default() }
     }
 
-    pub(super) fn call(&mut self, endpoint: Endpoint, order: Option<u64>) {
+    pub(super) fn call(&mut self, endpoint: Endpoint, target: Option<u64>) {
         let stats = &mut self.stats;
         stats.total += 1;
         *stats.calls.entry(endpoint).or_default() += 1;
         // Ids are counted whether or not there is such an order: callers should stop asking about unknown ones.
-        if let Some(id) = order
-            && (stats.orders.len() < Stats::ORDERS || stats.orders.contains_key(&id))
+        let targets = if endpoint.is_on_domain() { &mut stats.domains } else { &mut stats.orders };
+        if let Some(id) = target
+            && (targets.len() < Stats::ORDERS || targets.contains_key(&id))
         {
-            *stats.orders.entry(id).or_default().calls.entry(endpoint).or_default() += 1;
+            *targets.entry(id).or_default().calls.entry(endpoint).or_default() += 1;
         }
         if stats.times.len() == Stats::RING {
             stats.times.pop_front();
@@ -115,10 +129,11 @@ impl Ledger {
     }
 
     pub(super) fn value(&mut self, order: u64, value: &str) {
-        let values = &mut self.stats.orders.entry(order).or_default().values;
-        if values.last().is_none_or(|last| last != value) && values.len() < OrderStats::VALUES {
-            values.push(value.to_owned());
-        }
+        self.stats.orders.entry(order).or_default().value(value);
+    }
+
+    pub(super) fn domain_value(&mut self, domain: u64, value: &str) {
+        self.stats.domains.entry(domain).or_default().value(value);
     }
 }
 

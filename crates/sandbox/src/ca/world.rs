@@ -9,18 +9,21 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    ApiKey,
+    config::ApiKey,
+    domains::{Domain, DomainSpec},
     fault::Faults,
     lookup::Eyes,
-    orders::{Order, OrderSpec},
+    order_spec::OrderSpec,
+    orders::Order,
     profile::Profile,
     random::Random,
     rate::Limits,
     stats::{Ledger, Stats},
+    values::Value,
 };
 use crate::clock;
 
-/// Orders the simulator will hold; enough for any test, and an end to a runaway one.
+/// Orders the simulator will hold, and domains; enough for any test, and an end to a runaway one.
 pub(super) const MAX_ORDERS: usize = 100_000;
 
 /// What the parts of the simulator share.
@@ -49,6 +52,13 @@ impl World {
         id
     }
 
+    /// Places a domain; its id is new unless the specification chooses one.
+    pub(super) fn place_domain(&self, spec: DomainSpec) -> u64 {
+        let id = self.lock().place_domain(spec);
+        self.polling.notify_one();
+        id
+    }
+
     pub(super) fn stats(&self) -> Stats {
         let mut stats = self.lock().ledger.stats.clone();
         stats.dns_questions = self.eyes.questions();
@@ -65,8 +75,11 @@ pub(super) struct State {
     pub(super) random: Random,
     pub(super) ledger: Ledger,
     pub(super) orders: BTreeMap<u64, Order>,
-    domains: BTreeMap<String, u64>,
+    pub(super) domains: BTreeMap<u64, Domain>,
+    /// The domains by account and name.
+    pub(super) by_name: BTreeMap<(u64, String), u64>,
     next_order: u64,
+    next_domain: u64,
     next_certificate: u64,
 }
 
@@ -81,7 +94,9 @@ impl State {
             ledger: Ledger::new(),
             orders: BTreeMap::new(),
             domains: BTreeMap::new(),
+            by_name: BTreeMap::new(),
             next_order: 100_001,
+            next_domain: 9001,
             next_certificate: 500_001,
         }
     }
@@ -96,6 +111,24 @@ impl State {
         let certificate_id = self.new_certificate_id();
         let order = Order::new(spec, id, certificate_id, &self.profile, eyes.zones());
         self.orders.insert(id, order);
+        self.use_domains(id);
+        id
+    }
+
+    pub(super) fn place_domain(&mut self, spec: DomainSpec) -> u64 {
+        let id = spec.id.unwrap_or_else(|| {
+            while self.domains.contains_key(&self.next_domain) {
+                self.next_domain += 1;
+            }
+            self.next_domain
+        });
+        let mut domain = Domain::new(spec, id, &self.profile);
+        if domain.pending {
+            let method = domain.method.clone();
+            domain.submit(&method, &self.profile, &mut self.random, clock::now());
+        }
+        self.by_name.insert((domain.account, domain.name.clone()), id);
+        self.domains.insert(id, domain);
         id
     }
 
@@ -120,15 +153,10 @@ impl State {
     }
 
     /// The random value for a caller, entered in the statistics; `None` if there is no such order.
-    pub(super) fn value(&mut self, id: u64) -> Option<super::orders::Value> {
-        let value = self.orders.get_mut(&id)?.value(&self.profile, &mut self.random, clock::now());
+    pub(super) fn value(&mut self, id: u64) -> Option<Value> {
+        let order = self.orders.get_mut(&id)?;
+        let value = order.values.current(&self.profile, &mut self.random, clock::now());
         self.ledger.value(id, &value.text);
         Some(value)
-    }
-
-    /// The id of a domain object, the same for all orders.
-    pub(super) fn domain_id(&mut self, domain: &str) -> u64 {
-        let next = 9001 + self.domains.len() as u64;
-        *self.domains.entry(domain.to_owned()).or_insert(next)
     }
 }

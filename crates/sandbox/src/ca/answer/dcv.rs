@@ -8,10 +8,13 @@ use super::{Answer, parse};
 use crate::{
     ca::{
         check,
-        orders::{Order, Value},
-        profile::{CheckMiss, ExpirationDate, Profile, SubsetParameter, SuccessBodies, ValueWhenClosed},
+        domains::has_token,
+        orders::Order,
+        profile::Profile,
         reply::{Refusal, Reply},
         scope,
+        switches::{CheckMiss, ExpirationDate, SubsetParameter, SuccessBodies, ValueWhenClosed},
+        values::Value,
         world::World,
     },
     clock,
@@ -42,7 +45,7 @@ fn value_fields(value: &Value, profile: &Profile) -> Map<String, Json> {
     fields
 }
 
-/// The text of an expiration date in the profile's form.
+/// The text of a date in the profile's form.
 pub(super) fn expiration(at: Timestamp, form: &ExpirationDate) -> Option<String> {
     match form {
         ExpirationDate::Offset => Some(clock::offset_form(at)),
@@ -84,7 +87,7 @@ pub(super) async fn check(world: &World, id: u64, body: &[u8]) -> Answer {
             return Err(not_applicable());
         }
     }
-    let order = check::run(world, id, names.as_deref()).await.ok_or_else(Refusal::no_such_order)?;
+    let order = check::order(world, id, names.as_deref()).await.ok_or_else(Refusal::no_such_order)?;
     let checked = |name: &String| names.as_ref().is_none_or(|names| names.contains(name));
     let missed = order.proofs.iter().any(|proof| !proof.approved && proof.names.iter().any(checked));
     if missed {
@@ -109,46 +112,72 @@ pub(super) async fn check(world: &World, id: u64, body: &[u8]) -> Answer {
 
 /// The methods and profiles that answer a miss with 400.
 fn refuse_miss(order: &Order, profile: &Profile) -> Result<(), Refusal> {
-    let (code, message) = match (order.method.as_str(), profile.check_miss) {
-        ("http-token" | "http-token-dynamic", _) => (
+    let is_file = order.method.starts_with("http");
+    if is_file || profile.check_miss == CheckMiss::InvalidDnsTxt { Err(miss(&order.method)) } else { Ok(()) }
+}
+
+/// A check that did not find the value, as a refusal.
+pub(super) fn miss(method: &str) -> Refusal {
+    let (code, message) = match method {
+        "http-token" | "http-token-dynamic" => (
             "file_random_value_not_found",
             "Could not find the random value at the expected file location for one or more domains.",
         ),
-        (_, CheckMiss::Unapproved | CheckMiss::Pending) => return Ok(()),
         // The code of the CNAME twin is not known (open question 4).
-        ("dns-cname-token", CheckMiss::InvalidDnsTxt) => {
+        "dns-cname-token" => {
             ("dcv_check_failed", "Could not find a valid CNAME record for one or more domains.")
         }
-        (_, CheckMiss::InvalidDnsTxt) => {
-            ("invalid_dns_txt", "Could not find a valid TXT record for one or more domains.")
-        }
+        _ => ("invalid_dns_txt", "Could not find a valid TXT record for one or more domains."),
     };
-    Err(Refusal::bad_request(code, message))
+    Refusal::bad_request(code, message)
 }
 
 #[derive(Deserialize)]
-struct Method {
-    dcv_method: String,
+pub(super) struct Method {
+    pub(super) dcv_method: String,
+}
+
+impl Method {
+    /// Reads the method wanted, if the CA knows it.
+    pub(super) fn read(body: &[u8]) -> Result<String, Refusal> {
+        let Self { dcv_method } = parse(body)?;
+        if has_token(&dcv_method) || dcv_method == "email" {
+            Ok(dcv_method)
+        } else {
+            Err(Refusal::bad_request("invalid_dcv_method", "There is no such DCV method."))
+        }
+    }
+}
+
+/// Files cannot prove wildcards.
+pub(super) fn fits(method: &str, names: &[String]) -> Result<(), Refusal> {
+    if method.starts_with("http") && !names.is_empty() && names.iter().all(|name| name.starts_with("*.")) {
+        let message = "The DCV method cannot be used for wildcard domains.";
+        return Err(Refusal::bad_request("invalid_wildcard_dcv_method", message));
+    }
+    Ok(())
 }
 
 pub(super) fn change_method(world: &World, id: u64, body: &[u8]) -> Answer {
-    let Method { dcv_method } = parse(body)?;
+    let method = Method::read(body)?;
     let mut state = world.lock();
     let order = state.order(id).ok_or_else(Refusal::no_such_order)?;
     if order.is_closed() {
         return Err(not_applicable());
     }
-    order.method = dcv_method;
-    order.restart_polling();
-    if !order.has_token() || state.profile.success_bodies == SuccessBodies::Empty {
+    fits(&method, &order.names)?;
+    order.change_method(method, world.eyes.zones());
+    let has_token = order.has_token();
+    state.use_domains(id);
+    world.polling.notify_one();
+    if !has_token || state.profile.success_bodies == SuccessBodies::Empty {
         return Ok(Reply::empty());
     }
     let value = state.value(id).ok_or_else(Refusal::no_such_order)?;
-    world.polling.notify_one();
     Ok(Reply::ok(Json::Object(value_fields(&value, &state.profile))))
 }
 
 /// The real code for "not in this state" is not known (open question 7).
 pub(super) fn not_applicable() -> Refusal {
-    Refusal::bad_request("bad_request", "The order is not in a state for this action.")
+    Refusal::bad_request("bad_request", "It is not in a state for this action.")
 }

@@ -1,36 +1,37 @@
-//! Many orders: the list, and what changed lately.
+//! Many orders or domains: the lists, and what changed lately.
 
 use std::time::Duration;
 
 use axum::{extract::Query, http::Uri};
 use serde_json::json;
 
-use super::{Answer, order::summary};
+use super::{Answer, domain, order::summary};
 use crate::{
     ca::{
+        domains::Domain,
         orders::Order,
-        profile::StatusFilter,
         reply::{Refusal, Reply},
+        switches::StatusFilter,
         world::World,
     },
     clock,
 };
 
-/// Most orders on one page.
+/// Most rows on one page.
 const MAX_PAGE: usize = 1000;
 
 /// The query string as pairs: the filters' names hold brackets and numbers.
-struct Pairs(Vec<(String, String)>);
+pub(super) struct Pairs(Vec<(String, String)>);
 
 impl Pairs {
-    fn of(uri: &Uri) -> Result<Self, Refusal> {
+    pub(super) fn of(uri: &Uri) -> Result<Self, Refusal> {
         match Query::<Vec<(String, String)>>::try_from_uri(uri) {
             Ok(Query(pairs)) => Ok(Self(pairs)),
             Err(_) => Err(Refusal::bad_request("bad_request_format", "The query string could not be read.")),
         }
     }
 
-    fn first(&self, name: &str) -> Option<&str> {
+    pub(super) fn first(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
@@ -38,6 +39,18 @@ impl Pairs {
         let invalid =
             || Refusal::bad_request("bad_request", "A number in the query string could not be read.");
         self.first(name).map(|text| text.parse().map_err(|_| invalid())).transpose()
+    }
+
+    /// Whether a switch is on.
+    pub(super) fn is_on(&self, name: &str) -> bool {
+        self.first(name).is_some_and(|value| matches!(value, "true" | "1"))
+    }
+
+    /// `limit` and `offset`.
+    fn page(&self) -> Result<(usize, usize), Refusal> {
+        let number =
+            |name| self.number(name).map(|number| number.and_then(|number| usize::try_from(number).ok()));
+        Ok((number("limit")?.unwrap_or(MAX_PAGE).min(MAX_PAGE), number("offset")?.unwrap_or(0)))
     }
 
     /// Values of `filters[name]` and `filters[name][n]`.
@@ -49,17 +62,18 @@ impl Pairs {
     }
 }
 
-pub(super) fn orders(world: &World, uri: &Uri) -> Answer {
+pub(super) fn orders(world: &World, account: u64, uri: &Uri) -> Answer {
     let pairs = Pairs::of(uri)?;
-    let page = |name| pairs.number(name).map(|number| number.and_then(|number| usize::try_from(number).ok()));
-    let limit = page("limit")?.unwrap_or(MAX_PAGE).min(MAX_PAGE);
-    let offset = page("offset")?.unwrap_or(0);
+    let (limit, offset) = pairs.page()?;
     let statuses = pairs.filter("status");
 
     let mut state = world.lock();
     state.settle();
     let ignored = state.profile.status_filter == StatusFilter::Ignored;
-    let wanted = |order: &&Order| ignored || statuses.is_empty() || statuses.contains(&order.status.as_str());
+    let wanted = |order: &&Order| {
+        let status = ignored || statuses.is_empty() || statuses.contains(&order.status.as_str());
+        status && order.account == account
+    };
     let mut orders: Vec<&Order> = state.orders.values().filter(wanted).collect();
     // A plus sign in a query string is a space once decoded.
     match pairs.first("sort").map(str::trim) {
@@ -73,7 +87,34 @@ pub(super) fn orders(world: &World, uri: &Uri) -> Answer {
     })))
 }
 
-pub(super) fn status_changes(world: &World, uri: &Uri) -> Answer {
+pub(super) fn domains(world: &World, account: u64, uri: &Uri) -> Answer {
+    let pairs = Pairs::of(uri)?;
+    let (limit, offset) = pairs.page()?;
+    let methods = pairs.filter("dcv_method");
+    let searched =
+        pairs.filter("search").first().map(|text| text.trim_start_matches('%').to_ascii_lowercase());
+    let exact = pairs.is_on("include_dcv_expiration_time");
+
+    let state = world.lock();
+    let wanted = |domain: &&Domain| {
+        let method = methods.is_empty() || methods.contains(&domain.method.as_str());
+        let named = searched.as_ref().is_none_or(|text| domain.name.contains(text.as_str()));
+        domain.account == account && method && named
+    };
+    let domains: Vec<&Domain> = state.domains.values().filter(wanted).collect();
+    let shown: Vec<_> = domains
+        .iter()
+        .skip(offset)
+        .take(limit)
+        .map(|item| domain::row(item, &state.profile, exact))
+        .collect();
+    Ok(Reply::ok(json!({
+        "domains": shown,
+        "page": { "total": domains.len(), "limit": limit, "offset": offset },
+    })))
+}
+
+pub(super) fn status_changes(world: &World, account: u64, uri: &Uri) -> Answer {
     /// The longest look back.
     const LIMIT: Duration = Duration::from_secs(7 * 24 * 3600);
 
@@ -98,7 +139,7 @@ pub(super) fn status_changes(world: &World, uri: &Uri) -> Answer {
     let changed: Vec<_> = state
         .orders
         .values()
-        .filter(|order| order.changed >= since)
+        .filter(|order| order.changed >= since && order.account == account)
         .map(|order| {
             json!({ "order_id": order.id, "certificate_id": order.certificate_id, "status": order.status })
         })

@@ -5,14 +5,15 @@ use serde_json::{Value as Json, json};
 
 use super::{
     Answer,
-    dcv::{expiration, not_applicable},
+    dcv::{expiration, fits, not_applicable},
     parse,
 };
 use crate::{
     ca::{
-        orders::{Order, OrderSpec, Product},
-        profile::{Approval, Scope},
+        order_spec::{OrderSpec, Product},
+        orders::Order,
         reply::{Refusal, Reply},
+        switches::{Approval, Scope},
         world::{MAX_ORDERS, World},
     },
     clock,
@@ -66,6 +67,7 @@ pub(super) fn validation(world: &World, id: u64) -> Answer {
     let mut state = world.lock();
     let order = state.order(id).ok_or_else(Refusal::no_such_order)?.clone();
     let is_dv = order.product == Product::Dv;
+    let domains = (!is_dv).then_some(&*state);
     let names = order.proofs.iter().map(|proof| {
         let mut entry = json!({
             "name_scope": proof.scope,
@@ -74,9 +76,12 @@ pub(super) fn validation(world: &World, id: u64) -> Answer {
             "method": order.method,
             "dns_names": proof.names,
         });
-        // Domain objects belong to OV and EV.
-        if !is_dv {
-            entry["domain_id"] = json!(state.domain_id(&proof.scope).to_string());
+        // Domain objects belong to OV and EV, and may have a method of their own.
+        if let Some(domain) =
+            domains.and_then(|state| state.domains.get(&state.domain_for(order.account, &proof.scope)?))
+        {
+            entry["domain_id"] = json!(domain.id.to_string());
+            entry["method"] = json!(domain.method);
         }
         entry
     });
@@ -107,15 +112,9 @@ struct NewStatus {
 
 pub(super) fn update_status(world: &World, id: u64, body: &[u8]) -> Answer {
     let NewStatus { status } = parse(body)?;
-    let mut state = world.lock();
-    let order = state.order(id).ok_or_else(Refusal::no_such_order)?;
-    let next = match (status.to_ascii_lowercase().as_str(), order.status.as_str()) {
-        ("canceled", "pending" | "waiting_pickup") => "canceled",
-        // Canceling a reissue leaves the certificate that was there.
-        ("canceled", "reissue_pending") => "issued",
-        _ => return Err(not_applicable()),
-    };
-    order.enter(next, clock::now());
+    if !status.eq_ignore_ascii_case("canceled") || !world.lock().cancel(id) {
+        return Err(not_applicable());
+    }
     Ok(Reply::no_content())
 }
 
@@ -135,7 +134,7 @@ struct NewCertificate {
     dns_names: Vec<String>,
 }
 
-pub(super) fn place(world: &World, product_name: &str, body: &[u8]) -> Answer {
+pub(super) fn place(world: &World, account: u64, product_name: &str, body: &[u8]) -> Answer {
     let product = Product::named(product_name).ok_or_else(|| {
         Refusal::new(axum::http::StatusCode::NOT_FOUND, "not_found|product", "There is no such product.")
     })?;
@@ -151,13 +150,16 @@ pub(super) fn place(world: &World, product_name: &str, body: &[u8]) -> Answer {
             names.push(name);
         }
     }
+    let method = new.dcv_method.unwrap_or_else(|| "email".to_owned());
+    fits(&method, &names)?;
     let spec = OrderSpec {
         names,
-        method: new.dcv_method.unwrap_or_else(|| "email".to_owned()),
+        method,
         status: if waits { "needs_approval" } else { "pending" }.to_owned(),
         product,
         id: None,
         scope: new.certificate_dcv_scope,
+        account,
     };
     let id = state.place(spec, &world.eyes);
     let order = state.order(id).ok_or_else(Refusal::no_such_order)?;
@@ -168,15 +170,17 @@ pub(super) fn place(world: &World, product_name: &str, body: &[u8]) -> Answer {
         "certificate_id": order.certificate_id,
         "requests": [{ "id": id + 900_000, "status": if waits { "pending" } else { "approved" } }],
     });
-    if order.has_token() {
+    // Where all domains are valid already, there is nothing to prove and no value.
+    if order.has_token() && !order.is_proven() {
         let value = state.value(id).ok_or_else(Refusal::no_such_order)?;
         let mut token = json!({ "token": value.text, "status": "pending" });
         if let Some(expiration) = expiration(value.expires, &state.profile.expiration_date) {
             token["expiration_date"] = expiration.into();
         }
-        let domains = order.proofs.iter().map(
-            |proof| json!({ "id": state.domain_id(&proof.scope), "name": proof.scope, "dcv_token": token }),
-        );
+        let domains = order.proofs.iter().map(|proof| {
+            let id = state.domain_for(account, &proof.scope).filter(|_| product != Product::Dv);
+            json!({ "id": id, "name": proof.scope, "dcv_token": token })
+        });
         reply["domains"] = domains.collect();
         reply["dcv_random_value"] = value.text.into();
     }
@@ -186,17 +190,13 @@ pub(super) fn place(world: &World, product_name: &str, body: &[u8]) -> Answer {
 
 pub(super) fn reissue(world: &World, id: u64) -> Answer {
     let mut state = world.lock();
-    let certificate_id = state.new_certificate_id();
-    let profile = state.profile.clone();
-    let order = state.order(id).ok_or_else(Refusal::no_such_order)?;
-    if order.status != "issued" {
+    if !state.reissue(id) {
         return Err(not_applicable());
     }
-    order.reissue(&profile, certificate_id, clock::now());
-    let must_prove = !order.is_proven() && order.has_token();
+    let order = state.order(id).ok_or_else(Refusal::no_such_order)?;
     let mut reply =
-        json!({ "id": id, "certificate_id": certificate_id, "requests": [{ "id": id + 900_000 }] });
-    if must_prove {
+        json!({ "id": id, "certificate_id": order.certificate_id, "requests": [{ "id": id + 900_000 }] });
+    if !order.is_proven() && order.has_token() {
         let value = state.value(id).ok_or_else(Refusal::no_such_order)?;
         reply["dcv_random_value"] = value.text.into();
     }
