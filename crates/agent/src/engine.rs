@@ -3,15 +3,16 @@
 //! The daemon and `--once` run the same loop; they differ in when it may end.
 
 use std::{
+    collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
-use dcv_core::{Decision, Facts, Outcome, Reason, Step, decide};
+use dcv_core::{Because, Decision, Facts, Outcome, Reason, Step, decide};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::{
-    sync::{Semaphore, broadcast},
+    sync::{Semaphore, broadcast, mpsc},
     task::JoinSet,
 };
 use tokio_util::sync::CancellationToken;
@@ -39,6 +40,17 @@ pub enum Mode {
     Daemon,
     /// Also when nothing is left that waiting would change.
     Once,
+}
+
+/// What happens to orders from outside.
+#[derive(Debug)]
+pub enum News {
+    /// There is work: it is taken up with these facts, or, where it is tended already, read again.
+    Work(OrderKey, Box<Facts>),
+    /// Something has changed; of interest only if it is tended.
+    Changed(OrderKey),
+    /// It is none of ours; should it be tended, it is tidied up.
+    Left(OrderKey),
 }
 
 /// What is going on with one order, for people and machines.
@@ -108,6 +120,12 @@ impl Board {
         })
     }
 
+    /// Lists an order that was found and is left alone.
+    pub fn leave(&self, order: &OrderKey, why: String, now: Timestamp) {
+        let because = Because::new(Reason::NotTakenUp, why);
+        self.post(order, &Decision { step: Step::Rest, wake: now, because }, now);
+    }
+
     fn forget(&self, order: &OrderKey) {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).remove(order);
     }
@@ -131,15 +149,16 @@ impl Engine {
         Self { world, board, permits, stop, mode }
     }
 
-    /// Tends every order until the end; returns what is known of each, for the next configuration.
-    pub async fn run(self, roster: Roster) -> Roster {
+    /// Tends every order, those of the roster and those that `news` brings, until the end; returns what is known of
+    /// each, for the next configuration.
+    pub async fn run(self, roster: Roster, mut news: mpsc::Receiver<News>) -> Roster {
         let mut slots = JoinSet::new();
+        let mut doors = HashMap::new();
         for (order, facts) in roster {
-            let engine = self.clone();
-            let span = info_span!("order", account = order.account, order = order.id);
-            slots.spawn(async move { engine.tend(order, facts).await }.instrument(span));
+            self.take_up(&mut slots, &mut doors, order, facts);
         }
         let mut known = Roster::new();
+        let mut listening = true;
         let stopped = async {
             self.stop.cancelled().await;
             tokio::time::sleep(GRACE).await;
@@ -147,13 +166,27 @@ impl Engine {
         tokio::pin!(stopped);
         let mut aborted = false;
         loop {
+            if slots.is_empty() && !listening {
+                return known;
+            }
             tokio::select! {
-                ended = slots.join_next() => match ended {
-                    Some(Ok((order, facts))) => { known.insert(order, facts); }
-                    Some(Err(error)) if error.is_panic() => warn!("an order's task ended in a defect; it is taken up again at the next start"),
-                    Some(Err(_)) => {}
-                    None => return known,
+                Some(ended) = slots.join_next() => match ended {
+                    Ok((order, facts)) => {
+                        doors.remove(&order);
+                        // A found order that is done is forgotten; the account tells when it is reopened.
+                        if !facts.discovered || self.mode == Mode::Once {
+                            known.insert(order, facts);
+                        }
+                    }
+                    Err(error) if error.is_panic() => warn!("an order's task ended in a defect; it is taken up again at the next start"),
+                    Err(_) => {}
                 },
+                item = news.recv(), if listening => match item {
+                    Some(item) => self.hear(item, &mut slots, &mut doors, &mut known),
+                    None => listening = false,
+                },
+                // A list that is being read is not waited for.
+                () = self.stop.cancelled(), if listening => listening = false,
                 () = &mut stopped, if !aborted => {
                     aborted = true;
                     // Steps that did not end in time are dropped. The journal knows what they may have written.
@@ -163,7 +196,47 @@ impl Engine {
         }
     }
 
-    async fn tend(&self, order: OrderKey, mut facts: Facts) -> (OrderKey, Facts) {
+    fn hear(
+        &self,
+        news: News,
+        slots: &mut JoinSet<(OrderKey, Facts)>,
+        doors: &mut HashMap<OrderKey, mpsc::UnboundedSender<Knock>>,
+        known: &mut Roster,
+    ) {
+        // A task that is about to end may not answer the door; the next list brings the order again.
+        match news {
+            News::Work(order, facts) => match doors.get(&order) {
+                Some(door) => drop(door.send(Knock::Doubt)),
+                None => {
+                    let facts = known.remove(&order).unwrap_or(*facts);
+                    self.take_up(slots, doors, order, facts);
+                }
+            },
+            News::Changed(order) => drop(doors.get(&order).map(|door| door.send(Knock::Doubt))),
+            News::Left(order) => drop(doors.get(&order).map(|door| door.send(Knock::Retire))),
+        }
+    }
+
+    fn take_up(
+        &self,
+        slots: &mut JoinSet<(OrderKey, Facts)>,
+        doors: &mut HashMap<OrderKey, mpsc::UnboundedSender<Knock>>,
+        order: OrderKey,
+        facts: Facts,
+    ) {
+        let engine = self.clone();
+        let span = info_span!("order", account = order.account, order = order.id);
+        let (door, knocks) = mpsc::unbounded_channel();
+        doors.insert(order.clone(), door);
+        slots.spawn(async move { engine.tend(order, facts, knocks).await }.instrument(span));
+    }
+
+    async fn tend(
+        &self,
+        order: OrderKey,
+        mut facts: Facts,
+        mut knocks: mpsc::UnboundedReceiver<Knock>,
+    ) -> (OrderKey, Facts) {
         let mut in_a_row = 0;
         loop {
             let now = clock::now();
@@ -180,10 +253,23 @@ impl Engine {
                 if self.mode == Mode::Once && settled(&facts, because.reason) {
                     return (order, facts);
                 }
+                if facts.discovered && facts.held.is_empty() && over(because.reason) {
+                    if because.reason != Reason::NotTakenUp {
+                        self.board.forget(&order);
+                    }
+                    return (order, facts);
+                }
                 // At least a little, so that clocks that step and rounding never make a loop that only spins.
                 let wait = wake.duration_since(now).unsigned_abs().max(Duration::from_millis(10));
                 tokio::select! {
                     () = tokio::time::sleep(wait) => continue,
+                    Some(knock) = knocks.recv() => {
+                        match knock {
+                            Knock::Doubt => facts.doubt(),
+                            Knock::Retire => facts.retired = true,
+                        }
+                        continue;
+                    }
                     () = self.stop.cancelled() => return (order, facts),
                 }
             }
@@ -236,6 +322,20 @@ impl Engine {
             warn!("{}", crate::world::chain(&error));
         }
     }
+}
+
+/// What comes to an order's task from outside.
+#[derive(Clone, Copy, Debug)]
+enum Knock {
+    /// Read the order again.
+    Doubt,
+    /// Tidy up and end.
+    Retire,
+}
+
+/// Whether an order that was found needs no tending any more.
+fn over(reason: Reason) -> bool {
+    matches!(reason, Reason::Validated | Reason::OrderClosed | Reason::NotTakenUp)
 }
 
 /// Whether waiting would change nothing for a one-shot run.

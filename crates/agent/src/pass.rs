@@ -1,10 +1,10 @@
 //! Carries out one step and tells what it learned.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use dcv_core::{
     CertName, DomainName, Facts, FailureClass, Learned, Location, Method, OrderStatus, RandomValue,
-    ScopeFacts, Site, Step, ValueError,
+    ScopeFacts, Site, Stage, Step, ValueError,
 };
 use digicert_api::{CheckOutcome, Class, Client, Error as ApiError, OrderValidation};
 use dns_providers::Class as ProviderClass;
@@ -16,7 +16,7 @@ use crate::{
     clock,
     publish::Error as PublishError,
     roster::OrderKey,
-    world::{Account, Hold, World, chain},
+    world::{Account, World, chain},
 };
 
 /// The slack of an order without a value: the longest that a value lives.
@@ -91,18 +91,10 @@ impl World {
         error: &ApiError,
         now: Timestamp,
     ) -> Learned {
-        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
-        let detail = format!("{}{hint}", chain(error));
+        let detail = self.trouble(&order.account, account, error, now);
         let wait = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
         match error.class() {
-            Class::KeyTrouble | Class::MissingPermission | Class::Setup => {
-                let detail = format!("account {}: {detail}", order.account);
-                let until = now.saturating_add(self.policy.setup_retry).unwrap_or(Timestamp::MAX);
-                if account.hold(Hold { until, detail: detail.clone() }) {
-                    error!(account = order.account, "{detail}");
-                }
-                setup(detail, None)
-            }
+            Class::KeyTrouble | Class::MissingPermission | Class::Setup => setup(detail, None),
             Class::NotFound => blocked(detail),
             Class::Misconfigured | Class::NotYet if *step == Step::ReadOrder => blocked(detail),
             Class::Misconfigured | Class::NotYet => {
@@ -113,6 +105,21 @@ impl World {
             }
             Class::Undecodable => Learned::Failed { class: FailureClass::Bug, detail, retry_after: wait },
         }
+    }
+
+    /// A sentence about a refused call. A refused key holds back the whole account, and is said once.
+    pub(crate) fn trouble(&self, name: &str, account: &Account, error: &ApiError, now: Timestamp) -> String {
+        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let detail = format!("{}{hint}", chain(error));
+        if !matches!(error.class(), Class::KeyTrouble | Class::MissingPermission | Class::Setup) {
+            return detail;
+        }
+        let detail = format!("account {name}: {detail}");
+        let until = now.saturating_add(self.policy.setup_retry).unwrap_or(Timestamp::MAX);
+        if account.hold(until, detail.clone()) {
+            error!(account = name, "{detail}");
+        }
+        detail
     }
 
     /// The validation status tells scopes, status and method in one call; where it fails the order itself is read.
@@ -152,16 +159,26 @@ impl World {
 
     async fn read_status(&self, client: &Client, id: u64) -> Result<Learned, ApiError> {
         let order = client.order(id).await?;
-        Ok(Learned::Order {
-            status: OrderStatus::from(order.status.as_str()),
-            method: order.dcv_method.map(Method::from),
-            scopes: Vec::new(),
-        })
+        let status = OrderStatus::from(order.status.as_str());
+        // Without the CA's word the base domains are the best guess: a proof there covers every name below
+        // (TLS BR 3.2.2.4.7), and accounts prove there unless they choose otherwise.
+        let scopes = if status.stage() == Stage::Work { base_domains(&order.dns_names) } else { Vec::new() };
+        Ok(Learned::Order { status, method: order.dcv_method.map(Method::from), scopes })
     }
 }
 
+/// The domains under public suffixes to which names belong, each with its names.
+fn base_domains(names: &[String]) -> Vec<ScopeFacts> {
+    let mut bases: BTreeMap<DomainName, Vec<CertName>> = BTreeMap::new();
+    for name in names.iter().filter_map(|text| cert_name(text)) {
+        let base = psl::domain_str(name.name.as_str()).and_then(|base| base.parse().ok());
+        bases.entry(base.unwrap_or_else(|| name.name.clone())).or_default().push(name);
+    }
+    bases.into_iter().map(|(name, names)| ScopeFacts { name, approved: false, names }).collect()
+}
+
 /// A name as it stands on the certificate; old orders hold blanks, which are left out.
-fn cert_name(text: &str) -> Option<CertName> {
+pub(crate) fn cert_name(text: &str) -> Option<CertName> {
     Some(CertName { name: DomainName::scope(text).ok()?, wildcard: text.trim_start().starts_with("*.") })
 }
 

@@ -60,8 +60,10 @@ pub async fn muster(config: &Config, journal: &Journal, earlier: Roster) -> Resu
         facts.held.clear();
     }
     for (key, held) in journal.held().await? {
-        let retired = || Facts { retired: true, ..Facts::default() };
-        roster.entry(key).or_insert_with(retired).held.push(held);
+        // An order of an account whose orders are discovered may still want its value; it is read to find out.
+        let discovered = config.accounts.get(&key.account).is_some_and(|account| account.discover.is_some());
+        let facts = Facts { seed: key.id, retired: !discovered, discovered, ..Facts::default() };
+        roster.entry(key).or_insert(facts).held.push(held);
     }
     Ok(roster)
 }

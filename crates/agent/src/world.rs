@@ -11,7 +11,7 @@ use dcv_core::{Policy, VerdictPolicy};
 use digicert_api::{CallMemory, Client, ClientBuilder, KeyError, KeySource};
 use dns_providers::{Secret, SecretSource as _};
 use jiff::Timestamp;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use crate::{
@@ -55,6 +55,8 @@ pub struct Hold {
     pub until: Timestamp,
     /// What the CA said.
     pub detail: String,
+    /// The key that was refused: another one is tried at once.
+    key: Option<SecretString>,
 }
 
 impl Account {
@@ -66,6 +68,12 @@ impl Account {
         builder(&Settings { base_url, ..self.settings.clone() })?.build().map_err(|error| chain(&error))
     }
 
+    /// Whether the configuration names the order by number.
+    #[must_use]
+    pub fn names(&self, order: u64) -> bool {
+        self.settings.orders.contains_key(&order)
+    }
+
     /// Where the account's API is.
     #[must_use]
     pub fn base_url(&self) -> &Url {
@@ -74,20 +82,29 @@ impl Account {
 
     /// The trouble that holds back all calls now.
     pub fn held(&self, now: Timestamp) -> Option<Hold> {
-        self.hold.lock().unwrap_or_else(PoisonError::into_inner).clone().filter(|hold| hold.until > now)
+        let hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        hold.filter(|hold| hold.until > now && same(&hold.key, &self.settings.api_key.secret().ok()))
     }
 
     /// Holds back all calls; returns whether this is news, so that it is said once and not for each order.
-    pub fn hold(&self, hold: Hold) -> bool {
+    pub fn hold(&self, until: Timestamp, detail: String) -> bool {
         let mut held = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = held.as_ref().is_none_or(|before| before.detail != hold.detail);
-        *held = Some(hold);
+        let news = held.as_ref().is_none_or(|before| before.detail != detail);
+        *held = Some(Hold { until, detail, key: self.settings.api_key.secret().ok() });
         news
     }
 
     /// A call went through.
     pub fn release(&self) {
         *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+fn same(a: &Option<SecretString>, b: &Option<SecretString>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a.expose_secret() == b.expose_secret(),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
     }
 }
 

@@ -190,6 +190,11 @@ impl Chooser<'_> {
                     order.status.as_str()
                 ),
             )),
+            (Stage::Work, Some(Method::Other(method))) if self.facts.discovered => Some(self.rest(
+                self.audit(),
+                Reason::NotTakenUp,
+                format!("the order is validated by {method:?}, not by DNS"),
+            )),
             (Stage::Work, Some(Method::Other(method))) => Some(self.rest(
                 self.audit(),
                 Reason::MethodUnsupported,
@@ -274,7 +279,10 @@ impl Chooser<'_> {
             let detail = format!("finding the zone of {}", list(&missing));
             return Some(self.act(Step::Locate(missing), Reason::SiteUnknown, detail));
         }
-        let because = blocked?;
+        let mut because = blocked?;
+        if self.facts.discovered && matches!(because.reason, Reason::NoProvider | Reason::ForeignCname) {
+            because.reason = Reason::NotTakenUp;
+        }
         let at = self.facts.located_at.unwrap_or(self.now);
         Some(self.rest(after(at, self.policy.audit), because.reason, because.detail))
     }

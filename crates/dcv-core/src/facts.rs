@@ -19,6 +19,8 @@ pub struct Facts {
     pub configured: Vec<DomainName>,
     /// The order has left the configuration: only tidying up is left.
     pub retired: bool,
+    /// The order was found in the account, not named in the configuration: what cannot be done for it is no defect.
+    pub discovered: bool,
     /// What the CA said about the order.
     pub order: Option<OrderFacts>,
     /// Control was proven for every scope.
@@ -240,6 +242,13 @@ impl Facts {
                 order.scopes.iter().filter(|scope| !scope.approved).map(|scope| &scope.name).collect()
             }
             _ => self.configured.iter().collect(),
+        }
+    }
+
+    /// Something has happened to the order: what is known of it is read again at once.
+    pub fn doubt(&mut self) {
+        if let Some(order) = &mut self.order {
+            order.at = Timestamp::UNIX_EPOCH;
         }
     }
 

@@ -22,6 +22,7 @@ mod backoff;
 mod caa;
 mod decide;
 mod diagnosis;
+mod discovery;
 mod facts;
 mod name;
 mod order;
@@ -38,6 +39,7 @@ pub use diagnosis::{
     DelegationSeen, Elsewhere, Expectation, Finding, Path, Place, ServerSeen, Severity, Survey, ZoneSeen,
     findings,
 };
+pub use discovery::{Pattern, Patterns};
 pub use facts::{
     Asked, CaaFacts, Facts, Failure, FailureClass, Held, Learned, Location, OrderFacts, ScopeFacts, Token,
     Unfit,

@@ -34,6 +34,8 @@ reasons! {
     OrderRefused => "order-refused",
     /// The order is over; values of ours are still in DNS.
     TidyUp => "tidy-up",
+    /// The order was found in the account and is none that the agent can or may do.
+    NotTakenUp => "not-taken-up",
     /// Control is proven for every scope.
     Validated => "validated",
     /// Control is proven; DigiCert's own people have to act.
@@ -107,7 +109,7 @@ impl Reason {
     #[must_use]
     pub const fn outcome(self) -> Outcome {
         match self {
-            Self::Validated | Self::WaitingForDigicert => Outcome::Done,
+            Self::Validated | Self::WaitingForDigicert | Self::NotTakenUp => Outcome::Done,
             Self::SetupRefused => Outcome::Setup,
             Self::Unexpected | Self::ValueUnfit => Outcome::Bug,
             Self::OrderRefused

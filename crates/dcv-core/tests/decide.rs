@@ -157,6 +157,22 @@ fn the_rules() {
             "rest",
             R::ForeignCname,
         ),
+        (
+            "foreign alias of an order that was found",
+            Facts {
+                discovered: true,
+                located: [(scope(), Location::Blocked(Because::new(R::ForeignCname, "somebody's")))].into(),
+                ..located()
+            },
+            "rest",
+            R::NotTakenUp,
+        ),
+        (
+            "another method of an order that was found",
+            Facts { discovered: true, ..with_order(unknown(), OrderStatus::Pending, "email".into()) },
+            "rest",
+            R::NotTakenUp,
+        ),
         ("site known", located(), "publish", R::Unpublished),
         (
             "only intended",
@@ -284,9 +300,9 @@ fn a_reissue_forgets_the_value_and_works_again() {
 }
 
 #[test]
-fn every_reason_has_a_code_of_its_own_and_only_two_mean_done() {
+fn every_reason_has_a_code_of_its_own_and_few_mean_done() {
     let codes: std::collections::BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
     assert_eq!(codes.len(), Reason::ALL.len());
     let done: Vec<_> = Reason::ALL.iter().filter(|reason| reason.outcome() == Outcome::Done).collect();
-    assert_eq!(done, [&Reason::Validated, &Reason::WaitingForDigicert]);
+    assert_eq!(done, [&Reason::NotTakenUp, &Reason::Validated, &Reason::WaitingForDigicert]);
 }

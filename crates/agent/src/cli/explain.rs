@@ -18,6 +18,7 @@ use super::{
 use crate::{
     clock,
     config::Verify,
+    discover::{self, Found},
     exit::Exit,
     journal::Journal,
     observe::Observer,
@@ -274,6 +275,22 @@ pub(super) async fn plan(path: &Path, output: Output) -> Exit {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
+    let mut roster = roster;
+    for (name, settings) in &world.config.accounts {
+        let (Some(discover), Some(account)) = (&settings.discover, world.accounts.get(name)) else {
+            continue;
+        };
+        let found = match discover::list(name, account, discover).await {
+            Ok(found) => found,
+            Err(error) => return fail(Exit::Setup, &world.trouble(name, account, &error, clock::now())),
+        };
+        for Found { order, facts, .. } in found {
+            match facts {
+                Ok(facts) => drop(roster.entry(order).or_insert(facts)),
+                Err(why) => show::progress(&format!("{order}  left alone: {why}")),
+            }
+        }
+    }
     let mut planned = Vec::new();
     for (order, facts) in roster {
         planned.push(plan_one(&world, order, facts).await);

@@ -11,7 +11,10 @@ use sd_notify::NotifyState;
 use serde::Serialize;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::broadcast::{self, error::RecvError},
+    sync::{
+        broadcast::{self, error::RecvError},
+        mpsc,
+    },
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -20,7 +23,8 @@ use super::{args::Output, fail, load, open, show};
 use crate::{
     clock,
     config::{self, Config, LogFormat},
-    engine::{Board, Engine, Mode, Report},
+    discover::Watch,
+    engine::{Board, Engine, Mode, News, Report},
     exit::Exit,
     http::{self, Pages},
     journal::Journal,
@@ -60,7 +64,8 @@ async fn run_daemon(path: &Path) -> Result<(), Exit> {
         info!(orders = roster.len(), "tending orders");
         let round = CancellationToken::new();
         let engine = Engine::new(Arc::clone(&world), Arc::clone(&pages.board), Mode::Daemon, round.clone());
-        let running = tokio::spawn(engine.run(roster));
+        let news = watch(&world, &pages.board, &round, Mode::Daemon);
+        let running = tokio::spawn(engine.run(roster, news));
         pages.ready.store(true, Ordering::Relaxed);
         tell(&[NotifyState::Ready, NotifyState::Status("tending orders")]);
         let next = loop {
@@ -146,8 +151,9 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
     let board = Arc::new(Board::default());
     let printing = progress.then(|| tokio::spawn(print(board.subscribe())));
     let stop = CancellationToken::new();
+    let news = watch(&world, &board, &stop, Mode::Once);
     let mut running =
-        tokio::spawn(Engine::new(world, Arc::clone(&board), Mode::Once, stop.clone()).run(roster));
+        tokio::spawn(Engine::new(world, Arc::clone(&board), Mode::Once, stop.clone()).run(roster, news));
     let stopped = async { while signals.next().await != Asked::Stop {} };
     let ended = tokio::select! {
         _ = &mut running => true,
@@ -164,6 +170,33 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
     }
     journal.close().await;
     Ok(Ran { reports: board.reports(), dns_questions: observer.questions() })
+}
+
+/// Begins to watch the accounts whose orders are discovered.
+fn watch(
+    world: &Arc<World>,
+    board: &Arc<Board>,
+    stop: &CancellationToken,
+    mode: Mode,
+) -> mpsc::Receiver<News> {
+    let (news, heard) = mpsc::channel(1024);
+    let discovering = world.config.accounts.iter().filter(|(_, account)| account.discover.is_some());
+    for (name, _) in discovering {
+        let watch = Watch {
+            name: name.clone(),
+            world: Arc::clone(world),
+            board: Arc::clone(board),
+            news: news.clone(),
+            stop: stop.clone(),
+        };
+        tokio::spawn(async move {
+            match mode {
+                Mode::Daemon => watch.run().await,
+                Mode::Once => watch.once().await,
+            }
+        });
+    }
+    heard
 }
 
 /// One line for each change of an order's reason. A slow terminal misses lines, never the rest of the run.

@@ -7,12 +7,12 @@ mod verify;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use dcv_core::{DomainName, Ttl};
+use dcv_core::{DomainName, OrderStatus, Pattern, Patterns, Stage, Ttl};
 use digicert_api::Window;
 use dns_providers::{Settings, Zone};
 use url::Url;
 
-use self::raw::{Platform, Raw, RawAccount, RawProvider};
+use self::raw::{Platform, Raw, RawAccount, RawDiscover, RawProvider};
 pub use self::{
     load::{Problem, Problems, load},
     raw::LogFormat,
@@ -56,6 +56,8 @@ pub struct Account {
     pub api_key: SecretRef,
     /// The orders to validate, with the scopes that were given.
     pub orders: BTreeMap<u64, Vec<DomainName>>,
+    /// Which other orders of the account are taken up, if any.
+    pub discover: Option<Discover>,
     /// The rate limit's windows.
     pub rate: Vec<Window>,
     /// More CA certificates, PEM.
@@ -64,6 +66,17 @@ pub struct Account {
     pub proxy: Option<Url>,
     /// The longest a call may take.
     pub timeout: Duration,
+}
+
+/// Which orders of an account are taken up without being named.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Discover {
+    /// Orders in these states.
+    pub statuses: Vec<OrderStatus>,
+    /// Orders with these names.
+    pub patterns: Patterns,
+    /// How often the account is asked what has changed.
+    pub every: Duration,
 }
 
 /// One DNS account or server.
@@ -218,6 +231,7 @@ fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> Option<Accou
             found.push((key("orders"), format!("order {} stands here twice", order.id)));
         }
     }
+    let discover = raw.discover.map(|raw| check_discover(&key("discover"), raw, found));
     let rate = [(raw.rate.short, "rate.short", "100/5s"), (raw.rate.long, "rate.long", "1000/300s")]
         .into_iter()
         .filter_map(|(text, leaf, default)| {
@@ -241,11 +255,56 @@ fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> Option<Accou
         insecure_http: raw.insecure_http,
         api_key: raw.api_key?,
         orders,
+        discover,
         rate,
         ca_file: raw.ca_file,
         proxy,
         timeout: Duration::from_secs(timeout),
     })
+}
+
+fn check_discover(key: &str, raw: RawDiscover, found: &mut Found) -> Discover {
+    let mut statuses = Vec::new();
+    for text in
+        raw.statuses.unwrap_or_else(|| ["pending", "reissue_pending", "processing"].map(Into::into).into())
+    {
+        let status = OrderStatus::from(text.as_str());
+        if status.stage() == Stage::Work {
+            statuses.push(status);
+        } else {
+            let what = format!(
+                "{text:?} is no state in which there is work; known: pending, reissue_pending, processing, approved, submitted"
+            );
+            found.push((format!("{key}.statuses"), what));
+        }
+    }
+    let mut read = |leaf: &str, texts: Vec<String>| -> Vec<Pattern> {
+        let mut patterns = Vec::new();
+        for text in texts {
+            match text.parse() {
+                Ok(pattern) => patterns.push(pattern),
+                Err(error) => {
+                    let error: dcv_core::NameError = error;
+                    found.push((format!("{key}.{leaf}"), error.to_string()));
+                }
+            }
+        }
+        patterns
+    };
+    let patterns = Patterns { only: read("only", raw.only), except: read("except", raw.except) };
+    if let Some((only, except)) = patterns.conflict() {
+        let what = format!(
+            "{:?} can never match: {:?} in except takes all of it",
+            only.to_string(),
+            except.to_string()
+        );
+        found.push((format!("{key}.only"), what));
+    }
+    let every = raw.every_seconds.unwrap_or(60);
+    if !(5..=3600).contains(&every) {
+        found.push((format!("{key}.every_seconds"), "is outside 5 to 3600".into()));
+    }
+    Discover { statuses, patterns, every: Duration::from_secs(every) }
 }
 
 fn check_url(key: &str, text: &str, found: &mut Found) -> Option<Url> {

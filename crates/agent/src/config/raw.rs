@@ -54,10 +54,20 @@ pub(super) struct RawAccount {
     pub(super) insecure_http: bool,
     pub(super) api_key: Option<SecretRef>,
     pub(super) orders: Vec<RawOrder>,
+    pub(super) discover: Option<RawDiscover>,
     pub(super) rate: RawRate,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) proxy: Option<String>,
     pub(super) timeout_seconds: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawDiscover {
+    pub(super) statuses: Option<Vec<String>>,
+    pub(super) only: Vec<String>,
+    pub(super) except: Vec<String>,
+    pub(super) every_seconds: Option<u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]

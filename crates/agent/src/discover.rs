@@ -1,0 +1,253 @@
+//! Finding an account's work: the list of its orders once, then one question a minute about what has changed.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use dcv_core::{Backoff, CertName, Facts, OrderStatus, Stage};
+use digicert_api::{Error, OrderFilter, OrderSummary};
+use jiff::SignedDuration;
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{
+    clock,
+    config::Discover,
+    engine::{Board, News},
+    pass::cert_name,
+    roster::OrderKey,
+    world::{Account, World},
+};
+
+/// Changes are asked for with this much overlap: clocks differ, and a change may show late.
+const OVERLAP: Duration = Duration::from_secs(120);
+/// After so long without an answer, and once a day in any case, the whole list is read again. The CA remembers changes
+/// for seven days.
+const RELIST: Duration = Duration::from_secs(24 * 60 * 60);
+/// The waits after calls that failed.
+const RETRY: Backoff = Backoff { first: SignedDuration::from_secs(5), cap: SignedDuration::from_mins(15) };
+
+/// What an order of the list is to us.
+#[derive(Debug)]
+pub struct Found {
+    /// Which order.
+    pub order: OrderKey,
+    /// Its status in the list.
+    pub status: OrderStatus,
+    /// What to begin with, or why it is left alone.
+    pub facts: Result<Facts, String>,
+}
+
+/// Reads the list of an account's orders in work states; those that are configured by number are left out.
+///
+/// # Errors
+/// As the call does.
+pub async fn list(name: &str, account: &Account, discover: &Discover) -> Result<Vec<Found>, Error> {
+    let filter = OrderFilter {
+        statuses: discover.statuses.iter().map(|status| status.as_str().into()).collect(),
+        ..OrderFilter::default()
+    };
+    let orders = account.client.orders(&filter).await?;
+    let strange = |order: &OrderSummary| !account.names(order.id);
+    let found = orders.into_iter().filter(strange).map(|order| Found {
+        order: OrderKey { account: name.to_owned(), id: order.id },
+        status: OrderStatus::from(order.status.as_str()),
+        facts: consider(order.id, &order.dns_names, discover),
+    });
+    Ok(found.collect())
+}
+
+fn consider(id: u64, dns_names: &[String], discover: &Discover) -> Result<Facts, String> {
+    let names: Vec<CertName> = dns_names.iter().filter_map(|text| cert_name(text)).collect();
+    discover.patterns.admit(&names).map(|()| Facts { seed: id, discovered: true, ..Facts::default() })
+}
+
+/// Watches one account.
+#[derive(Debug)]
+pub struct Watch {
+    /// The account's name.
+    pub name: String,
+    /// What it acts through.
+    pub world: Arc<World>,
+    /// Where orders that are left alone are listed.
+    pub board: Arc<Board>,
+    /// Where news goes.
+    pub news: mpsc::Sender<News>,
+    /// Ends it.
+    pub stop: CancellationToken,
+}
+
+impl Watch {
+    /// Reads the list once; a failure is told and retried until the first success or `stop`.
+    pub async fn once(self) {
+        let Some((account, discover)) = self.account() else { return };
+        let mut failures = 0;
+        while !self.read_list(&account, &discover, &mut Known::default()).await {
+            failures += 1;
+            if !self.pause(RETRY.after(failures, 0).unsigned_abs()).await {
+                return;
+            }
+        }
+    }
+
+    /// Reads the list, then the changes every minute.
+    pub async fn run(self) {
+        let Some((account, discover)) = self.account() else { return };
+        let mut known = Known::default();
+        let mut listed: Option<Instant> = None;
+        let mut heard = Instant::now();
+        let mut failures = 0;
+        loop {
+            let due = listed.is_none_or(|at| at.elapsed() > RELIST || heard.elapsed() > RELIST);
+            let now = Instant::now();
+            let went_well = if due {
+                self.read_list(&account, &discover, &mut known).await
+            } else {
+                self.read_changes(&account, &discover, &mut known, heard.elapsed()).await
+            };
+            failures = if went_well { 0 } else { failures + 1 };
+            if went_well {
+                heard = now;
+                if due {
+                    listed = Some(now);
+                }
+            }
+            let wait = if went_well {
+                discover.every
+            } else {
+                RETRY.after(failures, 0).unsigned_abs().max(Duration::from_secs(1))
+            };
+            if !self.pause(wait).await {
+                return;
+            }
+        }
+    }
+
+    fn account(&self) -> Option<(Arc<Account>, Discover)> {
+        let account = self.world.accounts.get(&self.name)?;
+        let discover = self.world.config.accounts.get(&self.name)?.discover.clone()?;
+        Some((Arc::clone(account), discover))
+    }
+
+    async fn read_list(&self, account: &Account, discover: &Discover, known: &mut Known) -> bool {
+        if account.held(clock::now()).is_some() {
+            return false;
+        }
+        let found = match list(&self.name, account, discover).await {
+            Ok(found) => found,
+            Err(error) => return self.failed(account, &error),
+        };
+        account.release();
+        let total = found.len();
+        let mut taken = 0;
+        for Found { order, status, facts } in found {
+            known.note(order.id, status);
+            match facts {
+                Ok(facts) => {
+                    taken += 1;
+                    known.taken.insert(order.id);
+                    self.tell(News::Work(order, Box::new(facts))).await;
+                }
+                Err(why) => self.leave(order, why).await,
+            }
+        }
+        info!(account = self.name, orders = total, taken, "read the list of open orders");
+        true
+    }
+
+    async fn read_changes(
+        &self,
+        account: &Account,
+        discover: &Discover,
+        known: &mut Known,
+        silence: Duration,
+    ) -> bool {
+        if account.held(clock::now()).is_some() {
+            return false;
+        }
+        let changes = match account.client.status_changes(silence + OVERLAP).await {
+            Ok(changes) => changes,
+            Err(error) => return self.failed(account, &error),
+        };
+        account.release();
+        let mut well = true;
+        for change in changes {
+            let status = OrderStatus::from(change.status.as_str());
+            // The overlap repeats changes; acting on them again would be harmless, and costs a call each.
+            if known.statuses.get(&change.order_id) == Some(&status) {
+                continue;
+            }
+            let order = OrderKey { account: self.name.clone(), id: change.order_id };
+            if account.names(order.id) || known.taken.contains(&order.id) {
+                let facts =
+                    Facts { seed: order.id, discovered: !account.names(order.id), ..Facts::default() };
+                let works = discover.statuses.contains(&status);
+                let news = if works { News::Work(order, Box::new(facts)) } else { News::Changed(order) };
+                self.tell(news).await;
+            } else if status.stage() == Stage::Work && discover.statuses.contains(&status) {
+                match account.client.order(order.id).await {
+                    Ok(read) => match consider(order.id, &read.dns_names, discover) {
+                        Ok(facts) => {
+                            known.taken.insert(order.id);
+                            info!(order = %order, "found a new order");
+                            self.tell(News::Work(order, Box::new(facts))).await;
+                        }
+                        Err(why) => self.leave(order, why).await,
+                    },
+                    // It is not marked as known, so the overlap brings it again.
+                    Err(error) => {
+                        well = self.failed(account, &error);
+                        continue;
+                    }
+                }
+            }
+            known.note(change.order_id, status);
+        }
+        well
+    }
+
+    /// An order that is not ours to do: it is listed with the reason, and tidied up should it have been ours before.
+    async fn leave(&self, order: OrderKey, why: String) {
+        self.board.leave(&order, why, clock::now());
+        self.tell(News::Left(order)).await;
+    }
+
+    fn failed(&self, account: &Account, error: &Error) -> bool {
+        let told = self.world.trouble(&self.name, account, error, clock::now());
+        warn!(account = self.name, "orders cannot be listed: {told}");
+        false
+    }
+
+    async fn tell(&self, news: News) {
+        // Nobody listens any more only when the round ends.
+        let _ = self.news.send(news).await;
+    }
+
+    /// False when it is time to end.
+    async fn pause(&self, wait: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => true,
+            () = self.stop.cancelled() => false,
+        }
+    }
+}
+
+/// What was seen of the account.
+#[derive(Default)]
+struct Known {
+    taken: HashSet<u64>,
+    statuses: HashMap<u64, OrderStatus>,
+}
+
+impl Known {
+    fn note(&mut self, order: u64, status: OrderStatus) {
+        // More than any account sees in a week; forgetting costs calls only.
+        if self.statuses.len() >= 100_000 {
+            self.statuses.clear();
+        }
+        self.statuses.insert(order, status);
+    }
+}
