@@ -32,6 +32,8 @@ impl Bench {
         self.two_writers_at_one_name_both_survive().await;
         self.long_values_round_trip().await;
         self.a_sibling_keeps_its_ttl().await;
+        self.an_alias_is_replaced_in_one_change().await;
+        self.an_alias_and_a_text_exclude_each_other().await;
     }
 
     /// The site for a label of the test's own.
@@ -43,6 +45,37 @@ impl Bench {
         let scope: DomainName =
             format!("{label}.{}", self.zone.name).parse().expect("a label of the suite is a name");
         Guarded::direct(&scope, self.zone.name.clone()).expect("the name lies in the zone")
+    }
+
+    async fn an_alias_is_replaced_in_one_change(&self) {
+        let site = self.site("replaced");
+        self.apply(&[add_alias(&site, "old")]).await;
+        self.apply(&[add_alias(&site, "old")]).await;
+        assert_eq!(self.read("replaced").await.cname, Some(target("old")));
+        let remove = Change::Remove { site: site.clone(), data: RecordData::Cname(target("old")) };
+        self.apply(&[remove, add_alias(&site, "new")]).await;
+        assert_eq!(self.read("replaced").await.cname, Some(target("new")), "the alias was not replaced");
+        // Somebody else's alias at the name is not ours to remove.
+        let foreign = Change::Remove { site: site.clone(), data: RecordData::Cname(target("foreign")) };
+        self.apply(&[foreign]).await;
+        assert_eq!(self.read("replaced").await.cname, Some(target("new")), "another alias was removed");
+        self.apply(&[Change::Remove { site, data: RecordData::Cname(target("new")) }]).await;
+        assert_eq!(self.read("replaced").await, RecordSet::default(), "a removed alias stayed");
+    }
+
+    async fn an_alias_and_a_text_exclude_each_other(&self) {
+        let (text, alias) = (self.site("exclusive-text"), self.site("exclusive-alias"));
+        self.apply(&[add(&text, "value-1"), add_alias(&alias, "here")]).await;
+        for (change, label) in
+            [(add_alias(&text, "late"), "exclusive-text"), (add(&alias, "value-2"), "exclusive-alias")]
+        {
+            let before = self.read(label).await;
+            let refused = self.provider.apply(&self.zone, &[change]).await;
+            refused.expect_err("an alias and a text at one name were accepted");
+            assert_eq!(self.read(label).await, before, "a refused change did something");
+        }
+        let gone = Change::Remove { site: alias, data: RecordData::Cname(target("here")) };
+        self.apply(&[remove(&text, "value-1"), gone]).await;
     }
 
     async fn probing_changes_nothing(&self) {
@@ -150,6 +183,14 @@ impl Bench {
 
 fn text(value: &str) -> RecordData {
     RecordData::Txt(RandomValue::new(value).expect("a value of the suite is one"))
+}
+
+fn target(label: &str) -> DomainName {
+    format!("{label}.dcv.digicert.com").parse().expect("a label of the suite is a name")
+}
+
+fn add_alias(site: &Site, label: &str) -> Change {
+    Change::Add { site: site.clone(), data: RecordData::Cname(target(label)), ttl: Ttl::default() }
 }
 
 fn add(site: &Site, value: &str) -> Change {

@@ -390,6 +390,15 @@ impl DnsProvider for Rfc2136 {
             let name = dns_name(owner)?;
             match change {
                 Change::Remove { data, .. } => {
+                    // An alias that goes makes room for another one in the same message.
+                    if let RecordData::Cname(target) = data {
+                        if !held.contains_key(owner) {
+                            held.insert(owner.clone(), self.look(owner).await?);
+                        }
+                        if let Some(set) = held.get_mut(owner) {
+                            set.cname.take_if(|standing| standing == target);
+                        }
+                    }
                     let mut record = Record::from_rdata(name, 0, rdata(data)?);
                     record.dns_class = DNSClass::NONE;
                     updates.push(record);

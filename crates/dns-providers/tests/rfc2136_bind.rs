@@ -47,7 +47,7 @@ options {{ directory "{path}"; pid-file "{path}/named.pid"; session-keyfile "{pa
   recursion no; dnssec-validation no; minimal-responses yes; notify no; }};
 controls {{ }};
 zone "dcv.test" {{ type primary; file "{path}/dcv.test.zone";
-  update-policy {{ grant narrow-key name _dnsauth.only.dcv.test. TXT; grant dcv-key wildcard *.dcv.test. TXT; }}; }};
+  update-policy {{ grant narrow-key name _dnsauth.only.dcv.test. TXT; grant dcv-key wildcard *.dcv.test. TXT CNAME; }}; }};
 "#
         );
         let zone = "$TTL 60\n@ IN SOA ns.dcv.test. host.dcv.test. 1 60 60 3600 5\n@ IN NS ns.dcv.test.\n\
