@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Answer, Backoff, Because, CaaFacts, CertName, DomainName, Facts, FailureClass, Location, Method,
-    OrderFacts, OrderStatus, Policy, RandomValue, Reason, Site, Stage, Verdict, backoff::jitter, verdict,
+    Answer, Backoff, Because, CaaFacts, CertName, DomainName, Facts, FailureClass, Location, OrderFacts,
+    OrderStatus, Policy, Reason, RecordData, Site, Stage, Verdict, backoff::jitter, verdict,
 };
 
 /// What to do now. One step is one pass.
@@ -25,16 +25,23 @@ pub enum Step {
     RequestValue,
     /// Find out where the records of these scopes go: zone, delegation, foreign aliases.
     Locate(Vec<DomainName>),
-    /// Put the value at these sites.
-    Publish(Vec<Site>, RandomValue),
+    /// Put a record at these sites.
+    Publish {
+        /// Where.
+        sites: Vec<Site>,
+        /// What.
+        data: RecordData,
+        /// Records of the same order that give way in the same change, since a name can hold one only.
+        replacing: Vec<(Site, RecordData)>,
+    },
     /// Ask DNS about these scopes.
     Look(Vec<DomainName>),
     /// Find out whether CAA records let DigiCert issue for these names.
     ReadCaa(Vec<CertName>),
     /// Ask the CA to check the order. One call.
     AskCa,
-    /// Take these values out of DNS.
-    Retract(Vec<(Site, RandomValue)>),
+    /// Take these records out of DNS.
+    Retract(Vec<(Site, RecordData)>),
     /// Nothing until `wake`.
     Rest,
 }
@@ -47,7 +54,7 @@ impl Step {
             Self::ReadOrder => "read-order",
             Self::RequestValue => "request-value",
             Self::Locate(_) => "locate",
-            Self::Publish(..) => "publish",
+            Self::Publish { .. } => "publish",
             Self::Look(_) => "look",
             Self::ReadCaa(_) => "read-caa",
             Self::AskCa => "ask-ca",
@@ -105,7 +112,7 @@ impl Chooser<'_> {
             FailureClass::Refused => match &self.facts.order {
                 Some(order) if order.at >= failure.at => {
                     let ours = order.status.stage() == Stage::Work
-                        && !matches!(order.method, Some(Method::Other(_)));
+                        && self.facts.proof(&self.policy.methods).is_some();
                     if !ours || self.facts.proven {
                         return None;
                     }
@@ -134,7 +141,7 @@ impl Chooser<'_> {
             return None;
         }
         if !self.facts.held.is_empty() {
-            let values = self.facts.held.iter().map(|held| (held.site.clone(), held.value.clone())).collect();
+            let values = self.facts.held.iter().map(|held| (held.site.clone(), held.data.clone())).collect();
             return Some(self.act(
                 Step::Retract(values),
                 Reason::TidyUp,
@@ -190,17 +197,19 @@ impl Chooser<'_> {
                     order.status.as_str()
                 ),
             )),
-            (Stage::Work, Some(Method::Other(method))) if self.facts.discovered => Some(self.rest(
-                self.audit(),
-                Reason::NotTakenUp,
-                format!("the order is validated by {method:?}, not by DNS"),
-            )),
-            (Stage::Work, Some(Method::Other(method))) => Some(self.rest(
-                self.audit(),
-                Reason::MethodUnsupported,
-                format!("the order wants {method:?}; change its DCV method to dns-txt-token in CertCentral"),
-            )),
-            (Stage::Work, Some(Method::DnsTxt) | None) | (Stage::Ended, _) => None,
+            (Stage::Work, Some(method)) if self.policy.methods.proof(method).is_none() => {
+                let method = method.as_str();
+                Some(if self.facts.discovered {
+                    let detail = format!("the order is validated by {method:?}, not by DNS");
+                    self.rest(self.audit(), Reason::NotTakenUp, detail)
+                } else {
+                    let detail = format!(
+                        "the order wants {method:?}; change its DCV method to dns-txt-token in CertCentral"
+                    );
+                    self.rest(self.audit(), Reason::MethodUnsupported, detail)
+                })
+            }
+            (Stage::Work | Stage::Ended, _) => None,
         }
     }
 
@@ -261,7 +270,10 @@ impl Chooser<'_> {
     }
 
     fn locate(&self) -> Option<Decision> {
-        let stale = self.facts.located_at.is_none_or(|at| after(at, self.policy.audit) <= self.now);
+        let taken = |location: &Location| matches!(location, Location::Blocked(because) if because.reason == Reason::NameTaken);
+        let patience =
+            if self.facts.located.values().any(taken) { self.policy.queue } else { self.policy.audit };
+        let stale = self.facts.located_at.is_none_or(|at| after(at, patience) <= self.now);
         let blocked =
             self.facts.open_scopes().into_iter().find_map(|scope| match self.facts.located.get(scope) {
                 Some(Location::Blocked(because)) => Some(because.clone()),
@@ -284,59 +296,69 @@ impl Chooser<'_> {
             because.reason = Reason::NotTakenUp;
         }
         let at = self.facts.located_at.unwrap_or(self.now);
-        Some(self.rest(after(at, self.policy.audit), because.reason, because.detail))
+        Some(self.rest(after(at, patience), because.reason, because.detail))
     }
 
     fn publish(&self) -> Option<Decision> {
-        let value = self.fit_value()?;
-        let applied = |site: &Site| {
-            self.facts
-                .held
-                .iter()
-                .find(|held| held.site == *site && held.value == *value)
-                .and_then(|held| held.applied)
+        let data = match self.record()? {
+            Ok(data) => data,
+            Err(why) => return Some(self.rest(self.audit(), Reason::ValueUnfit, why)),
         };
-        let sites: Vec<_> = self.sites().map(|(_, site)| site).collect();
+        let applied = |site: &Site| {
+            let held = self.facts.held.iter().find(|held| held.site == *site && held.data == data);
+            held.and_then(|held| held.applied)
+        };
         let mut missing: Vec<Site> =
-            sites.iter().filter(|&&site| applied(site).is_none()).map(|&s| s.clone()).collect();
+            self.sites().map(|(_, site)| site).filter(|&site| applied(site).is_none()).cloned().collect();
         missing.sort();
         missing.dedup();
         if !missing.is_empty() {
-            let detail = format!("publishing {} at {}", value.fingerprint(), list(&missing));
-            return Some(self.act(Step::Publish(missing, value.clone()), Reason::Unpublished, detail));
+            let detail = format!("publishing {} at {}", data.fingerprint(), list(&missing));
+            return Some(self.put(missing, data, Reason::Unpublished, detail));
         }
         let drifted: Vec<Site> = self
             .sites()
             .filter(|(scope, site)| {
                 let old = applied(site).is_some_and(|at| after(at, self.policy.republish) <= self.now);
-                old && self.nowhere(scope, value)
+                old && self.nowhere(scope, &data)
             })
             .map(|(_, site)| site.clone())
             .collect();
         (!drifted.is_empty()).then(|| {
             let detail = format!("{} was published and is gone; publishing it again", list(&drifted));
-            self.act(Step::Publish(drifted, value.clone()), Reason::Drifted, detail)
+            self.put(drifted, data, Reason::Drifted, detail)
         })
     }
 
-    /// Every server that answered says that the value is not there, in a look made after it was published.
-    fn nowhere(&self, scope: &DomainName, value: &RandomValue) -> bool {
+    fn put(&self, sites: Vec<Site>, data: RecordData, reason: Reason, detail: String) -> Decision {
+        let replacing = self
+            .facts
+            .held
+            .iter()
+            .filter(|held| sites.contains(&held.site) && held.data.excludes(&data))
+            .map(|held| (held.site.clone(), held.data.clone()))
+            .collect();
+        self.act(Step::Publish { sites, data, replacing }, reason, detail)
+    }
+
+    /// Every server that answered says that the record is not there, in a look made after it was published.
+    fn nowhere(&self, scope: &DomainName, data: &RecordData) -> bool {
         self.facts.sightings.get(scope).is_some_and(|sightings| {
             let mut answers =
                 sightings.iter().map(|s| &s.answer).filter(|a| !matches!(a, Answer::Failed(_))).peekable();
-            answers.peek().is_some() && answers.all(|answer| !answer.shows(value.as_str()))
+            answers.peek().is_some() && answers.all(|answer| !answer.shows(data))
         })
     }
 
     fn superseded(&self) -> Option<Decision> {
-        let value = self.fit_value()?;
+        let data = self.record()?.ok()?;
         self.facts.asked.as_ref()?;
         let gone: Vec<_> = self
             .facts
             .held
             .iter()
-            .filter(|held| held.value != *value)
-            .map(|held| (held.site.clone(), held.value.clone()))
+            .filter(|held| held.data != data)
+            .map(|held| (held.site.clone(), held.data.clone()))
             .collect();
         (!gone.is_empty()).then(|| {
             self.act(
@@ -349,18 +371,19 @@ impl Chooser<'_> {
 
     /// Published everywhere: look until it is visible, then ask.
     fn prove(&self) -> Decision {
-        let Some(value) = self.fit_value() else {
+        let Some(Ok(data)) = self.record() else {
             return self.rest(self.audit(), Reason::ValueMissing, "no value at hand");
         };
+        let data = &data;
         let unseen: Vec<DomainName> = self
             .facts
             .open_scopes()
             .into_iter()
-            .filter(|&scope| !self.visible(scope, value))
+            .filter(|&scope| !self.visible(scope, data))
             .cloned()
             .collect();
         if !unseen.is_empty() {
-            return self.look(unseen, value);
+            return self.look(unseen, data);
         }
         if let Some(asked) = &self.facts.asked {
             let rung = usize::try_from(asked.count).unwrap_or(usize::MAX).saturating_sub(1);
@@ -408,10 +431,10 @@ impl Chooser<'_> {
         }
     }
 
-    fn look(&self, unseen: Vec<DomainName>, value: &RandomValue) -> Decision {
+    fn look(&self, unseen: Vec<DomainName>, data: &RecordData) -> Decision {
         let (mut told, mut bogus) = (Vec::new(), Vec::new());
         for scope in &unseen {
-            match self.facts.sightings.get(scope).map(|s| verdict(s, value, self.policy.verdict)) {
+            match self.facts.sightings.get(scope).map(|s| verdict(s, data, self.policy.verdict)) {
                 Some(Verdict::Lagging { without, failed }) => {
                     let lag = without.into_iter().chain(failed).collect::<Vec<_>>();
                     told.push(format!("{scope} is not at {}", list(&lag)));
@@ -431,7 +454,7 @@ impl Chooser<'_> {
             (Reason::DnssecBogus, list(&bogus))
         };
         let published =
-            self.facts.held.iter().filter(|held| held.value == *value).filter_map(|held| held.applied);
+            self.facts.held.iter().filter(|held| held.data == *data).filter_map(|held| held.applied);
         let passed = published.max().map_or(SignedDuration::ZERO, |at| self.now.duration_since(at));
         let wait = self.policy.look.after(passed.max(SignedDuration::ZERO), self.facts.seed);
         let due = self.facts.looked_at.map_or(self.now, |at| after(at, wait));
@@ -442,11 +465,11 @@ impl Chooser<'_> {
         }
     }
 
-    fn visible(&self, scope: &DomainName, value: &RandomValue) -> bool {
+    fn visible(&self, scope: &DomainName, data: &RecordData) -> bool {
         self.facts
             .sightings
             .get(scope)
-            .is_some_and(|s| verdict(s, value, self.policy.verdict) == Verdict::Visible)
+            .is_some_and(|s| verdict(s, data, self.policy.verdict) == Verdict::Visible)
     }
 
     fn sites(&self) -> impl Iterator<Item = (&DomainName, &Site)> {
@@ -456,8 +479,10 @@ impl Chooser<'_> {
         })
     }
 
-    fn fit_value(&self) -> Option<&RandomValue> {
-        self.facts.token.as_ref().and_then(|token| token.value.as_ref().ok())
+    /// The record that proves control by the order's method, where there is a value; or why it does not fit.
+    fn record(&self) -> Option<Result<RecordData, String>> {
+        let value = self.facts.token.as_ref().and_then(|token| token.value.as_ref().ok())?;
+        self.facts.proof(&self.policy.methods).map(|proof| proof.record(value))
     }
 
     /// When the value stops being good: its date, but no later than the longest life a value can have.

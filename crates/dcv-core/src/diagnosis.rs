@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Answer, Caa, CertName, DomainName, RandomValue, Security, Sighting, Transport, Verdict, VerdictPolicy,
-    verdict,
+    Answer, Caa, CertName, DomainName, RandomValue, RecordData, Security, Sighting, Transport, Verdict,
+    VerdictPolicy, verdict,
 };
 
 /// Signatures that run out sooner than this are worth a warning.
@@ -288,7 +288,8 @@ impl Findings<'_> {
         }
         if let Some(value) = &self.expected.value {
             let sightings: Vec<_> = zone.servers.iter().map(|server| server.sighting.clone()).collect();
-            if let Verdict::Lagging { without, .. } = verdict(&sightings, value, policy)
+            if let Verdict::Lagging { without, .. } =
+                verdict(&sightings, &RecordData::Txt(value.clone()), policy)
                 && without.len() < sightings.len()
                 && !without.is_empty()
             {
@@ -528,7 +529,8 @@ impl Findings<'_> {
             .resolvers
             .iter()
             .filter(|sighting| {
-                !matches!(sighting.answer, Answer::Failed(_)) && !sighting.answer.shows(value.as_str())
+                !matches!(sighting.answer, Answer::Failed(_))
+                    && !sighting.answer.shows(&RecordData::Txt(value.clone()))
             })
             .map(|sighting| (sighting.vantage.to_string(), sighting.denied_until))
             .collect();

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Because, Caa, CertName, DomainName, Method, OrderStatus, RandomValue, Sighting, Site, Stage, Step,
-    ValueError,
+    Because, Caa, CertName, DomainName, Method, Methods, OrderStatus, Proof, RandomValue, RecordData,
+    Sighting, Site, Stage, Step, ValueError,
 };
 
 /// Everything known about one order, each part with its time. All of it may be absent.
@@ -127,7 +127,7 @@ pub struct Held {
     /// Where.
     pub site: Site,
     /// What.
-    pub value: RandomValue,
+    pub data: RecordData,
     /// When the provider confirmed it; `None` while only the intent is recorded.
     pub applied: Option<Timestamp>,
 }
@@ -198,7 +198,7 @@ pub enum Learned {
     /// From [`Step::Locate`].
     Located(BTreeMap<DomainName, Location>),
     /// From [`Step::Publish`]: what the provider confirmed.
-    Published(Vec<(Site, RandomValue)>),
+    Published(Vec<(Site, RecordData)>),
     /// From [`Step::Look`].
     Looked(BTreeMap<DomainName, Vec<Sighting>>),
     /// From [`Step::ReadCaa`].
@@ -215,7 +215,7 @@ pub enum Learned {
         said: String,
     },
     /// From [`Step::Retract`]: what is gone.
-    Retracted(Vec<(Site, RandomValue)>),
+    Retracted(Vec<(Site, RecordData)>),
     /// Any step can fail.
     Failed {
         /// How to deal with it.
@@ -243,6 +243,13 @@ impl Facts {
             }
             _ => self.configured.iter().collect(),
         }
+    }
+
+    /// What the order's method wants; TXT until the CA has told the method.
+    #[must_use]
+    pub fn proof<'a>(&self, methods: &'a Methods) -> Option<&'a Proof> {
+        let method = self.order.as_ref().and_then(|order| order.method.as_ref());
+        methods.proof(method.unwrap_or(&Method::DnsTxt))
     }
 
     /// Something has happened to the order: what is known of it is read again at once.
@@ -277,9 +284,9 @@ impl Facts {
             let before = self.failure.take().filter(|f| f.step == step.label()).map_or(0, |f| f.count);
             let count = before.saturating_add(1);
             // The intent is in the journal and the write may have had its effect: the value may be in DNS.
-            if let Step::Publish(sites, value) = step {
+            if let Step::Publish { sites, data, .. } = step {
                 for site in sites {
-                    self.hold(site, value, None);
+                    self.hold(site, data, None);
                 }
             }
             self.failure = Some(Failure { step: step.label(), class, at: now, count, detail, retry_after });
@@ -295,7 +302,7 @@ impl Facts {
                 self.located.extend(located);
                 self.located_at = Some(now);
             }
-            Learned::Published(values) => self.learn_published(values, now),
+            Learned::Published(records) => self.learn_published(records, now),
             Learned::Looked(sightings) => {
                 self.sightings.extend(sightings);
                 self.looked_at = Some(now);
@@ -306,7 +313,7 @@ impl Facts {
                 self.learn_asked(validated, status, &approved, said, now);
             }
             Learned::Retracted(gone) => {
-                self.held.retain(|held| !gone.iter().any(|(s, v)| *s == held.site && *v == held.value));
+                self.held.retain(|held| !gone.iter().any(|(s, v)| *s == held.site && *v == held.data));
             }
             Learned::Failed { .. } => {}
         }
@@ -359,19 +366,21 @@ impl Facts {
         self.token = Some(Token { value, expires, requested: now, stale_answers });
     }
 
-    fn learn_published(&mut self, values: Vec<(Site, RandomValue)>, now: Timestamp) {
-        for (site, value) in &values {
-            self.hold(site, value, Some(now));
+    fn learn_published(&mut self, records: Vec<(Site, RecordData)>, now: Timestamp) {
+        for (site, data) in &records {
+            // What was replaced in the same change is gone.
+            self.held.retain(|held| held.site != *site || !held.data.excludes(data));
+            self.hold(site, data, Some(now));
         }
         self.sightings.clear();
         self.looked_at = None;
         self.looks = 0;
     }
 
-    fn hold(&mut self, site: &Site, value: &RandomValue, applied: Option<Timestamp>) {
-        match self.held.iter_mut().find(|held| held.site == *site && held.value == *value) {
+    fn hold(&mut self, site: &Site, data: &RecordData, applied: Option<Timestamp>) {
+        match self.held.iter_mut().find(|held| held.site == *site && held.data == *data) {
             Some(held) => held.applied = applied.or(held.applied),
-            None => self.held.push(Held { site: site.clone(), value: value.clone(), applied }),
+            None => self.held.push(Held { site: site.clone(), data: data.clone(), applied }),
         }
     }
 

@@ -24,6 +24,7 @@ mod decide;
 mod diagnosis;
 mod discovery;
 mod facts;
+mod method;
 mod name;
 mod order;
 mod policy;
@@ -44,8 +45,9 @@ pub use facts::{
     Asked, CaaFacts, Facts, Failure, FailureClass, Held, Learned, Location, OrderFacts, ScopeFacts, Token,
     Unfit,
 };
+pub use method::{Method, Methods, Proof};
 pub use name::{DomainName, NameError};
-pub use order::{Method, OrderStatus, Stage};
+pub use order::{OrderStatus, Stage};
 pub use policy::{Cadence, Policy};
 pub use reason::{Because, Outcome, Reason};
 pub use record::{

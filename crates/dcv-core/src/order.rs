@@ -114,54 +114,6 @@ impl fmt::Display for OrderStatus {
     }
 }
 
-/// How control is proven (DigiCert, DCV methods).
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(from = "String", into = "String")]
-pub enum Method {
-    /// `dns-txt-token`: the random value in a TXT record.
-    DnsTxt,
-    /// Every other method; not carried out by this agent.
-    Other(String),
-}
-
-impl Method {
-    /// DigiCert's spelling.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::DnsTxt => "dns-txt-token",
-            Self::Other(text) => text,
-        }
-    }
-}
-
-impl From<&str> for Method {
-    fn from(text: &str) -> Self {
-        match text {
-            "dns-txt-token" => Self::DnsTxt,
-            other => Self::Other(other.chars().take(64).collect()),
-        }
-    }
-}
-
-impl From<String> for Method {
-    fn from(text: String) -> Self {
-        text.as_str().into()
-    }
-}
-
-impl From<Method> for String {
-    fn from(method: Method) -> Self {
-        method.as_str().to_owned()
-    }
-}
-
-impl fmt::Display for Method {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

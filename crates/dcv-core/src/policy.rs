@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::{Backoff, VerdictPolicy, backoff::jitter};
+use crate::{Backoff, Methods, VerdictPolicy, backoff::jitter};
 
 /// How often DNS is looked at while a value spreads: each wait is a share of the time that has passed already.
 ///
@@ -76,6 +76,10 @@ pub struct Policy {
     pub setup_retry: SignedDuration,
     /// What counts as visible.
     pub verdict: VerdictPolicy,
+    /// What can be carried out.
+    pub methods: Methods,
+    /// The wait before a name that another order has taken is tried again.
+    pub queue: SignedDuration,
 }
 
 impl Default for Policy {
@@ -95,6 +99,8 @@ impl Default for Policy {
             retry: Backoff { first: SignedDuration::from_secs(1), cap: minutes(15) },
             setup_retry: minutes(5),
             verdict: VerdictPolicy::default(),
+            methods: Methods::default(),
+            queue: SignedDuration::from_secs(15),
         }
     }
 }

@@ -66,6 +66,8 @@ reasons! {
     SiteUnknown => "site-unknown",
     /// No configured provider serves the zone.
     NoProvider => "no-provider",
+    /// The name can hold one record only, and another order's stands there.
+    NameTaken => "name-taken",
     /// A CNAME of somebody else stands at the owner name.
     ForeignCname => "foreign-cname",
     /// The delegation cannot be followed.
@@ -131,6 +133,7 @@ impl Reason {
             | Self::ValueExpired
             | Self::ValueExpiring
             | Self::SiteUnknown
+            | Self::NameTaken
             | Self::Unpublished
             | Self::Drifted
             | Self::Propagating

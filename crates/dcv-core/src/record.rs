@@ -117,6 +117,23 @@ pub enum RecordData {
 }
 
 impl RecordData {
+    /// Whether the two cannot stand at one name (RFC 1034 section 3.6.2).
+    #[must_use]
+    pub fn excludes(&self, other: &Self) -> bool {
+        self != other && matches!((self, other), (Self::Cname(_), _) | (_, Self::Cname(_)))
+    }
+
+    /// Enough to recognise it in a log.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        match self {
+            Self::Txt(value) => value.fingerprint(),
+            Self::Cname(target) => {
+                format!("a CNAME to {}…", target.as_str().chars().take(6).collect::<String>())
+            }
+        }
+    }
+
     /// The record type's mnemonic.
     #[must_use]
     pub const fn kind(&self) -> &'static str {

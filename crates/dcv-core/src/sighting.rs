@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::DomainName;
+use crate::{DomainName, RecordData};
 
 /// One place to look from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -90,13 +90,16 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Whether the value is there, alone in a text of its own: stricter than the CA, which is content with a text
-    /// that contains it.
+    /// Whether the record is there: a text alone in a string of its own (stricter than the CA, which is content with a
+    /// text that contains the value), or the alias.
     #[must_use]
-    pub fn shows(&self, value: &str) -> bool {
-        match self {
-            Self::Txt(texts) => texts.iter().any(|text| text == value),
-            Self::Cname(_) | Self::Failed(_) => false,
+    pub fn shows(&self, record: &RecordData) -> bool {
+        match (self, record) {
+            (Self::Txt(texts), RecordData::Txt(value)) => texts.iter().any(|text| text == value.as_str()),
+            (Self::Cname(alias), RecordData::Cname(target)) => alias == target,
+            (Self::Txt(_), RecordData::Cname(_))
+            | (Self::Cname(_), RecordData::Txt(_))
+            | (Self::Failed(_), _) => false,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{Answer, RandomValue, Security, Sighting, VantageKind};
+use crate::{Answer, RecordData, Security, Sighting, VantageKind};
 
 /// How strict the verdict is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -80,7 +80,7 @@ pub enum Verdict {
 /// without the value holds a denial in its cache, as the CA's own resolver may. Where no authority could be asked at
 /// all the resolvers alone decide.
 #[must_use]
-pub fn verdict(sightings: &[Sighting], value: &RandomValue, policy: VerdictPolicy) -> Verdict {
+pub fn verdict(sightings: &[Sighting], record: &RecordData, policy: VerdictPolicy) -> Verdict {
     if sightings.is_empty() {
         return Verdict::Unseen;
     }
@@ -98,7 +98,7 @@ pub fn verdict(sightings: &[Sighting], value: &RandomValue, policy: VerdictPolic
             bogus.push(format!("{label}: {why}"));
         }
         match answer {
-            answer if answer.shows(value.as_str()) => count.shown += 1,
+            answer if answer.shows(record) => count.shown += 1,
             Answer::Failed(why) => {
                 count.failed += 1;
                 failed.push(format!("{label}: {why}"));
@@ -145,7 +145,11 @@ impl Count {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Vantage;
+    use crate::{RandomValue, Vantage};
+
+    fn wanted() -> RecordData {
+        RecordData::Txt(RandomValue::new(VALUE).unwrap())
+    }
 
     const VALUE: &str = "q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls";
 
@@ -162,7 +166,7 @@ mod tests {
     fn judge(answers: impl IntoIterator<Item = (VantageKind, Answer)>, policy: VerdictPolicy) -> Verdict {
         let sightings: Vec<_> =
             answers.into_iter().zip(1u16..).map(|((kind, answer), n)| seen(n, kind, answer)).collect();
-        verdict(&sightings, &RandomValue::new(VALUE).unwrap(), policy)
+        verdict(&sightings, &wanted(), policy)
     }
 
     #[test]
@@ -226,13 +230,12 @@ mod tests {
     fn a_bogus_answer_is_no_answer_where_dnssec_is_enforced() {
         let mut bogus = seen(1, VantageKind::Authority, txt(&[VALUE]));
         bogus.security = Security::Bogus("the signature expired".into());
-        let value = RandomValue::new(VALUE).unwrap();
         for (dnssec, visible) in [(Dnssec::Enforce, false), (Dnssec::Warn, true), (Dnssec::Off, true)] {
             let policy = VerdictPolicy { dnssec, ..VerdictPolicy::default() };
-            let verdict = verdict(&[bogus.clone()], &value, policy);
+            let verdict = verdict(&[bogus.clone()], &wanted(), policy);
             assert_eq!(verdict == Verdict::Visible, visible, "{dnssec:?}: {verdict:?}");
         }
         bogus.security = Security::Indeterminate("no root server answers".into());
-        assert_eq!(verdict(&[bogus], &value, VerdictPolicy::default()), Verdict::Visible);
+        assert_eq!(verdict(&[bogus], &wanted(), VerdictPolicy::default()), Verdict::Visible);
     }
 }

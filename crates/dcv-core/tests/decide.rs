@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 
 use dcv_core::{
     Answer, Asked, Because, Caa, CaaFacts, CertName, Decision, DomainName, Facts, FailureClass, Guarded,
-    Held, Learned, Location, Method, OrderFacts, OrderStatus, Outcome, Policy, RandomValue, Reason,
-    ScopeFacts, Security, Sighting, Site, Step, Token, Unfit, Vantage, VantageKind, decide,
+    Held, Learned, Location, Method, Methods, OrderFacts, OrderStatus, Outcome, Policy, Proof, RandomValue,
+    Reason, RecordData, ScopeFacts, Security, Sighting, Site, Step, Token, Unfit, Vantage, VantageKind,
+    decide,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -20,6 +21,10 @@ fn scope() -> DomainName {
 
 fn site() -> Site {
     Guarded::direct(&scope(), scope()).unwrap()
+}
+
+fn data(text: &str) -> RecordData {
+    RecordData::Txt(value(text))
 }
 
 fn value(text: &str) -> RandomValue {
@@ -60,7 +65,7 @@ fn located() -> Facts {
 }
 
 fn published() -> Facts {
-    Facts { held: vec![Held { site: site(), value: value(VALUE), applied: Some(ago(40)) }], ..located() }
+    Facts { held: vec![Held { site: site(), data: data(VALUE), applied: Some(ago(40)) }], ..located() }
 }
 
 fn seen(shown: &[&str], at: Timestamp) -> Facts {
@@ -100,8 +105,8 @@ fn failed(step: Step, class: FailureClass, seconds_ago: i64) -> Facts {
 fn the_rules() {
     use Reason as R;
     let both = vec![
-        Held { site: site(), value: value("old"), applied: Some(ago(9000)) },
-        Held { site: site(), value: value(VALUE), applied: Some(ago(40)) },
+        Held { site: site(), data: data("old"), applied: Some(ago(9000)) },
+        Held { site: site(), data: data(VALUE), applied: Some(ago(40)) },
     ];
     let asked = Some(Asked { at: ago(1), count: 1, said: "not found".into() });
     let blocked = Location::Blocked(Because::new(R::ForeignCname, "somebody's"));
@@ -246,10 +251,49 @@ fn the_rules() {
     }
 }
 
+/// An alias gives way to the next one in the same change: a name has one, and is never without.
+#[test]
+fn a_replaced_alias_gives_way_in_the_same_change() {
+    let alias = |value: &str| RecordData::Cname(format!("{value}.dcv.digicert.com").parse().unwrap());
+    let held = vec![Held { site: site(), data: alias("old"), applied: Some(ago(9000)) }];
+    let facts = Facts { held, ..with_order(located(), OrderStatus::Pending, Method::DnsCname) };
+    let decision = decide(&facts, &Policy::default(), NOW);
+    let replacing = vec![(site(), alias("old"))];
+    assert_eq!(decision.step, Step::Publish { sites: vec![site()], data: alias(VALUE), replacing });
+
+    let mut facts = facts;
+    facts.learn(&decision.step, Learned::Published(vec![(site(), alias(VALUE))]), NOW);
+    assert_eq!(facts.held.iter().map(|held| &held.data).collect::<Vec<_>>(), [&alias(VALUE)]);
+}
+
+/// A method that nobody thought of when the rules were written is an entry in a table.
+#[test]
+fn a_new_method_needs_no_new_rule() {
+    let method = Method::from("dns-persist-token");
+    let methods = vec![(method.clone(), Proof::Txt)];
+    let facts = with_order(located(), OrderStatus::Pending, method);
+    assert_eq!(decide(&facts, &Policy::default(), NOW).because.reason, Reason::MethodUnsupported);
+    let policy = Policy { methods: Methods::new(methods), ..Policy::default() };
+    let decision = decide(&facts, &policy, NOW);
+    assert_eq!(decision.step, Step::Publish { sites: vec![site()], data: data(VALUE), replacing: vec![] });
+}
+
+/// A name that another order has taken is tried again soon, not at audit pace.
+#[test]
+fn orders_queue_for_a_name() {
+    let taken = Location::Blocked(Because::new(Reason::NameTaken, "another order's alias stands there"));
+    let facts = Facts { located: [(scope(), taken)].into(), located_at: Some(ago(5)), ..located() };
+    let waiting = decide(&facts, &Policy::default(), NOW);
+    assert_eq!((waiting.step.label(), waiting.because.reason), ("rest", Reason::NameTaken));
+    assert!(waiting.wake <= NOW + SignedDuration::from_secs(15));
+    let later = Facts { located_at: Some(ago(20)), ..facts };
+    assert_eq!(decide(&later, &Policy::default(), NOW).step.label(), "locate");
+}
+
 #[test]
 fn a_value_that_has_gone_is_put_back_and_not_sooner_than_the_policy_says() {
     let drifted = |applied| Facts {
-        held: vec![Held { site: site(), value: value(VALUE), applied: Some(ago(applied)) }],
+        held: vec![Held { site: site(), data: data(VALUE), applied: Some(ago(applied)) }],
         ..seen(&[], ago(30))
     };
     assert_eq!(decide(&drifted(60), &Policy::default(), NOW).step.label(), "look");
@@ -261,7 +305,7 @@ fn a_value_that_has_gone_is_put_back_and_not_sooner_than_the_policy_says() {
 #[test]
 fn looks_come_at_a_share_of_the_time_that_has_passed() {
     let wait = |passed: i64| {
-        let held = vec![Held { site: site(), value: value(VALUE), applied: Some(ago(passed)) }];
+        let held = vec![Held { site: site(), data: data(VALUE), applied: Some(ago(passed)) }];
         let decision = decide(
             &Facts { held, ..seen(&["other"], NOW) },
             &Policy { republish: SignedDuration::MAX, ..Policy::default() },

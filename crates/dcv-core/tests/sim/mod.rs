@@ -8,9 +8,9 @@ use std::{
 };
 
 use dcv_core::{
-    Answer, Caa, DomainName, Facts, FailureClass, Guarded, Held, Learned, Location, Method, OrderStatus,
-    Policy, RandomValue, ScopeFacts, Sighting, Site, Stage, Step, Vantage, VantageKind, Verdict, decide,
-    verdict,
+    Answer, Caa, DomainName, Facts, FailureClass, Guarded, Held, Learned, Location, Method, Methods,
+    OrderStatus, Policy, Proof, RandomValue, RecordData, ScopeFacts, Sighting, Site, Stage, Step, Vantage,
+    VantageKind, Verdict, decide, verdict,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -81,6 +81,7 @@ pub(crate) struct SimOrder {
     pub(crate) requests: u32,
     pub(crate) values_given: u32,
     scopes: Vec<DomainName>,
+    method: Method,
     status: OrderStatus,
     approved: bool,
     value: Option<(RandomValue, Timestamp)>,
@@ -95,7 +96,7 @@ pub(crate) struct SimOrder {
 #[derive(Default)]
 pub(crate) struct Dns {
     /// Each with the time at which the primary got it.
-    pub(crate) values: BTreeMap<(Site, RandomValue), Timestamp>,
+    pub(crate) values: BTreeMap<(Site, RecordData), Timestamp>,
     lag: SignedDuration,
 }
 
@@ -180,26 +181,31 @@ impl World {
         let order = &mut self.orders[n];
         let facts = &order.facts;
         match step {
-            Step::Publish(sites, value) => {
+            Step::Publish { sites, data, replacing } => {
                 let token = facts.token.as_ref().expect("a value is published that nobody gave");
                 assert_eq!(
-                    token.value.as_ref(),
-                    Ok(value),
+                    token.value.as_ref().map(|value| proof(&order.method).record(value).unwrap()),
+                    Ok(data.clone()),
                     "another value is published than the CA gave last"
                 );
+                for (site, old) in replacing {
+                    let ours = order.journal.iter().any(|held| held.site == *site && held.data == *old);
+                    assert!(ours, "something gives way that the journal lacks");
+                }
                 assert!(token.expires.is_none_or(|expires| expires > now), "an expired value is published");
                 assert!(!sites.is_empty() && !facts.proven);
             }
             Step::AskCa => {
                 let value = facts.token.as_ref().unwrap().value.as_ref().unwrap();
+                let data = proof(&order.method).record(value).unwrap();
                 for scope in facts.open_scopes() {
-                    let seen = verdict(&facts.sightings[scope], value, self.policy.verdict);
+                    let seen = verdict(&facts.sightings[scope], &data, self.policy.verdict);
                     assert_eq!(seen, Verdict::Visible, "the CA is asked about a value that is not visible");
                 }
             }
             Step::Retract(values) => {
                 for (site, value) in values {
-                    let ours = order.journal.iter().any(|held| held.site == *site && held.value == *value);
+                    let ours = order.journal.iter().any(|held| held.site == *site && held.data == *value);
                     assert!(ours, "something is retracted that the journal lacks");
                 }
                 assert!(!values.is_empty());
@@ -229,8 +235,8 @@ impl World {
         }
         let order = &mut self.orders[n];
         order.calls += u32::from(calls_ca);
-        if let Step::Publish(sites, value) = step {
-            order.intend(sites, value);
+        if let Step::Publish { sites, data, .. } = step {
+            order.intend(sites, data);
         }
         if failing && !after_effect {
             return failed(None);
@@ -281,6 +287,9 @@ impl SimOrder {
         let scopes: Vec<DomainName> =
             (0..1 + random.below(3)).map(|n| format!("s{n}.o{id}.example").parse().unwrap()).collect();
         let configured = if random.chance(0.5) { scopes.clone() } else { Vec::new() };
+        // An order whose method is not known yet is taken for one of TXT; that one is told first.
+        let method =
+            if configured.is_empty() && random.chance(0.4) { Method::DnsCname } else { Method::DnsTxt };
         let kind = match random.below(10) {
             0 if setting.mixed => Kind::Organisation,
             1 if setting.mixed => Kind::Cancelled,
@@ -299,6 +308,7 @@ impl SimOrder {
             requests: 0,
             values_given: 0,
             scopes,
+            method,
             status: OrderStatus::Pending,
             approved: false,
             value: None,
@@ -344,10 +354,10 @@ impl SimOrder {
         self.last_request = None;
     }
 
-    fn intend(&mut self, sites: &[Site], value: &RandomValue) {
+    fn intend(&mut self, sites: &[Site], value: &RecordData) {
         for site in sites {
-            if !self.journal.iter().any(|held| held.site == *site && held.value == *value) {
-                self.journal.push(Held { site: site.clone(), value: value.clone(), applied: None });
+            if !self.journal.iter().any(|held| held.site == *site && held.data == *value) {
+                self.journal.push(Held { site: site.clone(), data: value.clone(), applied: None });
             }
         }
     }
@@ -355,16 +365,20 @@ impl SimOrder {
     fn confirm(&mut self, learned: &Learned, time: Timestamp) {
         match learned {
             Learned::Published(values) => {
+                let gave_way = |held: &Held| {
+                    values.iter().any(|(site, data)| *site == held.site && data.excludes(&held.data))
+                };
+                self.journal.retain(|held| !gave_way(held));
                 for held in self
                     .journal
                     .iter_mut()
-                    .filter(|held| values.contains(&(held.site.clone(), held.value.clone())))
+                    .filter(|held| values.contains(&(held.site.clone(), held.data.clone())))
                 {
                     held.applied = Some(time);
                 }
             }
             Learned::Retracted(values) => {
-                self.journal.retain(|held| !values.contains(&(held.site.clone(), held.value.clone())));
+                self.journal.retain(|held| !values.contains(&(held.site.clone(), held.data.clone())));
             }
             _ => {}
         }
@@ -374,7 +388,7 @@ impl SimOrder {
         match step {
             Step::ReadOrder => Learned::Order {
                 status: self.status.clone(),
-                method: Some(Method::DnsTxt),
+                method: Some(self.method.clone()),
                 scopes: self
                     .scopes
                     .iter()
@@ -399,11 +413,14 @@ impl SimOrder {
             Step::Locate(scopes) => Learned::Located(
                 scopes.iter().map(|scope| (scope.clone(), Location::At(site(scope)))).collect(),
             ),
-            Step::Publish(sites, value) => {
-                for site in sites {
-                    self.dns.values.entry((site.clone(), value.clone())).or_insert(time);
+            Step::Publish { sites, data, replacing } => {
+                for pair in replacing {
+                    self.dns.values.remove(pair);
                 }
-                Learned::Published(sites.iter().map(|site| (site.clone(), value.clone())).collect())
+                for site in sites {
+                    self.dns.values.entry((site.clone(), data.clone())).or_insert(time);
+                }
+                Learned::Published(sites.iter().map(|site| (site.clone(), data.clone())).collect())
             }
             Step::Look(scopes) => Learned::Looked(
                 scopes.iter().map(|scope| (scope.clone(), self.dns.look(&site(scope), time))).collect(),
@@ -425,8 +442,9 @@ impl SimOrder {
     fn check(&mut self, time: Timestamp) -> Learned {
         let good = self.value.clone().filter(|(_, expires)| *expires > time);
         let found = |value: &RandomValue| {
+            let data = proof(&self.method).record(value).unwrap();
             self.scopes.iter().all(|scope| {
-                self.dns.look(&site(scope), time).iter().all(|sighting| sighting.answer.shows(value.as_str()))
+                self.dns.look(&site(scope), time).iter().all(|sighting| sighting.answer.shows(&data))
             })
         };
         if self.status.stage() == Stage::Work && good.is_some_and(|(value, _)| found(&value)) {
@@ -450,9 +468,18 @@ impl Dns {
     fn look(&self, at: &Site, time: Timestamp) -> Vec<Sighting> {
         let texts = |lag: SignedDuration| {
             let caught_up = START + lag <= time;
-            let ours = self.values.keys().filter(|(site, _)| site == at && caught_up);
-            let texts = ours.map(|(_, value)| value.as_str().to_owned()).chain([FOREIGN.to_owned()]);
-            Answer::Txt(texts.collect())
+            let ours: Vec<_> = self.values.keys().filter(|(site, _)| site == at && caught_up).collect();
+            let aliases: Vec<_> =
+                ours.iter().filter(|(_, data)| matches!(data, RecordData::Cname(_))).collect();
+            assert!(aliases.len() <= 1, "two aliases at one name: {aliases:?}");
+            if let Some((_, RecordData::Cname(target))) = aliases.first() {
+                return Answer::Cname(target.clone());
+            }
+            let texts = ours.iter().filter_map(|(_, data)| match data {
+                RecordData::Txt(value) => Some(value.as_str().to_owned()),
+                RecordData::Cname(_) => None,
+            });
+            Answer::Txt(texts.chain([FOREIGN.to_owned()]).collect())
         };
         [(53, SignedDuration::ZERO), (54, self.lag)]
             .map(|(port, lag)| {
@@ -465,6 +492,10 @@ impl Dns {
             })
             .into()
     }
+}
+
+fn proof(method: &Method) -> Proof {
+    Methods::default().proof(method).unwrap().clone()
 }
 
 fn site(scope: &DomainName) -> Site {
