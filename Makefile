@@ -11,7 +11,9 @@ export CARGO_TERM_COLOR ?= auto
 
 AGENT := target/debug/dcv-agent
 
-.PHONY: help demo test setup-build setup format lint unit docs deploy-check licences release
+.PHONY: help demo test setup-build setup format lint unit docs deploy-check bench fuzz licences release
+
+FUZZ_SECONDS ?= 120
 
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -43,6 +45,13 @@ docs: ## The documentation, warnings denied
 deploy-check: ## Unit file, container image, manifests, cron
 	cargo build --package dcv-agent
 	deploy/check.sh $(AGENT)
+
+bench: setup ## Measure how late a verdict is, and what it costs
+	cargo build --package dcv-agent
+	cargo bench --package dcv-agent --bench verdict_delay --profile dev
+
+fuzz: ## Fuzz each parser of answers for two minutes; needs cargo-fuzz
+	for target in $$(cargo fuzz list); do RUSTC_BOOTSTRAP=1 cargo fuzz run "$$target" -- -max_total_time=$(FUZZ_SECONDS); done
 
 licences: ## Licences, bans and sources; needs cargo-deny
 	cargo deny check licenses bans sources

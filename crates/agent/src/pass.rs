@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use dcv_core::{
     CertName, DomainName, Facts, FailureClass, Learned, Location, Method, OrderStatus, RandomValue,
-    ScopeFacts, Site, Stage, Step, ValueError,
+    RecordData, ScopeFacts, Site, Stage, Step, ValueError,
 };
 use digicert_api::{CheckOutcome, Class, Client, Error as ApiError, OrderValidation};
 use dns_providers::Class as ProviderClass;
@@ -33,19 +33,23 @@ impl World {
                 self.ask(order, facts, step, async |client| request_value(client, order.id).await).await
             }
             Step::AskCa => self.ask(order, facts, step, async |client| ask_ca(client, order.id).await).await,
-            Step::Locate(scopes) => match self.observer.locate(&self.config, scopes).await {
-                Ok(located) => Learned::Located(located),
-                Err(detail) => later(detail),
-            },
-            Step::Publish(sites, value) => match self.publisher.publish(order, sites, value).await {
-                Ok(()) => {
-                    Learned::Published(sites.iter().map(|site| (site.clone(), value.clone())).collect())
+            Step::Locate(scopes) => {
+                match self.observer.locate(&self.config, facts, &self.policy.methods, scopes).await {
+                    Ok(located) => Learned::Located(located),
+                    Err(detail) => later(detail),
                 }
-                Err(error) => unpublished(&error),
-            },
-            Step::Look(scopes) => match value_and_sites(facts, scopes) {
-                Some((value, sites)) => {
-                    Learned::Looked(self.observer.look(&sites, value, &facts.sightings).await)
+            }
+            Step::Publish { sites, data, replacing } => {
+                match self.publisher.publish(order, sites, data, replacing).await {
+                    Ok(()) => {
+                        Learned::Published(sites.iter().map(|site| (site.clone(), data.clone())).collect())
+                    }
+                    Err(error) => unpublished(&error),
+                }
+            }
+            Step::Look(scopes) => match self.record_and_sites(facts, scopes) {
+                Some((data, sites)) => {
+                    Learned::Looked(self.observer.look(&sites, &data, &facts.sightings).await)
                 }
                 None => later("there is nothing to look for".to_owned()),
             },
@@ -105,6 +109,21 @@ impl World {
             }
             Class::Undecodable => Learned::Failed { class: FailureClass::Bug, detail, retry_after: wait },
         }
+    }
+
+    /// The record that is looked for, and where.
+    fn record_and_sites(
+        &self,
+        facts: &Facts,
+        scopes: &[DomainName],
+    ) -> Option<(RecordData, Vec<(DomainName, Site)>)> {
+        let value = facts.token.as_ref()?.value.as_ref().ok()?;
+        let data = facts.proof(&self.policy.methods)?.record(value).ok()?;
+        let sites = scopes.iter().filter_map(|scope| match facts.located.get(scope)? {
+            Location::At(site) => Some((scope.clone(), site.clone())),
+            Location::Blocked(_) => None,
+        });
+        Some((data, sites.collect()))
     }
 
     /// A sentence about a refused call. A refused key holds back the whole account, and is said once.
@@ -223,18 +242,6 @@ async fn ask_ca(client: &Client, id: u64) -> Result<Learned, ApiError> {
     })
 }
 
-fn value_and_sites<'a>(
-    facts: &'a Facts,
-    scopes: &[DomainName],
-) -> Option<(&'a RandomValue, Vec<(DomainName, Site)>)> {
-    let value = facts.token.as_ref()?.value.as_ref().ok()?;
-    let sites = scopes.iter().filter_map(|scope| match facts.located.get(scope)? {
-        Location::At(site) => Some((scope.clone(), site.clone())),
-        Location::Blocked(_) => None,
-    });
-    Some((value, sites.collect()))
-}
-
 fn unpublished(error: &PublishError) -> Learned {
     let detail = chain(error);
     match error {
@@ -255,7 +262,7 @@ fn unpublished(error: &PublishError) -> Learned {
         PublishError::Journal(_) | PublishError::NoProvider(_) => {
             Learned::Failed { class: FailureClass::Setup, detail, retry_after: None }
         }
-        PublishError::Stopping => later(detail),
+        PublishError::Taken { .. } | PublishError::Stopping => later(detail),
     }
 }
 

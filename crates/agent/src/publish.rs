@@ -4,7 +4,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use dcv_core::{Change, DomainName, RandomValue, RecordData, Site, Ttl};
+use dcv_core::{Change, DomainName, RecordData, Site, Ttl};
 use dns_providers::{Class, DnsProvider, Error as ProviderError, Receipt, Zone};
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info};
@@ -40,6 +40,14 @@ pub enum Error {
     /// The zone is no longer configured.
     #[error("no configured provider serves {0}; what we hold there cannot be removed until one does")]
     NoProvider(DomainName),
+    /// The name can hold one record only, and another order's stands there.
+    #[error("{owner} can hold one record only, and order {order} has it; waiting until it lets go")]
+    Taken {
+        /// The name.
+        owner: DomainName,
+        /// Who has it.
+        order: OrderKey,
+    },
     /// The agent is ending.
     #[error("the agent is stopping")]
     Stopping,
@@ -55,6 +63,8 @@ enum Want {
 struct Job {
     want: Want,
     entries: Vec<Entry>,
+    /// Records that give way in the same change.
+    replacing: Vec<Entry>,
     done: oneshot::Sender<Result<Receipt, Error>>,
 }
 
@@ -88,43 +98,54 @@ impl Publisher {
         Self { zones: zones.collect() }
     }
 
-    /// Publishes one order's value at sites, and waits until the providers hold it as distributed.
+    /// Publishes one order's record at sites, and waits until the providers hold it as distributed. What is to be
+    /// replaced goes in the same change.
     ///
     /// # Errors
     /// The first failure; sites before it may have been written, and the journal knows them.
-    pub async fn publish(&self, order: &OrderKey, sites: &[Site], value: &RandomValue) -> Result<(), Error> {
-        let entries =
-            sites.iter().map(|site| Entry { order: order.clone(), site: site.clone(), value: value.clone() });
-        let receipts = self.submit(Want::There, entries.collect()).await?;
-        for (provider, receipt) in receipts {
+    pub async fn publish(
+        &self,
+        order: &OrderKey,
+        sites: &[Site],
+        data: &RecordData,
+        replacing: &[(Site, RecordData)],
+    ) -> Result<(), Error> {
+        let entry = |site: &Site, data: &RecordData| Entry {
+            order: order.clone(),
+            site: site.clone(),
+            data: data.clone(),
+        };
+        let entries = sites.iter().map(|site| entry(site, data)).collect();
+        let replacing = replacing.iter().map(|(site, data)| entry(site, data)).collect();
+        for (provider, receipt) in self.submit(Want::There, entries, replacing).await? {
             settle(provider.as_ref(), &receipt).await;
         }
         Ok(())
     }
 
-    /// Takes one order's values out of DNS.
+    /// Takes one order's records out of DNS.
     ///
     /// # Errors
     /// The first failure; what is left stays in the journal.
-    pub async fn retract(&self, order: &OrderKey, values: &[(Site, RandomValue)]) -> Result<(), Error> {
-        let entry = |(site, value): &(Site, RandomValue)| Entry {
+    pub async fn retract(&self, order: &OrderKey, records: &[(Site, RecordData)]) -> Result<(), Error> {
+        let entry = |(site, data): &(Site, RecordData)| Entry {
             order: order.clone(),
             site: site.clone(),
-            value: value.clone(),
+            data: data.clone(),
         };
-        self.submit(Want::Gone, values.iter().map(entry).collect()).await.map(drop)
+        self.submit(Want::Gone, records.iter().map(entry).collect(), Vec::new()).await.map(drop)
     }
 
-    /// Whether the provider itself holds the value, whatever name servers show.
+    /// Whether the provider itself holds the record, whatever name servers show.
     ///
     /// # Errors
     /// When the provider does not tell.
-    pub async fn holds(&self, site: &Site, value: &RandomValue) -> Result<bool, Error> {
+    pub async fn holds(&self, site: &Site, data: &RecordData) -> Result<bool, Error> {
         let (_, served) =
             self.zones.get(site.zone()).ok_or_else(|| Error::NoProvider(site.zone().clone()))?;
         let failed = |cause| Error::Provider { provider: served.name.clone(), cause: Arc::new(cause) };
         let set = served.provider.read(&served.zone, site).await.map_err(failed)?;
-        Ok(set.holds(&RecordData::Txt(value.clone())))
+        Ok(set.holds(data))
     }
 
     /// The zones that are served, each with its provider.
@@ -136,16 +157,20 @@ impl Publisher {
         &self,
         want: Want,
         entries: Vec<Entry>,
+        replacing: Vec<Entry>,
     ) -> Result<Vec<(Arc<dyn DnsProvider>, Receipt)>, Error> {
-        let mut by_zone: HashMap<DomainName, Vec<Entry>> = HashMap::new();
+        let mut by_zone: HashMap<DomainName, (Vec<Entry>, Vec<Entry>)> = HashMap::new();
         for entry in entries {
-            by_zone.entry(entry.site.zone().clone()).or_default().push(entry);
+            by_zone.entry(entry.site.zone().clone()).or_default().0.push(entry);
+        }
+        for entry in replacing {
+            by_zone.entry(entry.site.zone().clone()).or_default().1.push(entry);
         }
         let mut waiting = Vec::new();
-        for (zone, entries) in by_zone {
+        for (zone, (entries, replacing)) in by_zone {
             let (sender, served) = self.zones.get(&zone).ok_or_else(|| Error::NoProvider(zone.clone()))?;
             let (done, outcome) = oneshot::channel();
-            sender.send(Job { want, entries, done }).await.map_err(|_| Error::Stopping)?;
+            sender.send(Job { want, entries, replacing, done }).await.map_err(|_| Error::Stopping)?;
             waiting.push((Arc::clone(&served.provider), outcome));
         }
         let mut receipts = Vec::new();
@@ -193,16 +218,17 @@ impl Writer {
             return;
         }
         let entries: Vec<Entry> = jobs.iter().flat_map(|job| job.entries.iter().cloned()).collect();
-        match self.write(want, &entries).await {
+        let replacing: Vec<Entry> = jobs.iter().flat_map(|job| job.replacing.iter().cloned()).collect();
+        match self.write(want, &entries, &replacing).await {
             Ok(receipt) => {
                 for job in jobs {
                     let _ = job.done.send(Ok(receipt.clone()));
                 }
             }
             // One name that cannot be written must not hold up the others of its batch.
-            Err(Error::Provider { cause, .. }) if jobs.len() > 1 && cause.class() != Class::Later => {
+            Err(error) if jobs.len() > 1 && error.is_of_one_name() => {
                 for job in jobs {
-                    let outcome = self.write(want, &job.entries).await;
+                    let outcome = self.write(want, &job.entries, &job.replacing).await;
                     let _ = job.done.send(outcome);
                 }
             }
@@ -214,13 +240,16 @@ impl Writer {
         }
     }
 
-    async fn write(&self, want: Want, entries: &[Entry]) -> Result<Receipt, Error> {
+    async fn write(&self, want: Want, entries: &[Entry], replacing: &[Entry]) -> Result<Receipt, Error> {
         let journal = |error| Error::Journal(Arc::new(error));
         let zone = &self.served.zone;
         let changes = match want {
             Want::There => {
+                self.unrivalled(entries).await?;
                 self.journal.intend(entries, clock::now()).await.map_err(journal)?;
-                entries.iter().map(|entry| self.add(entry)).collect()
+                let mut changes: Vec<_> = replacing.iter().map(remove).collect();
+                changes.extend(entries.iter().map(|entry| self.add(entry)));
+                changes
             }
             Want::Gone => self.removals(entries).await.map_err(journal)?,
         };
@@ -230,7 +259,10 @@ impl Writer {
             changes => self.call(changes).await?,
         };
         match want {
-            Want::There => self.journal.applied(entries, clock::now()).await,
+            Want::There => {
+                self.journal.gone(replacing).await.map_err(journal)?;
+                self.journal.applied(entries, clock::now()).await
+            }
             Want::Gone => self.journal.gone(entries).await,
         }
         .map_err(journal)?;
@@ -252,8 +284,25 @@ impl Writer {
         }
     }
 
+    /// Refuses records for names of which another order, in the journal or in this very batch, has the only place.
+    async fn unrivalled(&self, entries: &[Entry]) -> Result<(), Error> {
+        for (at, entry) in entries.iter().enumerate() {
+            let rivals = self.journal.rivals(entry).await.map_err(|error| Error::Journal(Arc::new(error)))?;
+            let beside = entries[..at].iter().find(|other| {
+                other.order != entry.order
+                    && other.site.owner() == entry.site.owner()
+                    && other.data.excludes(&entry.data)
+            });
+            if let Some(order) = rivals.into_iter().next().or_else(|| beside.map(|other| other.order.clone()))
+            {
+                return Err(Error::Taken { owner: entry.site.owner().clone(), order });
+            }
+        }
+        Ok(())
+    }
+
     fn add(&self, entry: &Entry) -> Change {
-        Change::Add { site: entry.site.clone(), data: RecordData::Txt(entry.value.clone()), ttl: self.ttl }
+        Change::Add { site: entry.site.clone(), data: entry.data.clone(), ttl: self.ttl }
     }
 
     /// What leaves DNS: all but the values that an order outside this batch holds as well.
@@ -263,22 +312,35 @@ impl Writer {
             let holders = self.journal.holders(entry).await?;
             let leaving = |order: &OrderKey| {
                 entries.iter().any(|e| {
-                    e.order == *order && e.value == entry.value && e.site.owner() == entry.site.owner()
+                    e.order == *order && e.data == entry.data && e.site.owner() == entry.site.owner()
                 })
             };
             if holders.iter().all(leaving) {
-                changes.push(Change::Remove {
-                    site: entry.site.clone(),
-                    data: RecordData::Txt(entry.value.clone()),
-                });
+                changes.push(remove(entry));
             }
         }
         Ok(changes)
     }
 }
 
+fn remove(entry: &Entry) -> Change {
+    Change::Remove { site: entry.site.clone(), data: entry.data.clone() }
+}
+
+impl Error {
+    /// Whether it may be one name's trouble only, so that the others of a batch are tried on their own.
+    fn is_of_one_name(&self) -> bool {
+        match self {
+            Self::Provider { cause, .. } => cause.class() != Class::Later,
+            Self::Taken { .. } => true,
+            Self::Journal(_) | Self::NoProvider(_) | Self::Stopping => false,
+        }
+    }
+}
+
 fn share(error: &Error) -> Error {
     match error {
+        Error::Taken { owner, order } => Error::Taken { owner: owner.clone(), order: order.clone() },
         Error::Provider { provider, cause } => {
             Error::Provider { provider: provider.clone(), cause: Arc::clone(cause) }
         }

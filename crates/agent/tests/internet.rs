@@ -85,6 +85,19 @@ fn dnssec_is_judged_and_its_breakage_is_named() {
     }
 }
 
+/// A chain of trust may break where the alias stands, however sound the zone is to which it leads.
+#[test]
+fn the_way_to_a_delegated_record_has_to_validate_too() {
+    let scene = Scene::new();
+    for (scope, trusted) in
+        [("alias.signed.test", true), ("alias.expired.test", false), ("good.dn.signed.test", true)]
+    {
+        let seen = explain(&scene, scope);
+        assert_eq!(seen.json["survey"]["zone"]["apex"], "dcv.test", "{scope}: {}", seen.json);
+        assert_eq!(seen.finding("dnssec-bogus").is_none(), trusted, "{scope}: {}", seen.json);
+    }
+}
+
 /// Lame, dead, stale and differing name servers.
 #[test]
 fn sick_name_servers_are_told_apart() {

@@ -119,6 +119,10 @@ impl Client {
     }
 
     async fn send(&self, call: &Call, key: &Key) -> Result<(StatusCode, Vec<u8>), Error> {
+        #[cfg(feature = "fuzzing")]
+        if let Some(told) = crate::fuzzing::answer(key) {
+            return told;
+        }
         let inner = &*self.inner;
         let mut request = inner.http.request(call.method.clone(), call.url(&inner.base));
         if let Some(body) = &call.body {

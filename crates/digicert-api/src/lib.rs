@@ -33,6 +33,9 @@ mod client;
 mod dcv;
 mod domain;
 mod error;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod governor;
 mod key;
 mod list;

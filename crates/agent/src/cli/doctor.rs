@@ -3,7 +3,7 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use dcv_core::{
-    Cadence, DomainName, Expectation, Guarded, RandomValue, Severity, Site, VantageKind, findings,
+    Cadence, DomainName, Expectation, Guarded, RandomValue, RecordData, Severity, Site, VantageKind, findings,
 };
 use digicert_api::{Class, Client, OrderFilter};
 use jiff::SignedDuration;
@@ -335,13 +335,14 @@ async fn probe(world: &World, site: &Site) -> Vec<Check> {
     let Ok(value) = RandomValue::new(format!("dcv-agent-probe-{}", random_label())) else {
         return Vec::new();
     };
+    let data = RecordData::Txt(value);
     show::progress(&format!("writing a probe at {} …", site.owner()));
     let start = Instant::now();
     let mut checks = Vec::new();
-    match world.publisher.publish(&order, std::slice::from_ref(site), &value).await {
+    match world.publisher.publish(&order, std::slice::from_ref(site), &data, &[]).await {
         Ok(()) => {
             checks.push(Check::pass(&subject, "write", format!("a probe at {} was accepted", site.owner())));
-            checks.push(seen_everywhere(world, site, &value, &subject, start).await);
+            checks.push(seen_everywhere(world, site, &data, &subject, start).await);
         }
         Err(error) => checks.push(Check::bad(
             Outcome::Setup,
@@ -351,7 +352,7 @@ async fn probe(world: &World, site: &Site) -> Vec<Check> {
             "let the credential write TXT there; if it is limited to certain names on purpose, name one: doctor --write --at DOMAIN",
         )),
     }
-    checks.push(match world.publisher.retract(&order, &[(site.clone(), value)]).await {
+    checks.push(match world.publisher.retract(&order, &[(site.clone(), data)]).await {
         Ok(()) => Check::pass(&subject, "remove", "the probe was removed"),
         Err(error) => Check::bad(
             Outcome::Fail,
@@ -367,7 +368,7 @@ async fn probe(world: &World, site: &Site) -> Vec<Check> {
 async fn seen_everywhere(
     world: &World,
     site: &Site,
-    value: &RandomValue,
+    data: &RecordData,
     subject: &str,
     start: Instant,
 ) -> Check {
@@ -377,7 +378,7 @@ async fn seen_everywhere(
         let asked = seen.iter().filter(|sighting| sighting.vantage.kind == VantageKind::Authority).count();
         let lacking: Vec<String> = seen
             .iter()
-            .filter(|sighting| !sighting.answer.shows(value.as_str()))
+            .filter(|sighting| !sighting.answer.shows(data))
             .map(|sighting| sighting.vantage.to_string())
             .collect();
         let passed = start.elapsed();

@@ -4,7 +4,8 @@ use std::path::Path;
 
 use dcv_core::{
     CaaFacts, CertName, Decision, DomainName, Expectation, Facts, Finding, Learned, Location, OrderStatus,
-    Outcome, RandomValue, Severity, Sighting, Stage, Step, Survey, VerdictPolicy, decide, findings, verdict,
+    Outcome, RandomValue, RecordData, Severity, Sighting, Stage, Step, Survey, VerdictPolicy, decide,
+    findings, verdict,
 };
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
@@ -223,24 +224,32 @@ async fn survey(world: &World, facts: &Facts) -> Vec<Survey> {
 
 async fn scope(world: &World, facts: &Facts, value: Option<&RandomValue>, survey: Survey) -> ScopeSeen {
     let location = facts.located.get(&survey.scope).cloned();
+    let proof = facts.proof(&world.policy.methods);
+    let record = proof.zip(value).and_then(|(proof, value)| proof.record(value).ok());
     let (mut provider, mut at_provider) = (None, None);
     if let Some(Location::At(site)) = &location {
         provider = world.config.route(site.owner()).map(|(name, _)| name.to_owned());
-        if let Some(value) = value {
-            at_provider = world.publisher.holds(site, value).await.ok();
+        if let Some(record) = &record {
+            at_provider = world.publisher.holds(site, record).await.ok();
         }
     }
     let held = || {
         facts.held.iter().filter(|held| matches!(&location, Some(Location::At(site)) if held.site == *site))
     };
+    // What is told of texts makes sense for a text only.
+    let text = |data: &RecordData| match data {
+        RecordData::Txt(value) => Some(value.clone()),
+        RecordData::Cname(_) => None,
+    };
+    let former = held().filter(|held| Some(&held.data) != record.as_ref());
     let expected = Expectation {
-        value: value.cloned(),
-        former: held().map(|held| held.value.clone()).filter(|former| Some(former) != value).collect(),
-        published: held().any(|held| Some(&held.value) == value && held.applied.is_some()),
+        value: record.as_ref().and_then(text),
+        former: former.filter_map(|held| text(&held.data)).collect(),
+        published: held().any(|held| Some(&held.data) == record.as_ref() && held.applied.is_some()),
         at_provider,
     };
     let findings = findings(&survey, &expected, world.policy.verdict, clock::now());
-    let verdict = value.map(|value| verdict(&sightings(&survey), value, world.policy.verdict));
+    let verdict = record.map(|record| verdict(&sightings(&survey), &record, world.policy.verdict));
     ScopeSeen { survey, provider, location, verdict, findings }
 }
 

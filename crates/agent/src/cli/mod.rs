@@ -25,6 +25,9 @@ use crate::{
     world::chain,
 };
 
+/// Four times of what the deepest chain that is followed was seen to need.
+const STACK: usize = 8 * 1024 * 1024;
+
 /// Reads the command line, runs the command, and tells how the process ends.
 #[must_use]
 pub fn main() -> Exit {
@@ -35,7 +38,9 @@ pub fn main() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Success };
         }
     };
-    let runtime = match tokio::runtime::Runtime::new() {
+    // Validation of DNSSEC recurses along the chain of trust; a hostile one must not exhaust a thread's stack.
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
+    let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => return fail(Exit::Later, &format!("the runtime cannot be started: {error}")),
     };

@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use dcv_core::{DomainName, Guarded, Held, RandomValue, Site};
+use dcv_core::{DomainName, Guarded, Held, RandomValue, RecordData, Site};
 use jiff::Timestamp;
 use sqlx::{
     Row as _, SqlitePool,
@@ -33,7 +33,7 @@ pub struct Entry {
     /// Where it goes.
     pub site: Site,
     /// What it is.
-    pub value: RandomValue,
+    pub data: RecordData,
 }
 
 /// What was last known of an order.
@@ -174,13 +174,13 @@ impl Journal {
         time: Option<Timestamp>,
     ) -> Result<(), Error> {
         let mut transaction = self.pool.begin().await?;
-        for Entry { order, site, value } in entries {
+        for Entry { order, site, data } in entries {
             let mut query = sqlx::query(statement)
                 .bind(&order.account)
                 .bind(order.id.cast_signed())
                 .bind(site.zone().as_str())
                 .bind(site.owner().as_str())
-                .bind(value.as_str());
+                .bind(encode(data));
             if let Some(time) = time {
                 query = query.bind(time.to_string());
             }
@@ -196,10 +196,26 @@ impl Journal {
     pub async fn holders(&self, entry: &Entry) -> Result<Vec<OrderKey>, Error> {
         let rows = sqlx::query("SELECT account, order_id FROM held WHERE owner = ? AND value = ?")
             .bind(entry.site.owner().as_str())
-            .bind(entry.value.as_str())
+            .bind(encode(&entry.data))
             .fetch_all(&self.pool)
             .await?;
         Ok(rows.iter().filter_map(key).collect())
+    }
+
+    /// Other orders whose records at this name cannot stand beside this one.
+    ///
+    /// # Errors
+    /// When the state file fails.
+    pub async fn rivals(&self, entry: &Entry) -> Result<Vec<OrderKey>, Error> {
+        let rows = sqlx::query("SELECT account, order_id, value FROM held WHERE owner = ?")
+            .bind(entry.site.owner().as_str())
+            .fetch_all(&self.pool)
+            .await?;
+        let rival = |row: &SqliteRow| {
+            let held = decode(&row.try_get::<String, _>("value").ok()?)?;
+            key(row).filter(|order| *order != entry.order && held.excludes(&entry.data))
+        };
+        Ok(rows.iter().filter_map(rival).collect())
     }
 
     /// Every value that may be in DNS, by order.
@@ -316,7 +332,22 @@ fn held(row: &SqliteRow) -> Option<(OrderKey, Held)> {
     let zone: DomainName = text("zone")?.parse().ok()?;
     let site = Guarded::recorded(text("owner")?.parse().ok()?, zone).ok()?;
     let applied = row.try_get::<Option<String>, _>("applied").ok()?.and_then(|at| at.parse().ok());
-    Some((key(row)?, Held { site, value: RandomValue::new(text("value")?).ok()?, applied }))
+    Some((key(row)?, Held { site, data: decode(&text("value")?)?, applied }))
+}
+
+/// A record as one text: a TXT value as it is, an alias behind its type, which no value can look like.
+fn encode(data: &RecordData) -> String {
+    match data {
+        RecordData::Txt(value) => value.as_str().to_owned(),
+        RecordData::Cname(target) => format!("CNAME {target}"),
+    }
+}
+
+fn decode(text: &str) -> Option<RecordData> {
+    match text.strip_prefix("CNAME ") {
+        Some(target) => target.parse().ok().map(RecordData::Cname),
+        None => RandomValue::new(text).ok().map(RecordData::Txt),
+    }
 }
 
 fn note(row: &SqliteRow) -> Option<Note> {

@@ -6,7 +6,7 @@ pub(super) const VERSION: i64 = 1;
 /// Makes the tables; one transaction, so a crash leaves either nothing or all of it.
 pub(super) const CREATE: &str = "
 BEGIN IMMEDIATE;
--- Values that are, or may be, in DNS. `applied` is empty from the intent until the provider confirmed it.
+-- Records that are, or may be, in DNS: `value` is a TXT value, or 'CNAME ' and the target. `applied` is empty from the intent until the provider confirmed it.
 CREATE TABLE IF NOT EXISTS held (
     account  TEXT    NOT NULL,
     order_id INTEGER NOT NULL,

@@ -30,6 +30,9 @@ use crate::clock;
 
 /// The longest that one validation may take, with every link of the chain fetched.
 const LIMIT: Duration = Duration::from_secs(12);
+/// Links that hickory follows one below the other: two for each zone, and some. Each takes stack, of which a thread has
+/// 2 MiB; a chain of lies goes as deep as it may.
+const DEPTH: usize = 16;
 /// How long links of the chain are believed.
 const KEPT: Duration = Duration::from_secs(300);
 
@@ -62,6 +65,7 @@ impl Validator {
         let mut options = DnsRequestOptions::default();
         options.recursion_desired = false;
         options.edns_set_dnssec_ok = true;
+        options.max_request_depth = DEPTH;
         let validated = handle.lookup(query.clone(), options).first_answer();
         let Ok(validated) = tokio::time::timeout(LIMIT, validated).await else {
             return Security::Indeterminate("validation took too long".to_owned());
@@ -105,11 +109,23 @@ pub(super) fn anchors(file: Option<&Path>) -> Result<TrustAnchors, String> {
     TrustAnchors::from_file(path).map_err(|error| trouble(&error))
 }
 
+pub(super) fn is_dname(record: &Record) -> bool {
+    // RFC 6672; hickory has no name for it.
+    u16::from(record.record_type()) == 39
+}
+
 /// The worst proof of the records that matter: the answer, or the denial.
 fn proof_of(response: &DnsResponse) -> Proof {
     let matter = if response.answers.is_empty() { &response.authorities } else { &response.answers };
-    let proofs =
-        matter.iter().filter(|record| record.record_type() != RecordType::RRSIG).map(|record| record.proof);
+    // The alias that a DNAME record makes is never signed itself (RFC 6672 section 5.3.1).
+    let made = |record: &&Record| {
+        let maker = |dname: &Record| {
+            is_dname(dname) && dname.proof == Proof::Secure && dname.name.zone_of(&record.name)
+        };
+        record.record_type() == RecordType::CNAME && matter.iter().any(maker)
+    };
+    let signed = matter.iter().filter(|record| record.record_type() != RecordType::RRSIG);
+    let proofs = signed.filter(|record| !made(record)).map(|record| record.proof);
     let rank = |proof: &Proof| match proof {
         Proof::Bogus => 0,
         Proof::Indeterminate => 1,

@@ -5,14 +5,18 @@ use std::{
     sync::Arc,
 };
 
-use dcv_core::{Answer, Because, DomainName, Guarded, Location, Reason, dnsauth_owner};
+use dcv_core::{
+    Answer, Because, DomainName, Facts, Guarded, Held, Location, Methods, Proof, Reason, RecordData,
+    Security, dnsauth_owner,
+};
 use hickory_proto::{
-    op::ResponseCode,
-    rr::{Name, Record, RecordType},
+    op::{Query, ResponseCode},
+    rr::{Name, RecordType},
 };
 
 use super::{
     Observer, answer,
+    dnssec::is_dname,
     exchange::Reply,
     walk::{Cut, wire_name},
 };
@@ -64,7 +68,13 @@ impl Broken {
 
 impl Observer {
     /// Where one scope's record goes.
-    pub(super) async fn locate_one(&self, config: &Config, scope: &DomainName) -> Result<Location, String> {
+    pub(super) async fn locate_one(
+        &self,
+        config: &Config,
+        facts: &Facts,
+        methods: &Methods,
+        scope: &DomainName,
+    ) -> Result<Location, String> {
         let blocked = |reason, detail: String| Ok(Location::Blocked(Because::new(reason, detail)));
         let owner = match dnsauth_owner(scope) {
             Ok(owner) => owner,
@@ -77,6 +87,23 @@ impl Observer {
             Err(_) if routed.is_some() && self.blocked() => Delegation::default(),
             Err(trouble) => return Err(trouble),
         };
+        let exclusive = facts.proof(methods).is_some_and(Proof::is_exclusive);
+        if let Some(alias) =
+            delegation.chain.first().filter(|alias| methods.owns(alias) && !delegation.wildcard)
+        {
+            let ours =
+                |held: &Held| held.site.owner() == &owner && held.data == RecordData::Cname(alias.clone());
+            if !facts.held.iter().any(ours) {
+                return blocked(
+                    Reason::NameTaken,
+                    format!(
+                        "{owner} is an alias to {alias} for another order's CNAME method; waiting until it has gone"
+                    ),
+                );
+            }
+        }
+        // A method that puts an alias at the name follows none, and replaces its own.
+        let delegation = if exclusive { Delegation::default() } else { delegation };
         // A wildcard's alias gives way to a record at the name itself.
         let chain = if delegation.wildcard && routed.is_some() { &[] } else { delegation.chain.as_slice() };
         if let (Some(broken), false) = (&delegation.broken, chain.is_empty()) {
@@ -158,6 +185,30 @@ impl Observer {
         }
     }
 
+    /// Whether the aliases from `owner` to `end` validate: a chain of trust may break at any of them.
+    pub(super) async fn trust(&self, owner: &DomainName, end: &DomainName) -> Security {
+        let mut worst = Security::Unchecked;
+        let mut name = owner.clone();
+        for _ in 0..MAX_CHAIN {
+            let eyes = self.eyes(&name);
+            let (Some(validator), Ok(wire)) = (&eyes.validator, wire_name(&name)) else { break };
+            if name == *end {
+                break;
+            }
+            let Ok((cut, reply)) = eyes.walk.ask(&wire, RecordType::CNAME).await else { break };
+            let query = Query::query(wire.clone(), RecordType::CNAME);
+            worst = validator.judge(&cut.apex, &query, &reply.response).await;
+            if matches!(worst, Security::Bogus(_)) {
+                break;
+            }
+            match answer::of_authority(&reply.response, &wire) {
+                Answer::Cname(target) => name = target,
+                Answer::Txt(_) | Answer::Failed(_) => break,
+            }
+        }
+        worst
+    }
+
     /// What an authority says at a name. A server that follows an alias and gets lost answers SERVFAIL; asked for the
     /// alias itself it tells.
     async fn alias_at(&self, name: &DomainName, wire: &Name) -> Result<(Arc<Cut>, Reply), String> {
@@ -187,11 +238,6 @@ impl Observer {
             Err(_) => false,
         }
     }
-}
-
-fn is_dname(record: &Record) -> bool {
-    // RFC 6672; hickory has no name for it.
-    u16::from(record.record_type()) == 39
 }
 
 /// The registrable domain of `name` when the zone that denied the name lies above it.

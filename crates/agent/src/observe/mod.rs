@@ -4,6 +4,9 @@ mod answer;
 mod caa;
 mod dnssec;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod kept;
 mod locate;
 mod recursive;
@@ -13,8 +16,8 @@ mod walk;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use dcv_core::{
-    Answer, Caa, CertName, Dnssec, DomainName, Location, RandomValue, Security, Sighting, Site, Transport,
-    Vantage, VantageKind, dnsauth_owner,
+    Answer, Caa, CertName, Dnssec, DomainName, Facts, Location, Methods, RecordData, Security, Sighting,
+    Site, Transport, Vantage, VantageKind, dnsauth_owner,
 };
 use futures_util::future::join_all;
 use hickory_proto::{
@@ -116,11 +119,13 @@ impl Observer {
     pub async fn locate(
         &self,
         config: &Config,
+        facts: &Facts,
+        methods: &Methods,
         scopes: &[DomainName],
     ) -> Result<BTreeMap<DomainName, Location>, String> {
-        let each = scopes
-            .iter()
-            .map(|scope| async move { Ok((scope.clone(), self.locate_one(config, scope).await?)) });
+        let each = scopes.iter().map(|scope| async move {
+            Ok((scope.clone(), self.locate_one(config, facts, methods, scope).await?))
+        });
         join_all(each).await.into_iter().collect()
     }
 
@@ -135,12 +140,12 @@ impl Observer {
     pub async fn look(
         &self,
         sites: &[(DomainName, Site)],
-        value: &RandomValue,
+        data: &RecordData,
         known: &BTreeMap<DomainName, Vec<Sighting>>,
     ) -> BTreeMap<DomainName, Vec<Sighting>> {
         let each = sites.iter().map(|(scope, site)| async move {
             let known = known.get(scope).map_or(&[][..], Vec::as_slice);
-            (scope.clone(), self.look_one(scope, site, value, known).await)
+            (scope.clone(), self.look_one(scope, site, data, known).await)
         });
         join_all(each).await.into_iter().collect()
     }
@@ -149,17 +154,23 @@ impl Observer {
         &self,
         scope: &DomainName,
         site: &Site,
-        value: &RandomValue,
+        data: &RecordData,
         known: &[Sighting],
     ) -> Vec<Sighting> {
         let since = clock::now().saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
         let recent: Vec<_> = known
             .iter()
-            .filter(|sighting| sighting.at >= since && sighting.answer.shows(value.as_str()))
+            .filter(|sighting| sighting.at >= since && sighting.answer.shows(data))
             .filter(|sighting| !matches!(sighting.security, Security::Bogus(_)))
             .collect();
-        let mut seen = self.authorities_but(site.owner(), &recent).await;
-        let everywhere = seen.iter().all(|sighting| sighting.answer.shows(value.as_str()));
+        let kind = record_type(data);
+        let mut seen = self.authorities_but(site.owner(), kind, &recent).await;
+        if let Ok(owner) = dnsauth_owner(scope)
+            && owner != *site.owner()
+        {
+            distrust(&mut seen, &self.trust(&owner, site.owner()).await);
+        }
+        let everywhere = seen.iter().all(|sighting| sighting.answer.shows(data));
         // Where no authority can be asked the resolvers are all there is: better a late answer than none.
         let nobody = self.blocked() && seen.iter().all(|s| matches!(s.answer, Answer::Failed(_)));
         let eyes = self.eyes(site.owner());
@@ -167,7 +178,7 @@ impl Observer {
             && !eyes.resolvers.is_empty()
             && let Ok(owner) = dnsauth_owner(scope)
         {
-            let asked = self.look_at_resolvers(&owner).await;
+            let asked = self.look_at_resolvers(&owner, kind).await;
             if nobody {
                 seen = asked;
             } else {
@@ -211,11 +222,16 @@ impl Observer {
 
     /// What every server of the zone says about the name, each at every address.
     pub async fn authorities(&self, owner: &DomainName) -> Vec<Sighting> {
-        self.authorities_but(owner, &[]).await
+        self.authorities_but(owner, RecordType::TXT, &[]).await
     }
 
     /// The same, without asking those that were asked a moment ago.
-    async fn authorities_but(&self, owner: &DomainName, recent: &[&Sighting]) -> Vec<Sighting> {
+    async fn authorities_but(
+        &self,
+        owner: &DomainName,
+        kind: RecordType,
+        recent: &[&Sighting],
+    ) -> Vec<Sighting> {
         let eyes = self.eyes(owner);
         let unknown = |trouble: String| {
             let vantage = Vantage { server: owner.to_string(), address: None, kind: VantageKind::Authority };
@@ -233,7 +249,7 @@ impl Observer {
             if let Some(&recent) = recent.iter().find(|sighting| sighting.vantage == vantage(server)) {
                 return recent.clone();
             }
-            let asked = self.inner.exchange.ask(server.address, &wire, RecordType::TXT).await;
+            let asked = self.inner.exchange.ask(server.address, &wire, kind).await;
             let vantage = vantage(server);
             let reply = match asked {
                 Ok(reply) => reply,
@@ -244,7 +260,7 @@ impl Observer {
             if let Some(validator) = &eyes.validator
                 && !matches!(sighting.answer, Answer::Failed(_))
             {
-                let query = Query::query(wire.clone(), RecordType::TXT);
+                let query = Query::query(wire.clone(), kind);
                 sighting.security = validator.judge(&cut.apex, &query, &reply.response).await;
             }
             sighting
@@ -252,10 +268,10 @@ impl Observer {
         join_all(each).await
     }
 
-    async fn look_at_resolvers(&self, owner: &DomainName) -> Vec<Sighting> {
+    async fn look_at_resolvers(&self, owner: &DomainName, kind: RecordType) -> Vec<Sighting> {
         let Ok(wire) = wire_name(owner) else { return Vec::new() };
         let each = self.eyes(owner).resolvers.iter().map(|resolver| async {
-            let told = resolver.ask(&wire, RecordType::TXT).await;
+            let told = resolver.ask(&wire, kind).await;
             let now = clock::now();
             let vantage = Vantage {
                 server: resolver.name.clone(),
@@ -280,6 +296,22 @@ impl Observer {
         let zones = self.inner.zones.iter().filter(|(domain, _)| name.is_within(domain));
         let closest = zones.max_by_key(|(domain, _)| domain.as_str().len());
         closest.map_or(&self.inner.everywhere, |(_, eyes)| eyes)
+    }
+}
+
+/// A break on the way to the record is a break of every answer about it.
+fn distrust(seen: &mut [Sighting], way: &Security) {
+    if matches!(way, Security::Bogus(_)) {
+        for sighting in seen {
+            sighting.security = way.clone();
+        }
+    }
+}
+
+fn record_type(data: &RecordData) -> RecordType {
+    match data {
+        RecordData::Txt(_) => RecordType::TXT,
+        RecordData::Cname(_) => RecordType::CNAME,
     }
 }
 

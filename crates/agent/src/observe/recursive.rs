@@ -85,6 +85,13 @@ impl Recursive {
     /// # Errors
     /// One sentence for each way that failed.
     pub(super) async fn ask(&self, name: &Name, kind: RecordType) -> Result<Told, String> {
+        #[cfg(feature = "fuzzing")]
+        {
+            let query = Query::query(name.clone(), kind);
+            if let Some(bytes) = super::fuzzing::resolver(&query) {
+                return told(&query, bytes?);
+            }
+        }
         let mut troubles = Vec::new();
         let first = self.last_good.load(Ordering::Relaxed);
         for step in 0..self.ways.len() {

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dcv_core::{
-    Answer, CertName, DelegationSeen, DomainName, Elsewhere, Path, Place, ServerSeen, Sighting, Survey,
-    Transport, ZoneSeen, dnsauth_owner,
+    Answer, CertName, DelegationSeen, DomainName, Elsewhere, Path, Place, Security, ServerSeen, Sighting,
+    Survey, Transport, ZoneSeen, dnsauth_owner,
 };
 use futures_util::future::join_all;
 use hickory_proto::{
@@ -48,7 +48,7 @@ impl Observer {
         survey.delegation = seen(&owner, delegation);
         if self.blocked() {
             survey.path = Path::Resolvers;
-            survey.resolvers = self.look_at_resolvers(&owner).await;
+            survey.resolvers = self.look_at_resolvers(&owner, RecordType::TXT).await;
             return survey;
         }
         let home = match wire_name(&end) {
@@ -57,7 +57,11 @@ impl Observer {
         };
         match home {
             Ok((cut, wire)) => {
-                survey.zone = Some(self.zone(&cut, &wire, &end).await);
+                let mut zone = self.zone(&cut, &wire, &end).await;
+                if let way @ Security::Bogus(_) = self.trust(&owner, &end).await {
+                    zone.servers.iter_mut().for_each(|server| server.sighting.security = way.clone());
+                }
+                survey.zone = Some(zone);
                 survey.elsewhere = self.elsewhere(scope, &cut).await;
                 survey.resolver_view = self.resolver_view(&cut, &end).await;
             }
@@ -69,7 +73,7 @@ impl Observer {
             .flat_map(|zone| &zone.servers)
             .any(|server| matches!(&server.sighting.answer, Answer::Txt(texts) if !texts.is_empty()));
         if something {
-            survey.resolvers = self.look_at_resolvers(&owner).await;
+            survey.resolvers = self.look_at_resolvers(&owner, RecordType::TXT).await;
         }
         survey.caa = self.caa(names).await;
         survey

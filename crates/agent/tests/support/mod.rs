@@ -55,7 +55,7 @@ impl Bind {
     pub(crate) fn start(names: &[String], extra_records: &str, lagging_secondary: bool) -> Self {
         let mut bind = Self { folder: tempfile::tempdir().unwrap(), servers: Vec::new() };
         let grants: String =
-            names.iter().map(|name| format!("grant dcv-key name _dnsauth.{name}. TXT; ")).collect();
+            names.iter().map(|name| format!("grant dcv-key name _dnsauth.{name}. TXT CNAME; ")).collect();
         let zone = format!(
             "$TTL 300\n@ SOA ns1 hostmaster 1 5 1 86400 5\n@ NS ns1\n@ NS ns2\nns1 A 127.0.0.1\nns2 A 127.0.0.1\n{extra_records}\n"
         );
@@ -130,6 +130,11 @@ impl Bind {
     /// The zone's serial: it rises with every change.
     pub(crate) fn serial(&self) -> String {
         dig(self.primary(), "dcv.test", "SOA")[0].split(' ').nth(2).unwrap().to_owned()
+    }
+
+    /// The alias at `_dnsauth.<name>` of the primary.
+    pub(crate) fn alias(&self, name: &str) -> Option<String> {
+        dig(self.primary(), &format!("_dnsauth.{name}"), "CNAME").into_iter().next()
     }
 
     /// The TXT values at `_dnsauth.<name>` of the primary.

@@ -51,7 +51,10 @@ pub(super) fn apex(serial: u32, minimum: u32, servers: &[u8]) -> String {
 
 /// What every signed zone holds.
 pub(super) fn signed_body(server: u8) -> String {
-    format!("{}www A 127.0.0.1\n_dnsauth.www TXT \"{VALUE}\"\n", apex(1, 300, &[server]))
+    format!(
+        "{}www A 127.0.0.1\n_dnsauth.www TXT \"{VALUE}\"\n_dnsauth.alias CNAME good.dcv.test.\ndn DNAME deleg.test.\n",
+        apex(1, 300, &[server])
+    )
 }
 
 /// The delegation of a zone to these servers.

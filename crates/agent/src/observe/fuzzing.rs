@@ -1,0 +1,260 @@
+//! Entries for fuzzing: whatever bytes come where an answer of DNS is expected, nothing panics.
+//!
+//! The input stands in for the network: [`Exchange::ask`] and [`Recursive::ask`] look here first, so what runs between
+//! an answer and a finding is the agent's own way, with its own order of questions. The public functions take bytes and
+//! return nothing; only a panic counts.
+
+use std::{cell::RefCell, sync::Arc, time::Duration};
+
+use dcv_core::{
+    Caa, CaaRecord, CertName, Dnssec, DomainName, Expectation, Quorum, RandomValue, RecordData, Sighting,
+    Transport, VerdictPolicy, findings, verdict,
+};
+use hickory_proto::{
+    dnssec::TrustAnchors,
+    op::{DnsResponse, Message, Query},
+    rr::{Name, RecordType},
+};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{
+    BTreeMap, CaaReader, Exchange, Eyes, Inner, Observer, Recursive, Validator, Walk, answer,
+    exchange::{Reply, Trouble},
+};
+use crate::{
+    clock,
+    config::{Resolver, Verify, View},
+};
+
+/// Questions that one input may answer; after them everybody is silent, so that an input has an end.
+const QUESTIONS: usize = 200;
+/// The owner name where the input does not tell one.
+const OWNER: &str = "_dnsauth.www.dcv.test";
+/// The value that is looked for.
+const VALUE: &str = "q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls";
+/// The root key of the recorded conversations, as in a zone file.
+const ANCHOR: &str = ". 3600 IN DNSKEY 257 3 13 07zpXOHMnTCiv8lSf5s2LTDYTKWgb8gN5DvWrmsl0/KFCsxHoQTvPHg0EEKQ7f4vud2TOrcd8VAMIO8KmeJYOQ==";
+
+thread_local! {
+    static SCRIPT: RefCell<Option<Script>> = const { RefCell::new(None) };
+    static STAGE: Stage = Stage::new();
+}
+
+/// The answers that the input holds.
+struct Script {
+    answers: Vec<Scripted>,
+    next: usize,
+    left: usize,
+}
+
+struct Scripted {
+    question: Option<Query>,
+    bytes: Vec<u8>,
+    given: bool,
+}
+
+impl Script {
+    fn new(answers: Vec<Vec<u8>>) -> Self {
+        let question = |bytes: &Vec<u8>| Message::from_vec(bytes).ok()?.queries.into_iter().next();
+        let scripted = |bytes| Scripted { question: question(&bytes), bytes, given: false };
+        Self { answers: answers.into_iter().map(scripted).collect(), next: 0, left: QUESTIONS }
+    }
+
+    /// The next answer to this question, the last one again and again; where there is none whichever comes next, as
+    /// servers lie.
+    fn answer(&mut self, query: &Query) -> Option<Vec<u8>> {
+        self.left = self.left.checked_sub(1)?;
+        let fits = |scripted: &Scripted| scripted.question.as_ref() == Some(query);
+        // A parent refers where its child answers, to the same question.
+        let fresh = self.answers.iter().position(|scripted| fits(scripted) && !scripted.given);
+        let at = fresh.or_else(|| self.answers.iter().rposition(fits)).unwrap_or_else(|| {
+            self.next += 1;
+            (self.next - 1) % self.answers.len().max(1)
+        });
+        let scripted = self.answers.get_mut(at)?;
+        scripted.given = true;
+        Some(scripted.bytes.clone())
+    }
+}
+
+/// What is expensive to make, and learns nothing from an input.
+struct Stage {
+    runtime: Runtime,
+    resolver: Option<Arc<Recursive>>,
+    anchors: Arc<TrustAnchors>,
+    owner: DomainName,
+    value: RandomValue,
+}
+
+impl Stage {
+    fn new() -> Self {
+        // The clock is nobody's: it leaps over every wait.
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let nobody = Recursive::new(&Resolver { ways: Vec::new() }, &verify(), false);
+        let owner = OWNER.parse();
+        Self {
+            runtime: runtime.expect("a runtime without I/O"),
+            resolver: nobody.ok().map(Arc::new),
+            anchors: Arc::new(ANCHOR.parse().expect("a root key")),
+            owner: owner.expect("a name"),
+            value: RandomValue::new(VALUE).expect("a value"),
+        }
+    }
+
+    /// One who has seen nothing yet.
+    fn observer(&self) -> Observer {
+        let exchange = Arc::new(Exchange::new(true));
+        let discovery = self.resolver.iter().cloned().collect();
+        let walk = Arc::new(Walk::new(BTreeMap::new(), discovery, Arc::clone(&exchange)));
+        let validator = Some(Arc::new(Validator::new(Arc::clone(&self.anchors), Arc::clone(&walk))));
+        let caa = CaaReader::new(Arc::clone(&walk), validator.clone());
+        let resolvers = Recursive::new(&Resolver { ways: Vec::new() }, &verify(), false);
+        let everywhere = Eyes { walk, validator, caa, resolvers: resolvers.into_iter().collect() };
+        Observer { inner: Arc::new(Inner { exchange, everywhere, zones: BTreeMap::new() }) }
+    }
+}
+
+/// Settings that need neither the host's resolvers nor its certificates.
+fn verify() -> Verify {
+    Verify {
+        view: View { resolvers: Vec::new(), discovery: Vec::new() },
+        zones: BTreeMap::new(),
+        authorities: BTreeMap::new(),
+        tolerate_failed: 0,
+        quorum: Quorum::default(),
+        dnssec: Dnssec::Enforce,
+        trust_anchor: None,
+        proxy: None,
+        ca_file: None,
+    }
+}
+
+/// The input's answer in place of an authority's; none while nothing is fuzzed.
+pub(super) fn authority(name: &Name, kind: RecordType) -> Option<Result<Reply, Trouble>> {
+    let query = Query::query(name.clone(), kind);
+    Some(script(&query)?.ok_or(Trouble::Silent).and_then(|bytes| {
+        let mut response =
+            DnsResponse::from_buffer(bytes).map_err(|error| Trouble::Garbled(error.to_string()))?;
+        // Whoever answers this far has repeated the question.
+        response.queries = vec![query];
+        Ok(Reply { response, took: Duration::from_millis(1), transport: Transport::Udp })
+    }))
+}
+
+/// The input's answer in place of a resolver's, as it comes over HTTPS; none while nothing is fuzzed.
+pub(super) fn resolver(query: &Query) -> Option<Result<Vec<u8>, String>> {
+    Some(script(query)?.ok_or_else(|| "no answer".to_owned()))
+}
+
+fn script(query: &Query) -> Option<Option<Vec<u8>>> {
+    SCRIPT.with_borrow_mut(|script| Some(script.as_mut()?.answer(query)))
+}
+
+/// One message that everybody sends, whatever the question.
+pub fn dns_answer(bytes: &[u8]) {
+    read(bytes);
+    observe(vec![bytes.to_vec()]);
+}
+
+/// Messages as over TCP, each behind its length (RFC 1035 section 4.2.2), of which everybody sends the one that fits
+/// the question.
+pub fn dns_conversation(bytes: &[u8]) {
+    let mut answers = Vec::new();
+    let mut rest = bytes;
+    while let [high, low, after @ ..] = rest {
+        let length = usize::from(u16::from_be_bytes([*high, *low])).min(after.len());
+        let (answer, after) = after.split_at(length);
+        answers.push(answer.to_vec());
+        rest = after;
+        if answers.len() >= QUESTIONS {
+            break;
+        }
+    }
+    observe(answers);
+}
+
+/// The parts of a message without a walk around them: what a resolver over UDP or TLS hands over.
+fn read(bytes: &[u8]) {
+    let Ok(response) = DnsResponse::from_buffer(bytes.to_vec()) else { return };
+    let mut names: Vec<&Name> = response.queries.iter().map(Query::name).collect();
+    names.extend(response.answers.iter().take(4).map(|record| &record.name));
+    for name in names {
+        let _ = answer::of_authority(&response, name);
+        let _ = answer::of_resolver(&response.answers, name);
+    }
+}
+
+fn observe(answers: Vec<Vec<u8>>) {
+    let script = Script::new(answers);
+    STAGE.with(|stage| {
+        let told = script.answers.first().and_then(|scripted| scripted.question.as_ref());
+        let told: Option<DomainName> = told.and_then(|query| query.name().to_ascii().parse().ok());
+        let owner = told.unwrap_or_else(|| stage.owner.clone());
+        let scope = match owner.as_str().strip_prefix("_dnsauth.") {
+            Some(_) => owner.parent().unwrap_or_else(|| owner.clone()),
+            None => owner.clone(),
+        };
+        SCRIPT.set(Some(script));
+        stage.runtime.block_on(look(stage, &owner, &scope));
+        SCRIPT.set(None);
+    });
+}
+
+async fn look(stage: &Stage, owner: &DomainName, scope: &DomainName) {
+    let policy = VerdictPolicy { quorum: Quorum::default(), tolerate_failed: 0, dnssec: Dnssec::Enforce };
+    let now = clock::now();
+    let observer = stage.observer();
+    let mut seen: Vec<Sighting> = observer.authorities(owner).await;
+    seen.extend(observer.look_at_resolvers(owner, RecordType::TXT).await);
+    let _ = verdict(&seen, &RecordData::Txt(stage.value.clone()), policy);
+    let names = [false, true].map(|wildcard| CertName { name: scope.clone(), wildcard });
+    let survey = observer.survey(scope, &names).await;
+    let expected = Expectation {
+        value: Some(stage.value.clone()),
+        former: Vec::new(),
+        published: true,
+        at_provider: Some(true),
+    };
+    for finding in findings(&survey, &expected, policy, now) {
+        let _ = format!("{} {}", finding.what, finding.fix);
+    }
+}
+
+/// CAA records in the form of their data on the wire (RFC 8659 section 4.1.1), each behind its length in one octet.
+pub fn caa(bytes: &[u8]) {
+    let Ok(at) = OWNER.parse::<DomainName>() else { return };
+    let mut records = Vec::new();
+    let mut rest = bytes;
+    while let [length, after @ ..] = rest {
+        let (record, after) = after.split_at(usize::from(*length).min(after.len()));
+        rest = after;
+        let [flags, tag_length, data @ ..] = record else { continue };
+        let (tag, value) = data.split_at(usize::from(*tag_length).min(data.len()));
+        records.push(CaaRecord {
+            critical: flags & 0x80 != 0,
+            tag: String::from_utf8_lossy(tag).into_owned(),
+            value: String::from_utf8_lossy(value).into_owned(),
+        });
+    }
+    for wildcard in [false, true] {
+        let _ = Caa::judge(&at, &records, wildcard);
+    }
+}
+
+/// A text where the CA or a server names a domain or gives a value.
+///
+/// # Panics
+/// When a name that was accepted is not read back as the same name.
+pub fn names(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Ok(name) = text.parse::<DomainName>() {
+        assert_eq!(name.as_str().parse::<DomainName>().as_ref(), Ok(&name), "a name is read back as itself");
+        let _ = (name.parent(), name.child("_dnsauth"), name.is_within(&name), super::wire_name(&name));
+    }
+    if let Ok(scope) = DomainName::scope(&text) {
+        let _ = dcv_core::dnsauth_owner(&scope);
+    }
+    if let Ok(value) = RandomValue::new(text) {
+        let _ = value.fingerprint();
+    }
+}
