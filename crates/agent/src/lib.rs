@@ -12,6 +12,7 @@ pub mod engine;
 pub mod exit;
 pub mod http;
 pub mod journal;
+pub mod ledger;
 pub mod observe;
 pub mod pass;
 pub mod publish;

@@ -14,6 +14,7 @@ use tracing::{error, warn};
 
 use crate::{
     clock,
+    ledger::Event,
     publish::Error as PublishError,
     roster::OrderKey,
     world::{Account, World, chain},
@@ -30,9 +31,15 @@ impl World {
                 self.ask(order, facts, step, async |client| self.read_order(client, order.id).await).await
             }
             Step::RequestValue => {
-                self.ask(order, facts, step, async |client| request_value(client, order.id).await).await
+                let learned =
+                    self.ask(order, facts, step, async |client| request_value(client, order.id).await).await;
+                self.ledger.note(Event::value(order, &learned)).await;
+                learned
             }
-            Step::AskCa => self.ask(order, facts, step, async |client| ask_ca(client, order.id).await).await,
+            Step::AskCa => {
+                self.ask(order, facts, step, async |client| self.ask_on_record(client, order, facts).await)
+                    .await
+            }
             Step::Locate(scopes) => {
                 match self.observer.locate(&self.config, facts, &self.policy.methods, scopes).await {
                     Ok(located) => Learned::Located(located),
@@ -139,6 +146,25 @@ impl World {
             error!(account = name, "{detail}");
         }
         detail
+    }
+
+    /// What is seen goes on record before the CA is asked, and its answer before it is acted upon.
+    async fn ask_on_record(
+        &self,
+        client: &Client,
+        order: &OrderKey,
+        facts: &Facts,
+    ) -> Result<Learned, ApiError> {
+        if let Err(detail) = self.ledger.keep(Event::asked(order, facts)).await {
+            return Ok(setup(detail, None));
+        }
+        let answer = ask_ca(client, order.id).await;
+        let told = match &answer {
+            Ok(learned) => Event::answered(order, learned),
+            Err(error) => Some(Event::unanswered(order.clone(), &chain(error))),
+        };
+        self.ledger.note(told).await;
+        answer
     }
 
     /// The validation status tells scopes, status and method in one call; where it fails the order itself is read.

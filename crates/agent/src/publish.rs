@@ -12,6 +12,7 @@ use tracing::{debug, info};
 use crate::{
     clock,
     journal::{Entry, Error as JournalError, Journal},
+    ledger::{Action, Event, Ledger},
     roster::OrderKey,
 };
 
@@ -88,10 +89,11 @@ pub struct Served {
 impl Publisher {
     /// Starts one writer per zone; they end when the publisher is dropped.
     #[must_use]
-    pub fn start(zones: Vec<Served>, journal: &Journal, ttl: Ttl) -> Self {
+    pub fn start(zones: Vec<Served>, journal: &Journal, ledger: &Ledger, ttl: Ttl) -> Self {
         let zones = zones.into_iter().map(|served| {
             let (sender, jobs) = mpsc::channel(GATHER);
-            let writer = Writer { served: served.clone(), journal: journal.clone(), ttl };
+            let writer =
+                Writer { served: served.clone(), journal: journal.clone(), ledger: ledger.clone(), ttl };
             tokio::spawn(writer.run(jobs));
             (served.zone.name.clone(), (sender, served))
         });
@@ -197,6 +199,7 @@ async fn settle(provider: &dyn DnsProvider, receipt: &Receipt) {
 struct Writer {
     served: Served,
     journal: Journal,
+    ledger: Ledger,
     ttl: Ttl,
 }
 
@@ -258,6 +261,8 @@ impl Writer {
             [] => Receipt::default(),
             changes => self.call(changes).await?,
         };
+        self.tell(Want::Gone, replacing, &changes).await;
+        self.tell(want, entries, &changes).await;
         match want {
             Want::There => {
                 self.journal.gone(replacing).await.map_err(journal)?;
@@ -271,6 +276,19 @@ impl Writer {
             Want::Gone => "retracted",
         });
         Ok(receipt)
+    }
+
+    /// Puts what the provider confirmed on record, before the journal may forget it.
+    async fn tell(&self, want: Want, entries: &[Entry], changes: &[Change]) {
+        for entry in entries {
+            let action = match want {
+                Want::There => Action::Add,
+                Want::Gone if changes.contains(&remove(entry)) => Action::Remove,
+                Want::Gone => Action::Release,
+            };
+            let Entry { order, site, data } = entry;
+            self.ledger.note(Some(Event::change(order, site, data, action, &self.served.name))).await;
+        }
     }
 
     async fn call(&self, changes: &[Change]) -> Result<Receipt, Error> {

@@ -18,6 +18,7 @@ use crate::{
     clock,
     config::{Account as Settings, Config, SecretRef},
     journal::Journal,
+    ledger::Ledger,
     observe::Observer,
     publish::{Publisher, Served},
 };
@@ -35,6 +36,8 @@ pub struct World {
     pub observer: Observer,
     /// What was written.
     pub journal: Journal,
+    /// What happened, for auditors.
+    pub ledger: Ledger,
     /// The numbers behind decisions.
     pub policy: Policy,
 }
@@ -148,7 +151,15 @@ impl World {
                 zones.push(Served { zone: zone.clone(), name: name.clone(), provider: Arc::clone(&built) });
             }
         }
-        let publisher = Publisher::start(zones, &journal, config.ttl);
+        let settings = config.ledger.as_ref().map(|ledger| (ledger.folder.as_path(), ledger.limits));
+        // Taken over where it is the same, so that what could not be recorded yet is still told.
+        let ledger = match (earlier.map(|world| &world.ledger).filter(|ledger| ledger.is(settings)), settings)
+        {
+            (Some(ledger), _) => ledger.clone(),
+            (None, Some((folder, limits))) => Ledger::new(folder, limits),
+            (None, None) => Ledger::off(),
+        };
+        let publisher = Publisher::start(zones, &journal, &ledger, config.ttl);
         let observer = Observer::new(&config.verify)?;
         let verdict = VerdictPolicy {
             quorum: config.verify.quorum,
@@ -156,7 +167,7 @@ impl World {
             dnssec: config.verify.dnssec,
         };
         let policy = Policy { verdict, ..Policy::default() };
-        Ok(Self { config, accounts, publisher, observer, journal, policy })
+        Ok(Self { config, accounts, publisher, observer, journal, ledger, policy })
     }
 }
 

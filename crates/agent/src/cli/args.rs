@@ -94,12 +94,38 @@ pub(super) enum Command {
         #[arg(long, requires = "write", value_name = "DOMAIN", value_parser = domain)]
         at: Vec<DomainName>,
     },
+    /// Check or read the ledger, the evidence that an audit of validation asks for; calls nobody
+    Ledger {
+        #[command(subcommand)]
+        what: Ledger,
+    },
     /// Watch the agent validate three orders on an embedded simulator and name server
     #[cfg(feature = "demo")]
     Demo,
     /// Run the embedded simulator and name server alone, to try configurations against
     #[cfg(feature = "demo")]
     Sandbox(Box<super::sandbox::Options>),
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Ledger {
+    /// Check that no line was changed, removed or put in; also beside a running agent
+    ///
+    /// Exits 0 when the chain holds, 1 when it does not, and names the first file and line. The hash it prints, kept
+    /// elsewhere, proves later that no earlier line was written anew.
+    Verify {
+        /// The ledger's folder, instead of the configured one; then no configuration is needed
+        #[arg(long, value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
+    /// Tell the story of one order
+    Show {
+        /// DigiCert's order number
+        order: u64,
+        /// The ledger's folder, instead of the configured one; then no configuration is needed
+        #[arg(long, value_name = "DIR")]
+        folder: Option<PathBuf>,
+    },
 }
 
 fn domain(text: &str) -> Result<DomainName, String> {

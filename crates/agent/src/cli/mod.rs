@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod doctor;
 mod explain;
+mod ledger;
 mod report;
 mod run;
 #[cfg(feature = "demo")]
@@ -66,6 +67,7 @@ async fn dispatch(args: Args) -> Exit {
         Some(Command::Doctor { write, at }) => {
             doctor::run(&config, doctor::Wanted { write, at }, output).await
         }
+        Some(Command::Ledger { what }) => ledger::run(&config, what, output),
         #[cfg(feature = "demo")]
         Some(Command::Demo) => demo::run(output).await,
         #[cfg(feature = "demo")]

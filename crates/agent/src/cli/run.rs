@@ -28,6 +28,7 @@ use crate::{
     exit::Exit,
     http::{self, Pages},
     journal::Journal,
+    ledger::Event,
     roster::{Roster, muster},
     telemetry,
     world::{World, chain},
@@ -47,6 +48,7 @@ async fn run_daemon(path: &Path) -> Result<(), Exit> {
     let mut signals = Signals::listen()?;
     let journal = open(&config).await?;
     let mut world = build(config, &journal, None).await?;
+    begin(&world, "daemon").await?;
     let pages = Pages::default();
     let stop = CancellationToken::new();
     if let Some(address) = world.config.listen {
@@ -88,6 +90,7 @@ async fn run_daemon(path: &Path) -> Result<(), Exit> {
             round.cancel();
             let _ = running.await;
             stop.cancel();
+            world.ledger.note(Some(Event::stopped())).await;
             journal.close().await;
             return Ok(());
         }
@@ -95,6 +98,7 @@ async fn run_daemon(path: &Path) -> Result<(), Exit> {
         roster = running.await.unwrap_or_default();
         if let Some(next) = next {
             world = next;
+            world.ledger.note(Some(Event::started("reload"))).await;
         }
     }
 }
@@ -144,7 +148,9 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
     let mut signals = Signals::listen()?;
     let journal = open(&config).await?;
     let world = build(config, &journal, None).await?;
+    begin(&world, "once").await?;
     let observer = world.observer.clone();
+    let ledger = world.ledger.clone();
     let roster = muster(&world.config, &journal, Roster::new())
         .await
         .map_err(|error| fail(Exit::Setup, &chain(&error)))?;
@@ -168,6 +174,7 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
     if let Some(printing) = printing {
         printing.abort();
     }
+    ledger.note(Some(Event::stopped())).await;
     journal.close().await;
     Ok(Ran { reports: board.reports(), dns_questions: observer.questions() })
 }
@@ -217,6 +224,11 @@ async fn build(config: Config, journal: &Journal, earlier: Option<&World>) -> Re
         .await
         .map(Arc::new)
         .map_err(|error| fail(Exit::Setup, &error))
+}
+
+/// A ledger that is required and cannot be written is better found now than when the CA should be asked.
+async fn begin(world: &World, mode: &'static str) -> Result<(), Exit> {
+    world.ledger.keep(Event::started(mode)).await.map_err(|error| fail(Exit::Setup, &error))
 }
 
 /// A configuration that is wrong changes nothing: the agent goes on with the one it has.

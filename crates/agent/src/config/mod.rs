@@ -12,13 +12,15 @@ use digicert_api::Window;
 use dns_providers::{Settings, Zone};
 use url::Url;
 
-use self::raw::{Platform, Raw, RawAccount, RawDiscover, RawProvider};
+use self::raw::{Platform, Raw, RawAccount, RawDiscover, RawLedger, RawProvider};
 pub use self::{
     load::{Problem, Problems, load},
     raw::LogFormat,
     secret::SecretRef,
     verify::{Resolver, Verify, View, Way},
 };
+
+use crate::ledger::Limits;
 
 type Found = Vec<(String, String)>;
 
@@ -43,6 +45,17 @@ pub struct Config {
     pub ttl: Ttl,
     /// How DNS is looked at.
     pub verify: Verify,
+    /// Where evidence is kept, if anywhere.
+    pub ledger: Option<Ledger>,
+}
+
+/// Where evidence is kept, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Sizes, and whether it is required.
+    pub limits: Limits,
 }
 
 /// One API key on one platform.
@@ -163,7 +176,8 @@ impl Config {
         check_claims(&providers, found);
         let verify = Verify::check(raw.verify, found);
         let log_format = raw.agent.log.format.unwrap_or_default();
-        Self { state, listen, concurrency, log_level, log_format, accounts, providers, ttl, verify }
+        let ledger = check_ledger(raw.ledger, found);
+        Self { state, listen, concurrency, log_level, log_format, accounts, providers, ttl, verify, ledger }
     }
 
     /// The zone that serves a name, and its provider: the longest suffix wins.
@@ -174,6 +188,30 @@ impl Config {
             .flat_map(|(provider, settings)| settings.zones.iter().map(move |zone| (provider.as_str(), zone)))
             .filter(|(_, zone)| name.is_within(&zone.name))
             .max_by_key(|(_, zone)| zone.name.as_str().len())
+    }
+}
+
+fn check_ledger(raw: RawLedger, found: &mut Found) -> Option<Ledger> {
+    let default = Limits::default();
+    let rotate = raw.rotate_mib.unwrap_or(default.rotate >> 20);
+    if !(1..=16_384).contains(&rotate) {
+        found.push(("ledger.rotate_mib".into(), "is outside 1 to 16384".into()));
+        return None;
+    }
+    let limits =
+        Limits { rotate: rotate << 20, keep: raw.keep.unwrap_or(default.keep), required: raw.required };
+    match raw.folder {
+        Some(folder) if folder.is_absolute() => Some(Ledger { folder, limits }),
+        Some(_) => {
+            found.push(("ledger.folder".into(), "is not an absolute path".into()));
+            None
+        }
+        None => {
+            if raw.required {
+                found.push(("ledger.required".into(), "needs ledger.folder".into()));
+            }
+            None
+        }
     }
 }
 

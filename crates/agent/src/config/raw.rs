@@ -17,6 +17,7 @@ pub(super) struct Raw {
     pub(super) providers: BTreeMap<String, RawProvider>,
     pub(super) records: RawRecords,
     pub(super) verify: RawVerify,
+    pub(super) ledger: RawLedger,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -180,6 +181,15 @@ impl<'de> Deserialize<'de> for RawZone {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRecords {
     pub(super) ttl: Option<u32>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawLedger {
+    pub(super) folder: Option<PathBuf>,
+    pub(super) rotate_mib: Option<u64>,
+    pub(super) keep: Option<usize>,
+    pub(super) required: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,0 +1,187 @@
+//! `ledger verify` and `ledger show`: the evidence, checked and told; also beside a running daemon.
+
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{
+    args::{Ledger, Output},
+    fail, load, show,
+};
+use crate::{
+    exit::Exit,
+    ledger::{Break, Line, Verified, verify},
+};
+
+pub(super) fn run(config: &Path, what: Ledger, output: Output) -> Exit {
+    let outcome = match what {
+        Ledger::Verify { folder } => read(config, folder, |_| {}).map(|verified| checked(&verified, output)),
+        Ledger::Show { order, folder } => {
+            let mut lines = Vec::new();
+            let see = |line: &Line| {
+                if line.order() == Some(order) {
+                    lines.push(line.clone());
+                }
+            };
+            read(config, folder, see).map(|verified| told(order, &lines, verified.broken, output))
+        }
+    };
+    outcome.unwrap_or_else(|exit| exit)
+}
+
+fn read(config: &Path, folder: Option<PathBuf>, see: impl FnMut(&Line)) -> Result<Verified, Exit> {
+    let folder = match folder {
+        Some(folder) => folder,
+        None => load(config)?.ledger.map(|ledger| ledger.folder).ok_or_else(|| {
+            fail(Exit::Setup, "no ledger is configured; set ledger.folder, or name one with --folder")
+        })?,
+    };
+    let verified = verify(&folder, see).map_err(|error| {
+        fail(Exit::Setup, &format!("the ledger in {} cannot be read: {error}", folder.display()))
+    })?;
+    match verified.files {
+        0 => Err(fail(Exit::Setup, &format!("there is no ledger in {}", folder.display()))),
+        _ => Ok(verified),
+    }
+}
+
+fn checked(verified: &Verified, output: Output) -> Exit {
+    match output {
+        Output::Json => show::json(verified),
+        Output::Text => {
+            let Verified { files, lines, first, last, orders, head, notes, broken } = verified;
+            show::line(&format!("{files} files, {lines} lines, {orders} orders"));
+            if let (Some(first), Some(last)) = (first, last) {
+                show::line(&format!("from {first:.0} to {last:.0}"));
+            }
+            if let Some(head) = head {
+                show::line(&format!("line {} has the hash {}", head.n, head.hash));
+            }
+            for note in notes {
+                show::line(&format!("{} {}", show::paint(show::WARN, "note:"), plain(note)));
+            }
+            match broken {
+                Some(at) => {
+                    show::line(&format!("{} {}", show::paint(show::BAD, "broken:"), plain(&at.to_string())));
+                }
+                None => show::line(&show::paint(show::GOOD, "the chain holds")),
+            }
+        }
+    }
+    if verified.broken.is_some() { Exit::Blocked } else { Exit::Success }
+}
+
+#[derive(Serialize)]
+struct Story<'a> {
+    order: u64,
+    lines: &'a [Line],
+    /// Where the chain does not hold; what comes later is not told.
+    #[serde(rename = "break")]
+    broken: Option<&'a Break>,
+}
+
+fn told(order: u64, lines: &[Line], broken: Option<Break>, output: Output) -> Exit {
+    match output {
+        Output::Json => show::json(&Story { order, lines, broken: broken.as_ref() }),
+        Output::Text => {
+            lines.iter().for_each(tell);
+            if let Some(at) = &broken {
+                let at = plain(&at.to_string());
+                show::line(&format!(
+                    "{} {at}; what comes later is not told",
+                    show::paint(show::BAD, "broken:")
+                ));
+            }
+        }
+    }
+    if lines.is_empty() {
+        return fail(Exit::Blocked, &format!("the ledger tells nothing of order {order}"));
+    }
+    if broken.is_some() { Exit::Blocked } else { Exit::Success }
+}
+
+fn tell(line: &Line) {
+    let say = |text: String| {
+        let of = format!("{}/{}", line.text("account"), line.order().unwrap_or(0));
+        show::line(&plain(&format!("{:.0}  {of}  {text}", line.at)));
+    };
+    match line.event.as_str() {
+        "value-requested" => match line.text("unfit") {
+            "" => {
+                let until = line.fields.get("expires").and_then(Value::as_str).unwrap_or("a date not given");
+                say(format!("DigiCert gave the value {}, until {until}", line.text("value")));
+            }
+            unfit => say(format!("DigiCert gave a value that cannot be published: {unfit}")),
+        },
+        "change-applied" => say(format!(
+            "{} {} {} in zone {} by {}",
+            line.text("action"),
+            line.text("owner"),
+            line.text("data"),
+            line.text("zone"),
+            line.text("provider")
+        )),
+        "asked" => {
+            say(format!("DigiCert is asked to check {}; what was seen:", list(line.fields.get("scopes"))));
+            for seen in line.fields.get("sightings").and_then(Value::as_array).into_iter().flatten() {
+                show::line(&plain(&format!("    {}", sighting(seen))));
+            }
+            if let Some(more) = line.fields.get("sightings_omitted") {
+                show::line(&format!("    and {more} more, left out to keep the line short"));
+            }
+        }
+        "answered" => {
+            let status = match line.text("status") {
+                "" => String::new(),
+                status => format!(" (order {status})"),
+            };
+            say(format!("DigiCert answered: {}{status}", line.text("said")));
+        }
+        "unanswered" => say(format!("no answer that counts: {}", line.text("detail"))),
+        other => say(other.to_owned()),
+    }
+}
+
+fn sighting(seen: &Value) -> String {
+    let text = |field: &str| seen[field].as_str().unwrap_or_default();
+    let answer = match &seen["answer"] {
+        Value::Object(answer) => answer
+            .iter()
+            .map(|(kind, what)| match what {
+                Value::Array(_) => format!("{kind} [{}]", list(Some(what))),
+                what => format!("{kind} {}", what.as_str().unwrap_or_default()),
+            })
+            .collect(),
+        other => other.to_string(),
+    };
+    let security = seen["security"]["state"].as_str().unwrap_or_default();
+    format!(
+        "{}  {} {} {}  {answer}  {security}  {}",
+        text("scope"),
+        text("kind"),
+        text("server"),
+        text("address"),
+        text("at")
+    )
+}
+
+fn list(values: Option<&Value>) -> String {
+    let texts = values.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
+    texts.collect::<Vec<_>>().join(", ")
+}
+
+/// What servers said must not steer the terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc\u{9b}d"), "a\u{fffd}[2Jb\u{fffd}c\u{fffd}d");
+    }
+}
