@@ -62,7 +62,7 @@ pub async fn list(name: &str, account: &Account, discover: &Discover) -> Result<
 
 fn consider(id: u64, dns_names: &[String], discover: &Discover) -> Result<Facts, String> {
     let names: Vec<CertName> = dns_names.iter().filter_map(|text| cert_name(text)).collect();
-    discover.patterns.admit(&names).map(|()| Facts { seed: id, discovered: true, ..Facts::default() })
+    discover.patterns.admit(&names).map(|()| Facts { seed: id, discovered: true, switch_to: discover.switch_method.clone(), ..Facts::default() })
 }
 
 /// Watches one account.

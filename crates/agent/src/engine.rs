@@ -69,6 +69,8 @@ pub struct Report {
     pub since: Timestamp,
     /// When the agent acts next.
     pub wake: Timestamp,
+    /// While work is open: when the value expires with which it has to be done.
+    pub deadline: Option<Timestamp>,
 }
 
 /// The latest report of every order, and a stream of changes.
@@ -98,7 +100,13 @@ impl Board {
     }
 
     /// Puts a report up; returns it when the reason is another than before.
-    fn post(&self, order: &OrderKey, decision: &Decision, now: Timestamp) -> Option<Report> {
+    fn post(
+        &self,
+        order: &OrderKey,
+        decision: &Decision,
+        deadline: Option<Timestamp>,
+        now: Timestamp,
+    ) -> Option<Report> {
         let reason = decision.because.reason;
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         let before = reports.get(order);
@@ -110,6 +118,7 @@ impl Board {
             detail: decision.because.detail.clone(),
             since: before.filter(|_| !changed).map_or(now, |report| report.since),
             wake: decision.wake,
+            deadline: deadline.filter(|_| reason.outcome() == Outcome::Open),
         };
         reports.insert(order.clone(), report.clone());
         drop(reports);
@@ -123,7 +132,7 @@ impl Board {
     /// Lists an order that was found and is left alone.
     pub fn leave(&self, order: &OrderKey, why: String, now: Timestamp) {
         let because = Because::new(Reason::NotTakenUp, why);
-        self.post(order, &Decision { step: Step::Rest, wake: now, because }, now);
+        self.post(order, &Decision { step: Step::Rest, wake: now, because }, None, now);
     }
 
     fn forget(&self, order: &OrderKey) {
@@ -297,7 +306,8 @@ impl Engine {
 
     /// Says once what has changed, on the board, in the log and in the journal.
     async fn note(&self, order: &OrderKey, facts: &Facts, decision: &Decision, now: Timestamp) {
-        let Some(report) = self.board.post(order, decision, now) else { return };
+        let deadline = facts.expiry(self.world.policy.value_life_cap);
+        let Some(report) = self.board.post(order, decision, deadline, now) else { return };
         match report.outcome {
             Outcome::Blocked | Outcome::Setup | Outcome::Bug => {
                 warn!(reason = %report.reason, "{}", report.detail)

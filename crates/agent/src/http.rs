@@ -1,6 +1,7 @@
 //! Health and metrics.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{
         Arc,
@@ -18,7 +19,10 @@ use prometheus_client::{
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Board, Report};
+use crate::{
+    clock,
+    engine::{Board, Report},
+};
 
 /// What the pages tell of.
 #[derive(Clone, Debug, Default)]
@@ -81,14 +85,35 @@ struct OrderLabels {
     reason: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AccountLabels {
+    account: String,
+}
+
 /// Built from the board at each request, so that there is one truth.
 async fn metrics(State(pages): State<Pages>) -> Result<String, StatusCode> {
     let mut registry = Registry::with_prefix("dcv_agent");
     let orders = Family::<OrderLabels, Gauge>::default();
     registry.register("orders", "Orders by account and by the reason they are in", orders.clone());
+    let slack = Family::<AccountLabels, Gauge>::default();
+    registry.register(
+        "slack_seconds",
+        "Seconds until the first value expires with which work is still open",
+        slack.clone(),
+    );
+    let now = clock::now();
+    let mut least: BTreeMap<String, i64> = BTreeMap::new();
     for report in pages.board.reports() {
+        if let Some(deadline) = report.deadline {
+            let seconds = deadline.duration_since(now).as_secs();
+            let before = least.entry(report.order.account.clone()).or_insert(seconds);
+            *before = seconds.min(*before);
+        }
         let labels = OrderLabels { account: report.order.account, reason: report.reason.code().to_owned() };
         orders.get_or_create(&labels).inc();
+    }
+    for (account, seconds) in least {
+        slack.get_or_create(&AccountLabels { account }).set(seconds);
     }
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;

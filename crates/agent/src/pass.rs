@@ -6,7 +6,7 @@ use dcv_core::{
     CertName, DomainName, Facts, FailureClass, Learned, Location, Method, OrderStatus, RandomValue,
     RecordData, ScopeFacts, Site, Stage, Step, ValueError,
 };
-use digicert_api::{CheckOutcome, Class, Client, Error as ApiError, OrderValidation};
+use digicert_api::{CheckOutcome, Class, Client, DcvMethod, Error as ApiError, OrderValidation};
 use dns_providers::Class as ProviderClass;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -39,6 +39,14 @@ impl World {
             Step::AskCa => {
                 self.ask(order, facts, step, async |client| self.ask_on_record(client, order, facts).await)
                     .await
+            }
+            Step::SwitchMethod(method) => {
+                let wanted = DcvMethod::from(method.as_str());
+                self.ask(order, facts, step, async |client| {
+                    client.change_dcv_method(order.id, &wanted).await?;
+                    Ok(Learned::Switched(method.clone()))
+                })
+                .await
             }
             Step::Locate(scopes) => {
                 match self.observer.locate(&self.config, facts, &self.policy.methods, scopes).await {

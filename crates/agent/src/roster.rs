@@ -45,6 +45,7 @@ pub async fn muster(config: &Config, journal: &Journal, earlier: Roster) -> Resu
             facts.seed = id;
             facts.retired = false;
             facts.configured.clone_from(scopes);
+            facts.switch_to.clone_from(&settings.switch_method);
             // Routes may have changed with the configuration; finding them again costs no call to the CA.
             facts.located.clear();
             facts.located_at = None;

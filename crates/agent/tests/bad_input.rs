@@ -79,6 +79,49 @@ fn every_mistake_in_a_configuration_is_named_at_once_with_its_line() {
     }
 }
 
+/// The settings for looking at DNS and for finding orders.
+#[test]
+fn mistakes_in_looking_and_finding_are_named() {
+    let agent = Agent::new();
+    let write = |account: &str, verify: &str| {
+        agent.configure("http://127.0.0.1:1/services/v2", &["127.0.0.1:1".parse().unwrap()], "", account);
+        let path = agent.path("config.toml");
+        let text = std::fs::read_to_string(&path).unwrap().replace("resolvers = []", verify);
+        std::fs::write(path, text).unwrap();
+    };
+    for (account, verify, expected) in [
+        ("", "resolvers = [\"quic://192.0.2.1\"]", "verify.resolvers: \"quic://192.0.2.1\" is none of"),
+        ("", "resolvers = [[]]", "empty list of ways"),
+        ("", "resolvers = [1]", "verify.resolvers"),
+        ("", "quorum = \"most\"", "verify.quorum"),
+        ("", "dnssec = \"yes\"", "verify.dnssec"),
+        ("", "proxy = \"not a url\"", "verify.proxy"),
+        ("discover = { only = [\"*.a.test\"], except = [\"*.test\"] }", "", "can never match"),
+        ("discover = { only = [\"a..b\"] }", "", "accounts.main.discover.only"),
+        ("discover = { statuses = [\"issued\"] }", "", "no state in which there is work"),
+        ("discover = { every_seconds = 1 }", "", "is outside 5 to 3600"),
+        ("discover = { olny = [] }", "", "did you mean \"only\"?"),
+    ] {
+        write(account, verify);
+        let run = agent.run(&["check"]);
+        assert_eq!(run.code, 78, "{account} {verify}: {run:?}");
+        assert!(run.err.contains(expected), "{expected:?} is not in {}", run.err);
+    }
+    // What the settings point to is read before anything is done.
+    for (verify, expected) in [
+        ("trust_anchor = \"/nowhere/root.key\"", "verify.trust_anchor /nowhere/root.key"),
+        (
+            "resolvers = [\"tls://192.0.2.1\"]\nca_file = \"/nowhere/ca.pem\"",
+            "verify.ca_file /nowhere/ca.pem",
+        ),
+    ] {
+        write("", verify);
+        let run = agent.run(&["--once"]);
+        assert_eq!(run.code, 78, "{verify}: {run:?}");
+        assert!(run.err.contains(expected), "{expected:?} is not in {}", run.err);
+    }
+}
+
 #[test]
 fn two_providers_for_one_zone_are_refused() {
     let agent = Agent::new();

@@ -252,6 +252,21 @@ fn swap_key(line: &str) -> String {
     parts.join(" ")
 }
 
+/// Split horizon: other resolvers at and below one domain, and the usual ones elsewhere.
+#[test]
+fn a_domain_may_have_resolvers_of_its_own() {
+    let mut scene = Scene::new();
+    let resolver = scene.lab.resolver();
+    let own = "[verify.zones.\"signed.test\"]\nresolvers = []\n";
+    scene.look_by(
+        &format!("resolvers = [\"{resolver}\"]\n{own}discovery_resolvers = [\"{resolver}\"]"),
+        PRIMARY,
+    );
+    let asked = |domain: &str| explain(&scene, domain).json["survey"]["resolvers"].as_array().unwrap().len();
+    assert_eq!(asked("www.nsec3.test"), 1);
+    assert_eq!(asked("www.signed.test"), 0, "the domain's own setting does not count");
+}
+
 /// `doctor` is well in a well world; with --write it measures the way to every name server and leaves nothing.
 #[test]
 fn doctor_writes_a_probe_measures_it_and_takes_it_away() {

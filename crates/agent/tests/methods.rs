@@ -104,3 +104,21 @@ async fn an_expired_alias_gives_way_to_the_next() {
     assert_eq!(last.code, 1, "a cancelled order needs a person: {last:?}");
     assert_eq!(bind.alias(HOST), None);
 }
+
+/// An order by e-mail is left alone, unless the operator allows the agent to change its method.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_by_email_is_changed_only_where_that_is_allowed() {
+    let bind = Bind::start(&[HOST.to_owned()], "", false);
+    let ca = simulator(&bind.addresses(), |_| {}).await;
+    let order = ca.place(OrderSpec::dv([HOST]).method("email"));
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "");
+    let left = agent.run(&["--once", "--timeout", "10s"]);
+    assert_eq!(left.code, 1, "{left:?}");
+    assert!(left.out.contains("method-unsupported"), "{left:?}");
+
+    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "switch_method = \"dns-txt-token\"");
+    let changed = agent.run(&["--once", "--timeout", "30s"]);
+    assert_eq!(changed.code, 0, "{changed:?}");
+    assert!(issued(&ca, order));
+}

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Answer, Backoff, Because, CaaFacts, CertName, DomainName, Facts, FailureClass, Location, OrderFacts,
+    Answer, Backoff, Because, CaaFacts, CertName, DomainName, Facts, FailureClass, Location, Method, OrderFacts,
     OrderStatus, Policy, Reason, RecordData, Site, Stage, Verdict, backoff::jitter, verdict,
 };
 
@@ -23,6 +23,8 @@ pub enum Step {
     ReadOrder,
     /// Ask the CA for the order's random value. One call.
     RequestValue,
+    /// Ask the CA to change the order's method. One call.
+    SwitchMethod(Method),
     /// Find out where the records of these scopes go: zone, delegation, foreign aliases.
     Locate(Vec<DomainName>),
     /// Put a record at these sites.
@@ -53,6 +55,7 @@ impl Step {
         match self {
             Self::ReadOrder => "read-order",
             Self::RequestValue => "request-value",
+            Self::SwitchMethod(_) => "switch-method",
             Self::Locate(_) => "locate",
             Self::Publish { .. } => "publish",
             Self::Look(_) => "look",
@@ -197,6 +200,10 @@ impl Chooser<'_> {
                     order.status.as_str()
                 ),
             )),
+            (Stage::Work, Some(method)) if method.as_str() == "email" && self.facts.switch_to.is_some() => {
+                let step = self.facts.switch_to.clone().map_or(Step::Rest, Step::SwitchMethod);
+                Some(self.act(step, Reason::MethodSwitch, "changing the order from e-mail to a DNS method"))
+            }
             (Stage::Work, Some(method)) if self.policy.methods.proof(method).is_none() => {
                 let method = method.as_str();
                 Some(if self.facts.discovered {
@@ -485,11 +492,8 @@ impl Chooser<'_> {
         self.facts.proof(&self.policy.methods).map(|proof| proof.record(value))
     }
 
-    /// When the value stops being good: its date, but no later than the longest life a value can have.
     fn expiry(&self) -> Option<Timestamp> {
-        let token = self.facts.token.as_ref()?;
-        let cap = after(token.requested, self.policy.value_life_cap);
-        Some(token.expires.map_or(cap, |expires| expires.min(cap)))
+        self.facts.expiry(self.policy.value_life_cap)
     }
 
     fn audit_due(&self) -> Option<Decision> {

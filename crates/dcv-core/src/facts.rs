@@ -21,6 +21,8 @@ pub struct Facts {
     pub retired: bool,
     /// The order was found in the account, not named in the configuration: what cannot be done for it is no defect.
     pub discovered: bool,
+    /// The method that an order by e-mail is changed to, where the operator allows that.
+    pub switch_to: Option<Method>,
     /// What the CA said about the order.
     pub order: Option<OrderFacts>,
     /// Control was proven for every scope.
@@ -195,6 +197,8 @@ pub enum Learned {
         /// Its date.
         expires: Option<Timestamp>,
     },
+    /// From [`Step::SwitchMethod`].
+    Switched(Method),
     /// From [`Step::Locate`].
     Located(BTreeMap<DomainName, Location>),
     /// From [`Step::Publish`]: what the provider confirmed.
@@ -252,6 +256,14 @@ impl Facts {
         methods.proof(method.unwrap_or(&Method::DnsTxt))
     }
 
+    /// When the value stops being good: its date, but no later than the longest life a value can have.
+    #[must_use]
+    pub fn expiry(&self, longest: SignedDuration) -> Option<Timestamp> {
+        let token = self.token.as_ref()?;
+        let cap = token.requested.saturating_add(longest).unwrap_or(Timestamp::MAX);
+        Some(token.expires.map_or(cap, |expires| expires.min(cap)))
+    }
+
     /// Something has happened to the order: what is known of it is read again at once.
     pub fn doubt(&mut self) {
         if let Some(order) = &mut self.order {
@@ -298,6 +310,12 @@ impl Facts {
         match learned {
             Learned::Order { status, method, scopes } => self.learn_order(status, method, scopes, now),
             Learned::Value { value, expires } => self.learn_value(value, expires, now),
+            Learned::Switched(method) => {
+                if let Some(order) = &mut self.order {
+                    order.method = Some(method);
+                }
+                self.token = None;
+            }
             Learned::Located(located) => {
                 self.located.extend(located);
                 self.located_at = Some(now);

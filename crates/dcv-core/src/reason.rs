@@ -52,6 +52,8 @@ reasons! {
     AuditDue => "audit-due",
     /// The order wants a method that this version does not carry out.
     MethodUnsupported => "method-unsupported",
+    /// The order is by e-mail, and may be changed to a method that this version carries out.
+    MethodSwitch => "method-switch",
     /// The order has no scope.
     NoScopes => "no-scopes",
     /// No random value is at hand.
@@ -133,6 +135,7 @@ impl Reason {
             | Self::ValueExpired
             | Self::ValueExpiring
             | Self::SiteUnknown
+            | Self::MethodSwitch
             | Self::NameTaken
             | Self::Unpublished
             | Self::Drifted

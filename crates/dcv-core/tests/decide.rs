@@ -178,6 +178,24 @@ fn the_rules() {
             "rest",
             R::NotTakenUp,
         ),
+        (
+            "by e-mail, and it may be changed",
+            Facts {
+                switch_to: Some(Method::DnsTxt),
+                ..with_order(unknown(), OrderStatus::Pending, "email".into())
+            },
+            "switch-method",
+            R::MethodSwitch,
+        ),
+        (
+            "by file, which is never changed",
+            Facts {
+                switch_to: Some(Method::DnsTxt),
+                ..with_order(unknown(), OrderStatus::Pending, "http-token".into())
+            },
+            "rest",
+            R::MethodUnsupported,
+        ),
         ("site known", located(), "publish", R::Unpublished),
         (
             "only intended",

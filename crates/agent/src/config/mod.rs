@@ -7,12 +7,12 @@ mod verify;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
 
-use dcv_core::{DomainName, OrderStatus, Pattern, Patterns, Stage, Ttl};
+use dcv_core::{DomainName, Method, OrderStatus, Pattern, Patterns, Stage, Ttl};
 use digicert_api::Window;
 use dns_providers::{Settings, Zone};
 use url::Url;
 
-use self::raw::{Platform, Raw, RawAccount, RawDiscover, RawLedger, RawProvider};
+use self::raw::{Platform, Raw, RawAccount, RawDiscover, RawLedger, RawProvider, RawSwitch};
 pub use self::{
     load::{Problem, Problems, load},
     raw::LogFormat,
@@ -71,6 +71,8 @@ pub struct Account {
     pub orders: BTreeMap<u64, Vec<DomainName>>,
     /// Which other orders of the account are taken up, if any.
     pub discover: Option<Discover>,
+    /// What orders by e-mail are changed to, if they may be.
+    pub switch_method: Option<Method>,
     /// The rate limit's windows.
     pub rate: Vec<Window>,
     /// More CA certificates, PEM.
@@ -90,6 +92,8 @@ pub struct Discover {
     pub patterns: Patterns,
     /// How often the account is asked what has changed.
     pub every: Duration,
+    /// What orders by e-mail are changed to, if they may be.
+    pub switch_method: Option<Method>,
 }
 
 /// One DNS account or server.
@@ -269,7 +273,10 @@ fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> Option<Accou
             found.push((key("orders"), format!("order {} stands here twice", order.id)));
         }
     }
-    let discover = raw.discover.map(|raw| check_discover(&key("discover"), raw, found));
+    let switch_method = raw.switch_method.map(|RawSwitch::DnsTxt| Method::DnsTxt);
+    let discover = raw
+        .discover
+        .map(|raw| check_discover(&key("discover"), raw, switch_method.clone(), found));
     let rate = [(raw.rate.short, "rate.short", "100/5s"), (raw.rate.long, "rate.long", "1000/300s")]
         .into_iter()
         .filter_map(|(text, leaf, default)| {
@@ -294,6 +301,7 @@ fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> Option<Accou
         api_key: raw.api_key?,
         orders,
         discover,
+        switch_method,
         rate,
         ca_file: raw.ca_file,
         proxy,
@@ -301,7 +309,12 @@ fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> Option<Accou
     })
 }
 
-fn check_discover(key: &str, raw: RawDiscover, found: &mut Found) -> Discover {
+fn check_discover(
+    key: &str,
+    raw: RawDiscover,
+    switch_method: Option<Method>,
+    found: &mut Found,
+) -> Discover {
     let mut statuses = Vec::new();
     for text in
         raw.statuses.unwrap_or_else(|| ["pending", "reissue_pending", "processing"].map(Into::into).into())
@@ -342,7 +355,7 @@ fn check_discover(key: &str, raw: RawDiscover, found: &mut Found) -> Discover {
     if !(5..=3600).contains(&every) {
         found.push((format!("{key}.every_seconds"), "is outside 5 to 3600".into()));
     }
-    Discover { statuses, patterns, every: Duration::from_secs(every) }
+    Discover { statuses, patterns, every: Duration::from_secs(every), switch_method }
 }
 
 fn check_url(key: &str, text: &str, found: &mut Found) -> Option<Url> {

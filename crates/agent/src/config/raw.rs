@@ -56,10 +56,17 @@ pub(super) struct RawAccount {
     pub(super) api_key: Option<SecretRef>,
     pub(super) orders: Vec<RawOrder>,
     pub(super) discover: Option<RawDiscover>,
+    pub(super) switch_method: Option<RawSwitch>,
     pub(super) rate: RawRate,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) proxy: Option<String>,
     pub(super) timeout_seconds: Option<u64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub(super) enum RawSwitch {
+    #[serde(rename = "dns-txt-token")]
+    DnsTxt,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -219,7 +219,7 @@ impl World {
                 order.last_request = Some(now);
                 order.requests += 1;
             }
-            Step::ReadOrder | Step::Locate(_) | Step::Look(_) | Step::ReadCaa(_) => {}
+            Step::ReadOrder | Step::Locate(_) | Step::Look(_) | Step::ReadCaa(_) | Step::SwitchMethod(_) => {}
             Step::Rest => unreachable!("a rest is not carried out"),
         }
     }
@@ -425,6 +425,7 @@ impl SimOrder {
             Step::Look(scopes) => Learned::Looked(
                 scopes.iter().map(|scope| (scope.clone(), self.dns.look(&site(scope), time))).collect(),
             ),
+            Step::SwitchMethod(method) => Learned::Switched(method.clone()),
             Step::ReadCaa(names) => {
                 Learned::Caa(names.iter().map(|name| (name.clone(), Caa::Open)).collect())
             }
