@@ -1,13 +1,9 @@
 //! Finding an account's work: the list of its orders once, then one question a minute about what has changed.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use dcv_core::{Backoff, CertName, Facts, OrderStatus, Stage};
-use digicert_api::{Error, OrderFilter, OrderSummary};
+use dcv_core::{Backoff, CertName, Facts, OrderStatus};
+use digicert_api::{Class, Error, OrderFilter, OrderSummary};
 use jiff::SignedDuration;
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -15,11 +11,11 @@ use tracing::{info, warn};
 
 use crate::{
     clock,
-    config::Discover,
+    config::{Config, Discover},
     engine::{Board, News},
     pass::cert_name,
     roster::OrderKey,
-    world::{Account, World},
+    world::{Account, World, chain},
 };
 
 /// Changes are asked for with this much overlap: clocks differ, and a change may show late.
@@ -45,13 +41,18 @@ pub struct Found {
 ///
 /// # Errors
 /// As the call does.
-pub async fn list(name: &str, account: &Account, discover: &Discover) -> Result<Vec<Found>, Error> {
+pub async fn list(
+    config: &Config,
+    name: &str,
+    account: &Account,
+    discover: &Discover,
+) -> Result<Vec<Found>, Error> {
     let filter = OrderFilter {
         statuses: discover.statuses.iter().map(|status| status.as_str().into()).collect(),
         ..OrderFilter::default()
     };
     let orders = account.client.orders(&filter).await?;
-    let strange = |order: &OrderSummary| !account.names(order.id);
+    let strange = |order: &OrderSummary| !config.names(name, order.id);
     let found = orders.into_iter().filter(strange).map(|order| Found {
         order: OrderKey { account: name.to_owned(), id: order.id },
         status: OrderStatus::from(order.status.as_str()),
@@ -60,9 +61,30 @@ pub async fn list(name: &str, account: &Account, discover: &Discover) -> Result<
     Ok(found.collect())
 }
 
-fn consider(id: u64, dns_names: &[String], discover: &Discover) -> Result<Facts, String> {
-    let names: Vec<CertName> = dns_names.iter().filter_map(|text| cert_name(text)).collect();
-    discover.patterns.admit(&names).map(|()| Facts { seed: id, discovered: true, switch_to: discover.switch_method.clone(), ..Facts::default() })
+/// What to begin an order with.
+///
+/// # Errors
+/// Why it is left alone, in one sentence.
+pub fn consider(id: u64, dns_names: &[String], discover: &Discover) -> Result<Facts, String> {
+    let written: Vec<&String> = dns_names.iter().filter(|text| !text.trim().is_empty()).collect();
+    let names: Vec<CertName> = written.iter().filter_map(|text| cert_name(text)).collect();
+    // What cannot be read may be what `except` is about.
+    if !discover.patterns.is_open() && (names.is_empty() || names.len() < written.len()) {
+        return Err("its names cannot be read, so no pattern can admit them".to_owned());
+    }
+    discover.patterns.admit(&names)?;
+    Ok(Facts { seed: id, discovered: true, switch_to: discover.switch_method.clone(), ..Facts::default() })
+}
+
+/// What came of reading a list once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// It was read.
+    Read,
+    /// The time was over before it could be.
+    Open,
+    /// The account's key or settings are refused.
+    Refused,
 }
 
 /// Watches one account.
@@ -81,16 +103,20 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// Reads the list once; a failure is told and retried until the first success or `stop`.
-    pub async fn once(self) {
-        let Some((account, discover)) = self.account() else { return };
+    /// Reads the list once; what passes is tried again until `stop`. Tells whether the list was read.
+    pub async fn once(self) -> Listed {
+        let Some((account, discover)) = self.account() else { return Listed::Read };
         let mut failures = 0;
         while !self.read_list(&account, &discover, &mut Known::default()).await {
+            if account.held(clock::now()).is_some() {
+                return Listed::Refused;
+            }
             failures += 1;
             if !self.pause(RETRY.after(failures, 0).unsigned_abs()).await {
-                return;
+                return Listed::Open;
             }
         }
+        Listed::Read
     }
 
     /// Reads the list, then the changes every minute.
@@ -136,23 +162,16 @@ impl Watch {
         if account.held(clock::now()).is_some() {
             return false;
         }
-        let found = match list(&self.name, account, discover).await {
+        let found = match list(&self.world.config, &self.name, account, discover).await {
             Ok(found) => found,
             Err(error) => return self.failed(account, &error),
         };
         account.release();
         let total = found.len();
-        let mut taken = 0;
+        let taken = found.iter().filter(|found| found.facts.is_ok()).count();
         for Found { order, status, facts } in found {
             known.note(order.id, status);
-            match facts {
-                Ok(facts) => {
-                    taken += 1;
-                    known.taken.insert(order.id);
-                    self.tell(News::Work(order, Box::new(facts))).await;
-                }
-                Err(why) => self.leave(order, why).await,
-            }
+            self.admit(order, facts).await;
         }
         info!(account = self.name, orders = total, taken, "read the list of open orders");
         true
@@ -181,32 +200,32 @@ impl Watch {
                 continue;
             }
             let order = OrderKey { account: self.name.clone(), id: change.order_id };
-            if account.names(order.id) || known.taken.contains(&order.id) {
-                let facts =
-                    Facts { seed: order.id, discovered: !account.names(order.id), ..Facts::default() };
-                let works = discover.statuses.contains(&status);
-                let news = if works { News::Work(order, Box::new(facts)) } else { News::Changed(order) };
-                self.tell(news).await;
-            } else if status.stage() == Stage::Work && discover.statuses.contains(&status) {
+            let named = self.world.config.names(&self.name, order.id);
+            if named || !discover.statuses.contains(&status) {
+                self.tell(News::Changed(order)).await;
+            } else {
+                // Its names may have changed with a reissue, so they are read each time.
                 match account.client.order(order.id).await {
-                    Ok(read) => match consider(order.id, &read.dns_names, discover) {
-                        Ok(facts) => {
-                            known.taken.insert(order.id);
-                            info!(order = %order, "found a new order");
-                            self.tell(News::Work(order, Box::new(facts))).await;
-                        }
-                        Err(why) => self.leave(order, why).await,
-                    },
+                    Ok(read) => self.admit(order, consider(read.id, &read.dns_names, discover)).await,
                     // It is not marked as known, so the overlap brings it again.
-                    Err(error) => {
+                    Err(error) if matches!(error.class(), Class::Throttled | Class::Transient) => {
                         well = self.failed(account, &error);
                         continue;
                     }
+                    // One order that cannot be read, such as another division's, says nothing of the others.
+                    Err(error) => self.leave(order, chain(&error)).await,
                 }
             }
             known.note(change.order_id, status);
         }
         well
+    }
+
+    async fn admit(&self, order: OrderKey, facts: Result<Facts, String>) {
+        match facts {
+            Ok(facts) => self.tell(News::Work(order, Box::new(facts))).await,
+            Err(why) => self.leave(order, why).await,
+        }
     }
 
     /// An order that is not ours to do: it is listed with the reason, and tidied up should it have been ours before.
@@ -238,7 +257,6 @@ impl Watch {
 /// What was seen of the account.
 #[derive(Default)]
 struct Known {
-    taken: HashSet<u64>,
     statuses: HashMap<u64, OrderStatus>,
 }
 

@@ -180,8 +180,14 @@ impl Engine {
             }
             tokio::select! {
                 Some(ended) = slots.join_next() => match ended {
-                    Ok((order, facts)) => {
+                    Ok((order, mut facts, mut knocks)) => {
                         doors.remove(&order);
+                        // A knock that came while the task was ending is answered now.
+                        if !facts.retired && matches!(knocks.try_recv(), Ok(Knock::Doubt)) && !self.stop.is_cancelled() {
+                            facts.doubt();
+                            self.take_up(&mut slots, &mut doors, order, facts);
+                            continue;
+                        }
                         // A found order that is done is forgotten; the account tells when it is reopened.
                         if !facts.discovered || self.mode == Mode::Once {
                             known.insert(order, facts);
@@ -208,27 +214,31 @@ impl Engine {
     fn hear(
         &self,
         news: News,
-        slots: &mut JoinSet<(OrderKey, Facts)>,
+        slots: &mut JoinSet<Ended>,
         doors: &mut HashMap<OrderKey, mpsc::UnboundedSender<Knock>>,
         known: &mut Roster,
     ) {
-        // A task that is about to end may not answer the door; the next list brings the order again.
+        let knock = |order: &OrderKey, knock| doors.get(order).is_some_and(|door| door.send(knock).is_ok());
         match news {
-            News::Work(order, facts) => match doors.get(&order) {
-                Some(door) => drop(door.send(Knock::Doubt)),
-                None => {
+            News::Work(order, facts) => {
+                // A task that ended in a defect left its door behind.
+                if !knock(&order, Knock::Doubt) {
                     let facts = known.remove(&order).unwrap_or(*facts);
                     self.take_up(slots, doors, order, facts);
                 }
-            },
-            News::Changed(order) => drop(doors.get(&order).map(|door| door.send(Knock::Doubt))),
-            News::Left(order) => drop(doors.get(&order).map(|door| door.send(Knock::Retire))),
+            }
+            News::Changed(order) => {
+                if !knock(&order, Knock::Doubt) {
+                    self.board.forget(&order);
+                }
+            }
+            News::Left(order) => drop(knock(&order, Knock::Retire)),
         }
     }
 
     fn take_up(
         &self,
-        slots: &mut JoinSet<(OrderKey, Facts)>,
+        slots: &mut JoinSet<Ended>,
         doors: &mut HashMap<OrderKey, mpsc::UnboundedSender<Knock>>,
         order: OrderKey,
         facts: Facts,
@@ -245,7 +255,7 @@ impl Engine {
         order: OrderKey,
         mut facts: Facts,
         mut knocks: mpsc::UnboundedReceiver<Knock>,
-    ) -> (OrderKey, Facts) {
+    ) -> Ended {
         let mut in_a_row = 0;
         loop {
             let now = clock::now();
@@ -257,16 +267,18 @@ impl Engine {
                 if facts.retired && facts.held.is_empty() {
                     let _ = self.world.journal.forget(&order).await;
                     self.board.forget(&order);
-                    return (order, facts);
+                    return (order, facts, knocks);
                 }
                 if self.mode == Mode::Once && settled(&facts, because.reason) {
-                    return (order, facts);
+                    return (order, facts, knocks);
                 }
                 if facts.discovered && facts.held.is_empty() && over(because.reason) {
-                    if because.reason != Reason::NotTakenUp {
+                    // What waits for others stays on the board; the account tells when something happens.
+                    if matches!(because.reason, Reason::Validated | Reason::OrderClosed) {
                         self.board.forget(&order);
                     }
-                    return (order, facts);
+                    let _ = self.world.journal.forget(&order).await;
+                    return (order, facts, knocks);
                 }
                 // At least a little, so that clocks that step and rounding never make a loop that only spins.
                 let wait = wake.duration_since(now).unsigned_abs().max(Duration::from_millis(10));
@@ -279,7 +291,7 @@ impl Engine {
                         }
                         continue;
                     }
-                    () = self.stop.cancelled() => return (order, facts),
+                    () = self.stop.cancelled() => return (order, facts, knocks),
                 }
             }
             in_a_row += 1;
@@ -287,12 +299,12 @@ impl Engine {
                 warn!(step = step.label(), %because, "many steps without a rest; pausing");
                 tokio::select! {
                     () = tokio::time::sleep(BREATHER) => {}
-                    () = self.stop.cancelled() => return (order, facts),
+                    () = self.stop.cancelled() => return (order, facts, knocks),
                 }
             }
             let permit = tokio::select! {
                 permit = self.permits.acquire() => permit,
-                () = self.stop.cancelled() => return (order, facts),
+                () = self.stop.cancelled() => return (order, facts, knocks),
             };
             let span = info_span!("pass", step = step.label(), reason = because.reason.code());
             let learned = self.world.carry_out(&order, &facts, &step).instrument(span).await;
@@ -334,6 +346,9 @@ impl Engine {
     }
 }
 
+/// An order's task at its end: what it knew, and what came too late.
+type Ended = (OrderKey, Facts, mpsc::UnboundedReceiver<Knock>);
+
 /// What comes to an order's task from outside.
 #[derive(Clone, Copy, Debug)]
 enum Knock {
@@ -345,7 +360,15 @@ enum Knock {
 
 /// Whether an order that was found needs no tending any more.
 fn over(reason: Reason) -> bool {
-    matches!(reason, Reason::Validated | Reason::OrderClosed | Reason::NotTakenUp)
+    matches!(
+        reason,
+        Reason::Validated
+            | Reason::OrderClosed
+            | Reason::NotTakenUp
+            | Reason::WaitingForDigicert
+            | Reason::WaitingForApproval
+            | Reason::StatusUnknown
+    )
 }
 
 /// Whether waiting would change nothing for a one-shot run.

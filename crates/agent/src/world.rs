@@ -71,12 +71,6 @@ impl Account {
         builder(&Settings { base_url, ..self.settings.clone() })?.build().map_err(|error| chain(&error))
     }
 
-    /// Whether the configuration names the order by number.
-    #[must_use]
-    pub fn names(&self, order: u64) -> bool {
-        self.settings.orders.contains_key(&order)
-    }
-
     /// Where the account's API is.
     #[must_use]
     pub fn base_url(&self) -> &Url {

@@ -58,6 +58,50 @@ async fn what_can_be_done_is_done_and_nothing_else_is_touched() {
     assert_eq!(ca.stats().throttled, 0);
 }
 
+/// A run that could not read the list has not done its work, and says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_cannot_be_read_is_no_success() {
+    let bind = Bind::start(&[host(1)], "", false);
+    let ca = simulator(&bind.addresses(), |_| {}).await;
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &bind.addresses(), "", DISCOVER);
+    std::fs::write(agent.path("api.key"), "wrong").unwrap();
+    let refused = agent.run(&["--once", "--timeout", "20s"]);
+    assert_eq!(refused.code, 78, "{refused:?}");
+    std::fs::write(agent.path("api.key"), "sandbox-key").unwrap();
+    ca.shutdown().await;
+    let down = agent.run(&["--once", "--timeout", "2s"]);
+    assert_eq!(down.code, 75, "{down:?}");
+}
+
+/// A reload that names an order which the patterns do not admit keeps it; one that takes it out again tidies up.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_named_order_is_nobodys_to_leave() {
+    let bind = Bind::start(&["secret.dcv.test".to_owned()], "", false);
+    let ca = simulator(&bind.addresses(), |config| config.profile.blind = bind.addresses()).await;
+    let order = ca.place(OrderSpec::dv(["secret.dcv.test"]));
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &bind.addresses(), "", DISCOVER);
+    let daemon = agent.daemon();
+    eventually("the list is read", Duration::from_secs(10), || {
+        read(&agent.path("log")).contains("read the list")
+    });
+    assert!(bind.txt("secret.dcv.test").is_empty());
+    agent.configure(&ca.base_url(), &bind.addresses(), &order.to_string(), DISCOVER);
+    daemon.signal("HUP");
+    let lists = || read(&agent.path("log")).matches("read the list").count();
+    eventually("the list is read again", Duration::from_secs(15), || lists() >= 2);
+    eventually("the named order is worked on", Duration::from_secs(15), || {
+        !bind.txt("secret.dcv.test").is_empty()
+    });
+    agent.configure(&ca.base_url(), &bind.addresses(), "", DISCOVER);
+    daemon.signal("HUP");
+    eventually("what is no longer named is tidied up", Duration::from_secs(15), || {
+        bind.txt("secret.dcv.test").is_empty()
+    });
+    assert_eq!(daemon.stop().0, 0);
+}
+
 /// The daemon: a new order is found, a reissue is taken up again with its new value, a cancelled order is tidied up.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_happens_in_the_account_is_noticed() {

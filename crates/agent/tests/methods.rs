@@ -105,6 +105,24 @@ async fn an_expired_alias_gives_way_to_the_next() {
     assert_eq!(bind.alias(HOST), None);
 }
 
+/// `explain` judges an order by CNAME by its alias, and does not take it for a mistake.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_by_cname_is_explained_as_such() {
+    let bind = Bind::start(&[HOST.to_owned()], "", false);
+    let ca = simulator(&bind.addresses(), |config| config.profile.blind = bind.addresses()).await;
+    let order = ca.place(cname(HOST));
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "");
+    let open = agent.run(&["--once", "--timeout", "3s"]);
+    assert_eq!(open.code, 75, "{open:?}");
+    let run = agent.run(&["explain", &order.to_string(), "--output", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let scope = &report[0]["scopes"][0];
+    assert_eq!(scope["verdict"]["verdict"], "visible", "{report}");
+    let failed = scope["findings"].as_array().unwrap().iter().any(|finding| finding["severity"] == "fail");
+    assert!(!failed, "{report}");
+}
+
 /// An order by e-mail is left alone, unless the operator allows the agent to change its method.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_by_email_is_changed_only_where_that_is_allowed() {

@@ -3,7 +3,7 @@
 //! 1. A failure that is still being waited out gates everything.
 //! 2. An order that is over, proven or gone from the configuration is tidied up, then rests.
 //! 3. Statuses and methods that are not ours are watched.
-//! 4. What is unknown or old is read: the order, then the value, then where the records go.
+//! 4. What is unknown or old is read: the order, then where the records go, then the value.
 //! 5. The value is published, looked for, and, once visible everywhere, CAA is read and the CA is asked.
 //! 6. Replaced values go once the new one was checked.
 
@@ -11,8 +11,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Answer, Backoff, Because, CaaFacts, CertName, DomainName, Facts, FailureClass, Location, Method, OrderFacts,
-    OrderStatus, Policy, Reason, RecordData, Site, Stage, Verdict, backoff::jitter, verdict,
+    Answer, Backoff, Because, CaaFacts, CertName, DomainName, Facts, FailureClass, Location, Method,
+    OrderFacts, OrderStatus, Policy, Reason, RecordData, Site, Stage, Verdict, backoff::jitter, verdict,
 };
 
 /// What to do now. One step is one pass.
@@ -96,8 +96,8 @@ impl Chooser<'_> {
             .or_else(|| self.over())
             .or_else(|| self.not_ours())
             .or_else(|| self.unread())
-            .or_else(|| self.value())
             .or_else(|| self.locate())
+            .or_else(|| self.value())
             .or_else(|| self.publish())
             .or_else(|| self.superseded())
             .unwrap_or_else(|| self.prove())
@@ -286,12 +286,16 @@ impl Chooser<'_> {
                 Some(Location::Blocked(because)) => Some(because.clone()),
                 Some(Location::At(_)) | None => None,
             });
+        // What was found stays true until it is old and the record is not to be seen.
         let missing: Vec<_> = self
             .facts
             .open_scopes()
             .into_iter()
-            .filter(|&scope| !matches!(self.facts.located.get(scope), Some(Location::At(_))))
-            .filter(|&scope| stale || !self.facts.located.contains_key(scope))
+            .filter(|&scope| match self.facts.located.get(scope) {
+                None => true,
+                Some(Location::Blocked(_)) => stale,
+                Some(Location::At(_)) => stale && !self.shown(scope),
+            })
             .cloned()
             .collect();
         if !missing.is_empty() {
@@ -429,7 +433,11 @@ impl Chooser<'_> {
                 "reading CAA records before DigiCert is asked",
             );
         }
-        let fresh = self.facts.looked_at.is_some_and(|at| after(at, self.policy.sighting_fresh) > self.now);
+        let looked = |scope: &&DomainName| self.facts.looked_at.get(*scope).copied();
+        let fresh =
+            self.facts.open_scopes().iter().all(|scope| {
+                looked(scope).is_some_and(|at| after(at, self.policy.sighting_fresh) > self.now)
+            });
         if fresh {
             self.act(Step::AskCa, Reason::Visible, "the value is visible everywhere")
         } else {
@@ -464,12 +472,19 @@ impl Chooser<'_> {
             self.facts.held.iter().filter(|held| held.data == *data).filter_map(|held| held.applied);
         let passed = published.max().map_or(SignedDuration::ZERO, |at| self.now.duration_since(at));
         let wait = self.policy.look.after(passed.max(SignedDuration::ZERO), self.facts.seed);
-        let due = self.facts.looked_at.map_or(self.now, |at| after(at, wait));
+        let looked: Option<Vec<_>> =
+            unseen.iter().map(|scope| self.facts.looked_at.get(scope).copied()).collect();
+        let due = looked.and_then(|looked| looked.into_iter().min()).map_or(self.now, |at| after(at, wait));
         if due > self.now {
             self.rest(due, reason, detail)
         } else {
             self.act(Step::Look(unseen), reason, detail)
         }
+    }
+
+    /// Whether the record of the order's value is visible at a scope.
+    fn shown(&self, scope: &DomainName) -> bool {
+        matches!(self.record(), Some(Ok(data)) if self.visible(scope, &data))
     }
 
     fn visible(&self, scope: &DomainName, data: &RecordData) -> bool {

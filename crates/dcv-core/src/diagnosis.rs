@@ -9,8 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Answer, Caa, CertName, DomainName, RandomValue, RecordData, Security, Sighting, Transport, Verdict,
-    VerdictPolicy, verdict,
+    Answer, Caa, CertName, DomainName, RecordData, Security, Sighting, Transport, Verdict, VerdictPolicy,
+    verdict,
 };
 
 /// Signatures that run out sooner than this are worth a warning.
@@ -129,10 +129,10 @@ pub enum Place {
 /// What is known beside DNS.
 #[derive(Clone, Debug, Default)]
 pub struct Expectation {
-    /// The value that should be there.
-    pub value: Option<RandomValue>,
-    /// Values of the same order that were replaced.
-    pub former: Vec<RandomValue>,
+    /// The record that should be there.
+    pub record: Option<RecordData>,
+    /// Records of the same order that were replaced.
+    pub former: Vec<RecordData>,
     /// Whether the value was published, as far as the journal knows.
     pub published: bool,
     /// Whether the provider itself holds the value; `None` when nobody asked it.
@@ -179,7 +179,7 @@ pub fn findings(
     found.security();
     found.serials();
     found.name_servers();
-    found.value();
+    found.texts();
     found.elsewhere();
     found.resolvers();
     found.caa();
@@ -195,6 +195,14 @@ struct Findings<'a> {
 }
 
 impl Findings<'_> {
+    /// The text that is expected, where it is a text.
+    fn value(&self) -> Option<String> {
+        match self.expected.record.as_ref()? {
+            RecordData::Txt(value) => Some(value.as_str().to_owned()),
+            RecordData::Cname(_) => None,
+        }
+    }
+
     fn add(
         &mut self,
         severity: Severity,
@@ -286,10 +294,9 @@ impl Findings<'_> {
                 );
             }
         }
-        if let Some(value) = &self.expected.value {
+        if let Some(record) = &self.expected.record {
             let sightings: Vec<_> = zone.servers.iter().map(|server| server.sighting.clone()).collect();
-            if let Verdict::Lagging { without, .. } =
-                verdict(&sightings, &RecordData::Txt(value.clone()), policy)
+            if let Verdict::Lagging { without, .. } = verdict(&sightings, record, policy)
                 && without.len() < sightings.len()
                 && !without.is_empty()
             {
@@ -414,7 +421,7 @@ impl Findings<'_> {
     }
 
     /// What is wrong with the value itself at the owner name.
-    fn value(&mut self) {
+    fn texts(&mut self) {
         let Some(zone) = &self.survey.zone else { return };
         let texts: Vec<&String> = zone
             .servers
@@ -425,7 +432,10 @@ impl Findings<'_> {
             })
             .collect();
         let owner = self.survey.delegation.chain.last().unwrap_or(&self.survey.owner).clone();
-        if let Some(value) = self.expected.value.clone() {
+        if matches!(self.expected.record, Some(RecordData::Cname(_))) {
+            return;
+        }
+        if let Some(value) = self.value() {
             let value = value.as_str();
             if texts.iter().any(|text| text.as_str() == value) {
                 return;
@@ -441,11 +451,12 @@ impl Findings<'_> {
                 );
                 return;
             }
-            let former = self
-                .expected
-                .former
-                .iter()
-                .any(|former| texts.iter().any(|text| text.as_str() == former.as_str()));
+            let stands = |former: &RecordData| {
+                texts
+                    .iter()
+                    .any(|text| matches!(former, RecordData::Txt(value) if value.as_str() == text.as_str()))
+            };
+            let former = self.expected.former.iter().any(stands);
             if former {
                 let what = format!("{owner} holds a value of this order that has expired or was replaced");
                 self.add(
@@ -490,8 +501,8 @@ impl Findings<'_> {
 
     fn elsewhere(&mut self) {
         for Elsewhere { place, name, texts } in self.survey.elsewhere.clone() {
-            let ours = match &self.expected.value {
-                Some(value) => texts.iter().any(|text| text == value.as_str()),
+            let ours = match self.value() {
+                Some(value) => texts.contains(&value),
                 None => texts.iter().any(|text| looks_like_a_value(text)),
             };
             if !ours {
@@ -512,7 +523,7 @@ impl Findings<'_> {
             };
             // Another scope's own record may rightly stand there when it is not known to be this one's value.
             let severity =
-                if self.expected.value.is_none() { severity.min(Severity::Warn) } else { severity };
+                if self.expected.record.is_none() { severity.min(Severity::Warn) } else { severity };
             self.add(
                 severity,
                 code,
@@ -523,14 +534,13 @@ impl Findings<'_> {
     }
 
     fn resolvers(&mut self) {
-        let Some(value) = &self.expected.value else { return };
+        let Some(record) = &self.expected.record else { return };
         let behind: Vec<_> = self
             .survey
             .resolvers
             .iter()
             .filter(|sighting| {
-                !matches!(sighting.answer, Answer::Failed(_))
-                    && !sighting.answer.shows(&RecordData::Txt(value.clone()))
+                !matches!(sighting.answer, Answer::Failed(_)) && !sighting.answer.shows(record)
             })
             .map(|sighting| (sighting.vantage.to_string(), sighting.denied_until))
             .collect();

@@ -91,6 +91,12 @@ impl Patterns {
         Ok(())
     }
 
+    /// Whether everything is admitted.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        self.only.is_empty() && self.except.is_empty()
+    }
+
     /// A pattern of `only` that can never admit anything, since one of `except` takes all of it.
     #[must_use]
     pub fn conflict(&self) -> Option<(&Pattern, &Pattern)> {

@@ -37,8 +37,8 @@ pub struct Facts {
     pub held: Vec<Held>,
     /// The latest sightings, by scope.
     pub sightings: BTreeMap<DomainName, Vec<Sighting>>,
-    /// The latest look.
-    pub looked_at: Option<Timestamp>,
+    /// The latest look, by scope.
+    pub looked_at: BTreeMap<DomainName, Timestamp>,
     /// Looks since something was last published.
     pub looks: u32,
     /// What CAA records say about the order's names.
@@ -300,6 +300,10 @@ impl Facts {
                 for site in sites {
                     self.hold(site, data, None);
                 }
+                // What stands there may have changed since it was looked at.
+                if class == FailureClass::Blocked {
+                    self.located.retain(|_, at| !matches!(at, Location::At(site) if sites.contains(site)));
+                }
             }
             self.failure = Some(Failure { step: step.label(), class, at: now, count, detail, retry_after });
             return;
@@ -322,8 +326,8 @@ impl Facts {
             }
             Learned::Published(records) => self.learn_published(records, now),
             Learned::Looked(sightings) => {
+                self.looked_at.extend(sightings.keys().map(|scope| (scope.clone(), now)));
                 self.sightings.extend(sightings);
-                self.looked_at = Some(now);
                 self.looks = self.looks.saturating_add(1);
             }
             Learned::Caa(names) => self.caa = Some(CaaFacts { at: now, names }),
@@ -344,8 +348,12 @@ impl Facts {
         scopes: Vec<ScopeFacts>,
         now: Timestamp,
     ) {
+        let before = self.order.as_ref().map(|order| &order.status);
+        // A reissue may be over before it was seen as such: proofs that are gone, or the status alone, tell of it too.
+        let reissued = *before.unwrap_or(&status) != status && status == OrderStatus::ReissuePending;
+        let unproven = self.proven && scopes.iter().any(|scope| !scope.approved);
         let reopened = status.stage() == Stage::Work
-            && self.order.as_ref().is_some_and(|order| order.status.stage() == Stage::Ended);
+            && (before.is_some_and(|before| before.stage() == Stage::Ended) || reissued || unproven);
         if reopened {
             // A reissue: whether the value survives it is not documented, so everything is asked for anew.
             self.proven = false;
@@ -391,7 +399,7 @@ impl Facts {
             self.hold(site, data, Some(now));
         }
         self.sightings.clear();
-        self.looked_at = None;
+        self.looked_at.clear();
         self.looks = 0;
     }
 

@@ -10,8 +10,8 @@
 //! let now = "2026-11-23T10:00:00Z".parse()?;
 //! let facts = Facts::for_scopes(["example.com".parse()?]);
 //! let decision = decide(&facts, &Policy::default(), now);
-//! assert_eq!(decision.step, Step::RequestValue);
-//! assert_eq!(decision.because.reason, Reason::ValueMissing);
+//! assert_eq!(decision.step, Step::Locate(vec!["example.com".parse()?]));
+//! assert_eq!(decision.because.reason, Reason::SiteUnknown);
 //! # Ok(()) }
 //! ```
 //!

@@ -77,7 +77,7 @@ fn seen(shown: &[&str], at: Timestamp) -> Facts {
     let answer = Answer::Txt(shown.iter().map(|&text| text.to_owned()).collect());
     let sightings: BTreeMap<_, _> = [(scope(), vec![Sighting::new(vantage, at, answer)])].into();
     let caa = Some(CaaFacts { at: ago(10), names: Vec::new() });
-    Facts { sightings, looked_at: Some(at), looks: 3, caa, ..published() }
+    Facts { sightings, looked_at: [(scope(), at)].into(), looks: 3, caa, ..published() }
 }
 
 /// Seen with the value, but with signatures that do not hold.
@@ -116,7 +116,13 @@ fn the_rules() {
     let txt = Method::DnsTxt;
     let table: Vec<(&str, Facts, &str, Reason)> = vec![
         ("nothing known, no scopes", Facts::default(), "read-order", R::OrderUnread),
-        ("scopes configured", unknown(), "request-value", R::ValueMissing),
+        ("scopes configured", unknown(), "locate", R::SiteUnknown),
+        (
+            "scopes configured and located",
+            Facts { token: None, ..located() },
+            "request-value",
+            R::ValueMissing,
+        ),
         ("another method", with_order(unknown(), work.clone(), "email".into()), "rest", R::MethodUnsupported),
         (
             "needs approval",
@@ -141,16 +147,21 @@ fn the_rules() {
             "rest",
             R::WaitingForDigicert,
         ),
-        ("unfit value", Facts { token: Some(unfit), ..unknown() }, "rest", R::ValueUnfit),
+        ("unfit value", Facts { token: Some(unfit), ..located() }, "rest", R::ValueUnfit),
         ("value, no site", with_value(Some(days(30))), "locate", R::SiteUnknown),
         ("value without a date", with_value(None), "locate", R::SiteUnknown),
         ("value until 9999", with_value(Some(Timestamp::MAX)), "locate", R::SiteUnknown),
-        ("value long expired", with_value(Some(ago(3600))), "request-value", R::ValueExpired),
+        (
+            "value long expired",
+            Facts { token: with_value(Some(ago(3600))).token, ..located() },
+            "request-value",
+            R::ValueExpired,
+        ),
         (
             "inside the margin since before it",
             Facts {
                 token: Some(Token { requested: ago(86_400 * 2), ..with_value(Some(days(2))).token.unwrap() }),
-                ..unknown()
+                ..located()
             },
             "request-value",
             R::ValueExpiring,
@@ -358,7 +369,56 @@ fn a_reissue_forgets_the_value_and_works_again() {
         Learned::Order { status: OrderStatus::ReissuePending, method: Some(Method::DnsTxt), scopes };
     facts.learn(&Step::ReadOrder, learned, NOW);
     assert!(!facts.proven && facts.token.is_none());
-    assert_eq!(decide(&facts, &Policy::default(), NOW).step, Step::RequestValue);
+    assert_eq!(decide(&facts, &Policy::default(), NOW).step.label(), "locate");
+}
+
+/// A reissue that was over before anybody looked is told by the proofs that are gone, or by the status alone.
+#[test]
+fn a_reissue_that_nobody_saw_begin_forgets_the_value_too() {
+    let open = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
+    let learned =
+        |status: OrderStatus| Learned::Order { status, method: Some(Method::DnsTxt), scopes: open.clone() };
+    let pending = with_order(published(), OrderStatus::Pending, Method::DnsTxt);
+    for (facts, status, forgotten) in [
+        (Facts { proven: true, ..pending.clone() }, OrderStatus::Pending, true),
+        (pending.clone(), OrderStatus::ReissuePending, true),
+        (pending, OrderStatus::Pending, false),
+    ] {
+        let mut facts = facts;
+        facts.learn(&Step::ReadOrder, learned(status.clone()), NOW);
+        assert_eq!(facts.token.is_none(), forgotten, "{status}");
+    }
+}
+
+/// What stands at a name changes: where a record was refused, or is long not to be seen, the way to it is found anew.
+#[test]
+fn a_location_is_not_believed_for_ever() {
+    let step = Step::Publish { sites: vec![site()], data: data(VALUE), replacing: vec![] };
+    let mut refused = located();
+    let learned =
+        Learned::Failed { class: FailureClass::Blocked, detail: "collision".into(), retry_after: None };
+    refused.learn(&step, learned, ago(4000));
+    assert_eq!(decide(&refused, &Policy::default(), NOW).step.label(), "locate");
+
+    let lagging = Facts { located_at: Some(ago(4000)), ..seen(&["other"], ago(1)) };
+    assert_eq!(decide(&lagging, &Policy::default(), NOW).step.label(), "locate");
+    let visible = Facts { located_at: Some(ago(4000)), ..seen(&[VALUE], ago(1)) };
+    assert_eq!(decide(&visible, &Policy::default(), NOW).step.label(), "ask-ca");
+}
+
+/// Each scope's sighting has an age of its own; the CA is asked on fresh ones only.
+#[test]
+fn every_scope_is_fresh_before_the_ca_is_asked() {
+    let other: DomainName = "example.org".parse().unwrap();
+    let mut facts = seen(&[VALUE], ago(1));
+    facts.configured.push(other.clone());
+    let at = Guarded::direct(&other, other.clone()).unwrap();
+    facts.located.insert(other.clone(), Location::At(at.clone()));
+    facts.held.push(Held { site: at, data: data(VALUE), applied: Some(ago(9000)) });
+    facts.sightings.insert(other.clone(), facts.sightings[&scope()].clone());
+    facts.looked_at.insert(other.clone(), ago(3600));
+    let decision = decide(&facts, &Policy::default(), NOW);
+    assert_eq!(decision.step, Step::Look(vec![scope(), other]), "{}", decision.because);
 }
 
 #[test]

@@ -3,8 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use dcv_core::{
-    Answer, DelegationSeen, DomainName, Elsewhere, Expectation, Path, Place, RandomValue, Security,
-    ServerSeen, Severity, Sighting, Survey, Vantage, VantageKind, VerdictPolicy, ZoneSeen, findings,
+    Answer, DelegationSeen, DomainName, Elsewhere, Expectation, Path, Place, RandomValue, RecordData,
+    Security, ServerSeen, Severity, Sighting, Survey, Vantage, VantageKind, VerdictPolicy, ZoneSeen,
+    findings,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -58,8 +59,12 @@ fn well(texts: &[&str]) -> Survey {
     }
 }
 
+fn text(value: &str) -> RecordData {
+    RecordData::Txt(RandomValue::new(value).unwrap())
+}
+
 fn expecting() -> Expectation {
-    Expectation { value: Some(RandomValue::new(VALUE).unwrap()), ..Expectation::default() }
+    Expectation { record: Some(text(VALUE)), ..Expectation::default() }
 }
 
 fn codes(survey: &Survey, expected: &Expectation) -> Vec<(Severity, &'static str)> {
@@ -94,7 +99,7 @@ fn what_the_value_looks_like() {
     ] {
         assert_eq!(codes(&well(&[&text]), &expecting()), [(Fail, "value-mangled")], "{text}");
     }
-    let former = Expectation { former: vec![RandomValue::new(OTHER).unwrap()], ..expecting() };
+    let former = Expectation { former: vec![text(OTHER)], ..expecting() };
     assert_eq!(codes(&well(&[OTHER]), &former), [(Warn, "value-superseded")]);
     assert_eq!(codes(&well(&[OTHER]), &expecting()), [], "another order's value is not ours to judge");
     let published = Expectation { published: true, ..expecting() };
@@ -181,6 +186,20 @@ fn what_is_wrong_around_the_zone() {
     let found = findings(&cached, &expecting(), VerdictPolicy::default(), NOW);
     assert_eq!(found[0].code, "cached-denial");
     assert!(found[0].what.contains(&format!("{until:.0}")), "the time is shown: {}", found[0].what);
+}
+
+/// What is told of an order by CNAME: its own alias is right where it is, and texts mean nothing.
+#[test]
+fn an_alias_that_is_wanted_is_no_mistake() {
+    let target = name(&format!("{VALUE}.dcv.digicert.com"));
+    let expected = Expectation { record: Some(RecordData::Cname(target.clone())), ..Expectation::default() };
+    let mut survey = well(&[]);
+    for server in &mut survey.zone.as_mut().unwrap().servers {
+        server.sighting.answer = Answer::Cname(target.clone());
+    }
+    assert_eq!(codes(&survey, &expected), []);
+    survey.zone.as_mut().unwrap().servers[1].sighting.answer = Answer::Txt(vec![]);
+    assert_eq!(codes(&survey, &expected), [(Severity::Warn, "propagating")]);
 }
 
 /// Serials wrap (RFC 1982): 1 comes after 4294967295.

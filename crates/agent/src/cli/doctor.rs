@@ -3,7 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use dcv_core::{
-    Cadence, DomainName, Expectation, Guarded, RandomValue, RecordData, Severity, Site, VantageKind, findings,
+    Cadence, DomainName, Expectation, Guarded, Proof, RandomValue, RecordData, Severity, Site, VantageKind,
+    findings,
 };
 use digicert_api::{Class, Client, OrderFilter};
 use jiff::SignedDuration;
@@ -278,7 +279,7 @@ async fn of_zone(world: &World, served: &Served) -> Vec<Check> {
             ),
         });
     }
-    let survey = world.observer.survey(&served.zone.name, &[]).await;
+    let survey = world.observer.survey(&served.zone.name, &[], &Proof::Txt).await;
     let found = findings(&survey, &Expectation::default(), world.policy.verdict, clock::now());
     let worth: Vec<_> = found.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
     if worth.is_empty() {

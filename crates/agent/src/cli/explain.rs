@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use dcv_core::{
-    CaaFacts, CertName, Decision, DomainName, Expectation, Facts, Finding, Learned, Location, OrderStatus,
-    Outcome, RandomValue, RecordData, Severity, Sighting, Stage, Step, Survey, VerdictPolicy, decide,
-    findings, verdict,
+    Because, CaaFacts, CertName, Decision, DomainName, Expectation, Facts, Finding, Learned, Location,
+    OrderStatus, Outcome, Proof, RandomValue, Reason, Severity, Sighting, Stage, Step, Survey, VerdictPolicy,
+    decide, findings, verdict,
 };
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
@@ -36,21 +36,64 @@ pub(super) async fn order(path: &Path, id: u64, output: Output) -> Exit {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    let mut wanted: Roster = roster.into_iter().filter(|(order, _)| order.id == id).collect();
-    if let (true, [account]) = (wanted.is_empty(), world.accounts.keys().collect::<Vec<_>>().as_slice()) {
-        wanted.insert(OrderKey { account: (*account).clone(), id }, Facts { seed: id, ..Facts::default() });
-    }
-    if wanted.is_empty() {
-        let what =
-            format!("order {id} is in no account of {}; add it to accounts.<name>.orders", path.display());
-        return fail(Exit::Setup, &what);
-    }
     let mut reports = Vec::new();
-    for (order, facts) in wanted {
+    for (order, facts) in roster.into_iter().filter(|(order, _)| order.id == id) {
         reports.push(report(&world, order, facts).await);
+    }
+    if reports.is_empty() {
+        reports = strangers(&world, id).await;
+    }
+    if reports.is_empty() {
+        let what = format!(
+            "order {id} is in no account of {}; add it to accounts.<name>.orders, or set accounts.<name>.discover",
+            path.display()
+        );
+        return fail(Exit::Setup, &what);
     }
     print(&reports, output);
     Exit::of(reports.iter().filter_map(|report| report.outcome))
+}
+
+/// An order that the configuration does not name: of the only account, or of those whose orders are discovered.
+async fn strangers(world: &World, id: u64) -> Vec<Report> {
+    let mut reports = Vec::new();
+    for (name, settings) in &world.config.accounts {
+        let Some(account) = world.accounts.get(name) else { continue };
+        let order = OrderKey { account: name.clone(), id };
+        let Some(discover) = &settings.discover else {
+            if world.accounts.len() == 1 {
+                reports.push(report(world, order, Facts { seed: id, ..Facts::default() }).await);
+            }
+            continue;
+        };
+        match account.client.order(id).await {
+            Ok(read) => match discover::consider(id, &read.dns_names, discover) {
+                Ok(facts) => reports.push(report(world, order, facts).await),
+                Err(why) => reports.push(left_alone(order, read.status.as_str(), why)),
+            },
+            Err(error) => show::problem(&world.trouble(name, account, &error, clock::now())),
+        }
+    }
+    reports
+}
+
+/// An order that no pattern admits.
+fn left_alone(key: OrderKey, status: &str, why: String) -> Report {
+    Report {
+        order: Some(OrderSeen {
+            key,
+            status: Some(status.to_owned()),
+            method: None,
+            value: None,
+            value_expires: None,
+        }),
+        scopes: Vec::new(),
+        outcome: Some(Reason::NotTakenUp.outcome()),
+        because: Some(Because::new(Reason::NotTakenUp, why)),
+        action: "nothing, or change `only` and `except` of the account's `discover`".to_owned(),
+        next: None,
+        questions: 0,
+    }
 }
 
 /// Explains a bare domain; needs no account, and no configuration either.
@@ -73,7 +116,7 @@ pub(super) async fn domain(path: &Path, text: &str, output: Output) -> Exit {
         Err(error) => return fail(Exit::Setup, &error),
     };
     let names = [CertName { name: scope.clone(), wildcard: text.trim().starts_with("*.") }];
-    let survey = observer.survey(&scope, &names).await;
+    let survey = observer.survey(&scope, &names, &Proof::Txt).await;
     let findings = findings(&survey, &Expectation::default(), policy(verify), clock::now());
     let routed = config.as_ref().and_then(|config| {
         let end = survey.delegation.chain.last().unwrap_or(&survey.owner);
@@ -179,6 +222,7 @@ async fn gather(world: &World, order: &OrderKey, facts: &mut Facts) {
         && take(world, order, facts, Step::ReadOrder).await
         && work(facts)
         && !facts.proven
+        && facts.proof(&world.policy.methods).is_some()
         && take(world, order, facts, Step::RequestValue).await
     {
         locate(world, order, facts).await;
@@ -204,6 +248,7 @@ async fn survey(world: &World, facts: &Facts) -> Vec<Survey> {
     if facts.proven || facts.order.as_ref().is_some_and(|order| over(&order.status)) {
         return Vec::new();
     }
+    let proof = facts.proof(&world.policy.methods).cloned().unwrap_or(Proof::Txt);
     let each: Vec<_> = facts
         .open_scopes()
         .into_iter()
@@ -216,7 +261,8 @@ async fn survey(world: &World, facts: &Facts) -> Vec<Survey> {
                 names.push(CertName { name: scope.clone(), wildcard: false });
             }
             let scope = scope.clone();
-            async move { world.observer.survey(&scope, &names).await }
+            let proof = proof.clone();
+            async move { world.observer.survey(&scope, &names, &proof).await }
         })
         .collect();
     stream::iter(each).buffered(TOGETHER).collect().await
@@ -236,16 +282,11 @@ async fn scope(world: &World, facts: &Facts, value: Option<&RandomValue>, survey
     let held = || {
         facts.held.iter().filter(|held| matches!(&location, Some(Location::At(site)) if held.site == *site))
     };
-    // What is told of texts makes sense for a text only.
-    let text = |data: &RecordData| match data {
-        RecordData::Txt(value) => Some(value.clone()),
-        RecordData::Cname(_) => None,
-    };
-    let former = held().filter(|held| Some(&held.data) != record.as_ref());
+    let former = held().map(|held| held.data.clone()).filter(|former| Some(former) != record.as_ref());
     let expected = Expectation {
-        value: record.as_ref().and_then(text),
-        former: former.filter_map(|held| text(&held.data)).collect(),
+        former: former.collect(),
         published: held().any(|held| Some(&held.data) == record.as_ref() && held.applied.is_some()),
+        record: record.clone(),
         at_provider,
     };
     let findings = findings(&survey, &expected, world.policy.verdict, clock::now());
@@ -267,13 +308,14 @@ fn policy(verify: &Verify) -> VerdictPolicy {
 struct Planned {
     #[serde(flatten)]
     order: OrderKey,
-    because: dcv_core::Because,
+    because: Because,
     changes: Vec<PlannedChange>,
 }
 
 #[derive(Serialize)]
 struct PlannedChange {
     action: &'static str,
+    kind: &'static str,
     owner: String,
     zone: String,
 }
@@ -289,7 +331,7 @@ pub(super) async fn plan(path: &Path, output: Output) -> Exit {
         let (Some(discover), Some(account)) = (&settings.discover, world.accounts.get(name)) else {
             continue;
         };
-        let found = match discover::list(name, account, discover).await {
+        let found = match discover::list(&world.config, name, account, discover).await {
             Ok(found) => found,
             Err(error) => return fail(Exit::Setup, &world.trouble(name, account, &error, clock::now())),
         };
@@ -309,8 +351,8 @@ pub(super) async fn plan(path: &Path, output: Output) -> Exit {
         Output::Text => {
             for Planned { order, because, changes } in &planned {
                 show::line(&format!("{order}  {because}"));
-                for PlannedChange { action, owner, zone } in changes {
-                    show::line(&format!("  {action} TXT {owner}  (zone {zone})"));
+                for PlannedChange { action, kind, owner, zone } in changes {
+                    show::line(&format!("  {action} {kind} {owner}  (zone {zone})"));
                 }
             }
         }
@@ -323,27 +365,27 @@ async fn plan_one(world: &World, order: OrderKey, mut facts: Facts) -> Planned {
         locate(world, &order, &mut facts).await;
     }
     let Decision { step, because, .. } = decide(&facts, &world.policy, clock::now());
-    let change = |action, site: &dcv_core::Site| PlannedChange {
+    let exclusive = facts.proof(&world.policy.methods).is_some_and(Proof::is_exclusive);
+    let kind = if exclusive { "CNAME" } else { "TXT" };
+    let change = |action, kind, site: &dcv_core::Site| PlannedChange {
         action,
+        kind,
         owner: site.owner().to_string(),
         zone: site.zone().to_string(),
     };
     let changes = match &step {
-        Step::Retract(values) => values.iter().map(|(site, _)| change("remove", site)).collect(),
+        Step::Retract(values) => {
+            values.iter().map(|(site, data)| change("remove", data.kind(), site)).collect()
+        }
         Step::RequestValue => facts
             .located
             .values()
             .filter_map(|location| match location {
-                Location::At(site) => Some(change("add", site)),
+                Location::At(site) => Some(change("add", kind, site)),
                 Location::Blocked(_) => None,
             })
             .collect(),
         _ => Vec::new(),
     };
-    // A blocked site is found before a value is asked for here, and is the better answer.
-    let blocked = facts.located.values().find_map(|location| match location {
-        Location::Blocked(because) => Some(because.clone()),
-        Location::At(_) => None,
-    });
-    Planned { order, because: blocked.unwrap_or(because), changes }
+    Planned { order, because, changes }
 }

@@ -15,6 +15,7 @@ use tokio::{
         broadcast::{self, error::RecvError},
         mpsc,
     },
+    task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -23,7 +24,7 @@ use super::{args::Output, fail, load, open, show};
 use crate::{
     clock,
     config::{self, Config, LogFormat},
-    discover::Watch,
+    discover::{Listed, Watch},
     engine::{Board, Engine, Mode, News, Report},
     exit::Exit,
     http::{self, Pages},
@@ -66,7 +67,7 @@ async fn run_daemon(path: &Path) -> Result<(), Exit> {
         info!(orders = roster.len(), "tending orders");
         let round = CancellationToken::new();
         let engine = Engine::new(Arc::clone(&world), Arc::clone(&pages.board), Mode::Daemon, round.clone());
-        let news = watch(&world, &pages.board, &round, Mode::Daemon);
+        let (news, _) = watch(&world, &pages.board, &round, Mode::Daemon);
         let running = tokio::spawn(engine.run(roster, news));
         pages.ready.store(true, Ordering::Relaxed);
         tell(&[NotifyState::Ready, NotifyState::Status("tending orders")]);
@@ -115,11 +116,18 @@ pub(super) async fn once(path: &Path, timeout: Duration, output: Output) -> Exit
         if terminal && config.log_format == LogFormat::Text { "error" } else { &config.log_level },
         config.log_format,
     );
-    let Ran { reports, dns_questions } = match run_once(config, timeout, terminal).await {
+    let Ran { reports, dns_questions, listed } = match run_once(config, timeout, terminal).await {
         Ok(ran) => ran,
         Err(exit) => return exit,
     };
-    let exit = Exit::of(reports.iter().map(|report| report.outcome));
+    let orders = Exit::of(reports.iter().map(|report| report.outcome));
+    let exit = listed.into_iter().fold(orders, |exit, listed| {
+        exit.max(match listed {
+            Listed::Read => Exit::Success,
+            Listed::Open => Exit::Later,
+            Listed::Refused => Exit::Setup,
+        })
+    });
     match output {
         Output::Json => show::json(&Summary { exit: exit.code(), dns_questions, orders: &reports }),
         Output::Text => show::table(&reports),
@@ -141,6 +149,8 @@ pub(super) struct Ran {
     pub(super) reports: Vec<Report>,
     /// Questions asked of authoritative servers.
     pub(super) dns_questions: u64,
+    /// What came of reading each account's list, where orders are discovered.
+    pub(super) listed: Vec<Listed>,
 }
 
 /// Runs a configuration once.
@@ -157,7 +167,7 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
     let board = Arc::new(Board::default());
     let printing = progress.then(|| tokio::spawn(print(board.subscribe())));
     let stop = CancellationToken::new();
-    let news = watch(&world, &board, &stop, Mode::Once);
+    let (news, lists) = watch(&world, &board, &stop, Mode::Once);
     let mut running =
         tokio::spawn(Engine::new(world, Arc::clone(&board), Mode::Once, stop.clone()).run(roster, news));
     let stopped = async { while signals.next().await != Asked::Stop {} };
@@ -176,7 +186,16 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
     }
     ledger.note(Some(Event::stopped())).await;
     journal.close().await;
-    Ok(Ran { reports: board.reports(), dns_questions: observer.questions() })
+    // A list that is still being read when the time is over is not waited for.
+    stop.cancel();
+    let mut listed = Vec::new();
+    for list in lists {
+        listed.push(match tokio::time::timeout(Duration::from_millis(100), list).await {
+            Ok(Ok(came_of_it)) => came_of_it,
+            Ok(Err(_)) | Err(_) => Listed::Open,
+        });
+    }
+    Ok(Ran { reports: board.reports(), dns_questions: observer.questions(), listed })
 }
 
 /// Begins to watch the accounts whose orders are discovered.
@@ -185,8 +204,9 @@ fn watch(
     board: &Arc<Board>,
     stop: &CancellationToken,
     mode: Mode,
-) -> mpsc::Receiver<News> {
+) -> (mpsc::Receiver<News>, Vec<JoinHandle<Listed>>) {
     let (news, heard) = mpsc::channel(1024);
+    let mut lists = Vec::new();
     let discovering = world.config.accounts.iter().filter(|(_, account)| account.discover.is_some());
     for (name, _) in discovering {
         let watch = Watch {
@@ -196,14 +216,17 @@ fn watch(
             news: news.clone(),
             stop: stop.clone(),
         };
-        tokio::spawn(async move {
+        lists.push(tokio::spawn(async move {
             match mode {
-                Mode::Daemon => watch.run().await,
+                Mode::Daemon => {
+                    watch.run().await;
+                    Listed::Open
+                }
                 Mode::Once => watch.once().await,
             }
-        });
+        }));
     }
-    heard
+    (heard, lists)
 }
 
 /// One line for each change of an order's reason. A slow terminal misses lines, never the rest of the run.

@@ -184,6 +184,12 @@ impl Config {
         Self { state, listen, concurrency, log_level, log_format, accounts, providers, ttl, verify, ledger }
     }
 
+    /// Whether an order is named by number.
+    #[must_use]
+    pub fn names(&self, account: &str, order: u64) -> bool {
+        self.accounts.get(account).is_some_and(|account| account.orders.contains_key(&order))
+    }
+
     /// The zone that serves a name, and its provider: the longest suffix wins.
     #[must_use]
     pub fn route(&self, name: &DomainName) -> Option<(&str, &Zone)> {
@@ -274,9 +280,8 @@ fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> Option<Accou
         }
     }
     let switch_method = raw.switch_method.map(|RawSwitch::DnsTxt| Method::DnsTxt);
-    let discover = raw
-        .discover
-        .map(|raw| check_discover(&key("discover"), raw, switch_method.clone(), found));
+    let discover =
+        raw.discover.map(|raw| check_discover(&key("discover"), raw, switch_method.clone(), found));
     let rate = [(raw.rate.short, "rate.short", "100/5s"), (raw.rate.long, "rate.long", "1000/300s")]
         .into_iter()
         .filter_map(|(text, leaf, default)| {
@@ -309,12 +314,7 @@ fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> Option<Accou
     })
 }
 
-fn check_discover(
-    key: &str,
-    raw: RawDiscover,
-    switch_method: Option<Method>,
-    found: &mut Found,
-) -> Discover {
+fn check_discover(key: &str, raw: RawDiscover, switch_method: Option<Method>, found: &mut Found) -> Discover {
     let mut statuses = Vec::new();
     for text in
         raw.statuses.unwrap_or_else(|| ["pending", "reissue_pending", "processing"].map(Into::into).into())

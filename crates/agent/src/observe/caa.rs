@@ -65,7 +65,8 @@ impl CaaReader {
             }
             if let Some(validator) = &self.validator {
                 let query = Query::query(name.clone(), RecordType::CAA);
-                if let Security::Bogus(why) = validator.judge(&cut.apex, &query, &reply.response).await {
+                let apex = self.walk.apex(&cut, &name, &reply.response).await;
+                if let Security::Bogus(why) = validator.judge(&apex, &query, &reply.response).await {
                     return Err(format!("DNSSEC is broken: {why}"));
                 }
             }

@@ -70,13 +70,19 @@ impl Validator {
         let Ok(validated) = tokio::time::timeout(LIMIT, validated).await else {
             return Security::Indeterminate("validation took too long".to_owned());
         };
+        // An answer may lead from a signed zone into an unsigned one; that says nothing of the first.
+        let mut mixed = false;
         let proof = match validated {
-            Ok(response) => proof_of(&response),
+            Ok(response) => {
+                mixed = response.all_sections().any(|record| record.proof == Proof::Secure);
+                proof_of(&response)
+            }
             Err(NetError::Dns(DnsError::Nsec { proof, .. })) => proof,
             Err(error) => return Security::Indeterminate(error.to_string().chars().take(200).collect()),
         };
         match proof {
             Proof::Secure => Security::Secure,
+            Proof::Insecure if mixed => Security::Insecure,
             Proof::Insecure => {
                 self.insecure.keep(apex.clone(), ());
                 Security::Insecure

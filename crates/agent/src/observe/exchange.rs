@@ -133,7 +133,6 @@ impl Exchange {
         if lock(&server.silent_since).is_some_and(|since| since.elapsed() < SILENCE) {
             return Err(Trouble::Silent);
         }
-        let _permit = self.questions.acquire().await;
         self.asked.fetch_add(1, Ordering::Relaxed);
         let query = Query::query(name.clone(), kind);
         let start = Instant::now();
@@ -193,6 +192,8 @@ impl Exchange {
             tokio::time::sleep(HEDGE).await;
             self.tcp(address, server, query).await
         };
+        // Not held while waiting for one server's budget: others could not be asked meanwhile.
+        let _permit = self.questions.acquire().await;
         let (udp, hedged) = (std::pin::pin!(self.udp(address, query)), std::pin::pin!(hedged));
         match select(udp, hedged).await {
             Either::Left((Ok(response), _)) if !response.truncation => Ok((response, Transport::Udp)),

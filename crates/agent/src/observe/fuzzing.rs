@@ -7,8 +7,8 @@
 use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use dcv_core::{
-    Caa, CaaRecord, CertName, Dnssec, DomainName, Expectation, Quorum, RandomValue, RecordData, Sighting,
-    Transport, VerdictPolicy, findings, verdict,
+    Caa, CaaRecord, CertName, Dnssec, DomainName, Expectation, Proof, Quorum, RandomValue, RecordData,
+    Sighting, Transport, VerdictPolicy, findings, verdict,
 };
 use hickory_proto::{
     dnssec::TrustAnchors,
@@ -18,7 +18,7 @@ use hickory_proto::{
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    BTreeMap, CaaReader, Exchange, Eyes, Inner, Observer, Recursive, Validator, Walk, answer,
+    ALIASED, BTreeMap, CaaReader, Exchange, Eyes, Inner, Kept, Observer, Recursive, Validator, Walk, answer,
     exchange::{Reply, Trouble},
 };
 use crate::{
@@ -110,7 +110,14 @@ impl Stage {
         let caa = CaaReader::new(Arc::clone(&walk), validator.clone());
         let resolvers = Recursive::new(&Resolver { ways: Vec::new() }, &verify(), false);
         let everywhere = Eyes { walk, validator, caa, resolvers: resolvers.into_iter().collect() };
-        Observer { inner: Arc::new(Inner { exchange, everywhere, zones: BTreeMap::new() }) }
+        Observer {
+            inner: Arc::new(Inner {
+                exchange,
+                everywhere,
+                zones: BTreeMap::new(),
+                aliased: Kept::new(ALIASED),
+            }),
+        }
     }
 }
 
@@ -208,9 +215,9 @@ async fn look(stage: &Stage, owner: &DomainName, scope: &DomainName) {
     seen.extend(observer.look_at_resolvers(owner, RecordType::TXT).await);
     let _ = verdict(&seen, &RecordData::Txt(stage.value.clone()), policy);
     let names = [false, true].map(|wildcard| CertName { name: scope.clone(), wildcard });
-    let survey = observer.survey(scope, &names).await;
+    let survey = observer.survey(scope, &names, &Proof::Txt).await;
     let expected = Expectation {
-        value: Some(stage.value.clone()),
+        record: Some(RecordData::Txt(stage.value.clone())),
         former: Vec::new(),
         published: true,
         at_provider: Some(true),

@@ -17,11 +17,11 @@ const FAILURES: Duration = Duration::from_secs(2);
 /// Values by key, for a while.
 pub(super) struct Kept<K, V> {
     span: Duration,
-    cells: Mutex<HashMap<K, (Instant, Cell<V>)>>,
+    cells: Mutex<HashMap<K, Cell<V>>>,
 }
 
 /// Filled by the first who asks; the others wait for it.
-type Cell<V> = Arc<OnceCell<Result<V, String>>>;
+type Cell<V> = Arc<OnceCell<(Instant, Result<V, String>)>>;
 
 impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
     pub(super) fn new(span: Duration) -> Self {
@@ -30,15 +30,14 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
 
     pub(super) fn get(&self, key: &K) -> Option<V> {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        let (at, cell) = cells.get(key)?;
-        match cell.get() {
-            Some(Ok(value)) if at.elapsed() < self.span => Some(value.clone()),
+        match cells.get(key)?.get() {
+            Some((at, Ok(value))) if at.elapsed() < self.span => Some(value.clone()),
             Some(_) | None => None,
         }
     }
 
     pub(super) fn keep(&self, key: K, value: V) {
-        self.insert(key, Arc::new(OnceCell::new_with(Some(Ok(value)))));
+        self.insert(key, Arc::new(OnceCell::new_with(Some((Instant::now(), Ok(value))))));
     }
 
     /// The value that is kept, or that `learn` finds out.
@@ -49,18 +48,25 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
     ) -> Result<V, String> {
         let known = {
             let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-            let fresh = cells.get(key).filter(|(at, cell)| match cell.get() {
-                Some(Ok(_)) => at.elapsed() < self.span,
-                Some(Err(_)) => at.elapsed() < FAILURES,
+            let fresh = cells.get(key).filter(|cell| match cell.get() {
+                Some((at, Ok(_))) => at.elapsed() < self.span,
+                Some((at, Err(_))) => at.elapsed() < FAILURES,
                 None => true,
             });
-            fresh.map(|(_, cell)| Arc::clone(cell))
+            fresh.map(Arc::clone)
         };
         let cell = match known {
             Some(cell) => cell,
             None => self.insert(key.clone(), Arc::default()),
         };
-        cell.get_or_init(|| learn).await.clone()
+        // The age counts from the end: a time-out takes longer than a failure is believed.
+        cell.get_or_init(|| async {
+            let learned = learn.await;
+            (Instant::now(), learned)
+        })
+        .await
+        .1
+        .clone()
     }
 
     fn insert(&self, key: K, cell: Cell<V>) -> Cell<V> {
@@ -68,8 +74,13 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
         if cells.len() >= MAX {
             cells.clear();
         }
-        cells.insert(key, (Instant::now(), Arc::clone(&cell)));
+        cells.insert(key, Arc::clone(&cell));
         cell
+    }
+
+    /// What was learned is not believed any longer.
+    pub(super) fn forget(&self, key: &K) {
+        self.cells.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }
 
@@ -100,7 +111,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_believed_for_a_moment_only() {
         let kept: Kept<_, u8> = Kept::new(Duration::from_secs(300));
-        let failing = || async { Err("no".to_owned()) };
+        let failing = || async {
+            tokio::time::sleep(FAILURES * 2).await;
+            Err("no".to_owned())
+        };
         assert!(kept.once(&1, failing()).await.is_err());
         assert!(kept.once(&1, async { Ok(1) }).await.is_err(), "the failure is still fresh");
         tokio::time::advance(FAILURES).await;

@@ -197,7 +197,8 @@ impl Observer {
             }
             let Ok((cut, reply)) = eyes.walk.ask(&wire, RecordType::CNAME).await else { break };
             let query = Query::query(wire.clone(), RecordType::CNAME);
-            worst = validator.judge(&cut.apex, &query, &reply.response).await;
+            let apex = eyes.walk.apex(&cut, &wire, &reply.response).await;
+            worst = validator.judge(&apex, &query, &reply.response).await;
             if matches!(worst, Security::Bogus(_)) {
                 break;
             }

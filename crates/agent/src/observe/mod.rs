@@ -31,6 +31,7 @@ use self::{
     caa::CaaReader,
     dnssec::Validator,
     exchange::{Exchange, Trouble},
+    kept::Kept,
     recursive::Recursive,
     walk::{Server, Walk, wire_name},
 };
@@ -39,6 +40,8 @@ use crate::{
     config::{Config, Verify, View},
 };
 
+/// How long an alias that every authority showed is believed.
+const ALIASED: Duration = Duration::from_secs(60);
 /// What a server showed within this span it need not show again while others lag.
 const RECENT: SignedDuration = SignedDuration::from_secs(10);
 
@@ -53,6 +56,8 @@ struct Inner {
     everywhere: Eyes,
     /// Other eyes at and below certain domains.
     zones: BTreeMap<DomainName, Eyes>,
+    /// Names of which every authority showed the alias.
+    aliased: Kept<DomainName, ()>,
 }
 
 /// Whom to ask.
@@ -97,7 +102,7 @@ impl Observer {
         for (domain, view) in &verify.zones {
             zones.insert(domain.clone(), eyes(view)?);
         }
-        Ok(Self { inner: Arc::new(Inner { exchange, everywhere, zones }) })
+        Ok(Self { inner: Arc::new(Inner { exchange, everywhere, zones, aliased: Kept::new(ALIASED) }) })
     }
 
     /// Questions asked of authorities so far.
@@ -165,25 +170,34 @@ impl Observer {
             .collect();
         let kind = record_type(data);
         let mut seen = self.authorities_but(site.owner(), kind, &recent).await;
-        if let Ok(owner) = dnsauth_owner(scope)
-            && owner != *site.owner()
-        {
+        let owner = dnsauth_owner(scope).unwrap_or_else(|_| site.owner().clone());
+        if owner != *site.owner() {
             distrust(&mut seen, &self.trust(&owner, site.owner()).await);
+            seen.extend(self.without_alias(&owner).await);
         }
         let everywhere = seen.iter().all(|sighting| sighting.answer.shows(data));
         // Where no authority can be asked the resolvers are all there is: better a late answer than none.
         let nobody = self.blocked() && seen.iter().all(|s| matches!(s.answer, Answer::Failed(_)));
-        let eyes = self.eyes(site.owner());
-        if (everywhere || nobody)
-            && !eyes.resolvers.is_empty()
-            && let Ok(owner) = dnsauth_owner(scope)
-        {
+        if everywhere || nobody && !self.eyes(&owner).resolvers.is_empty() {
             let asked = self.look_at_resolvers(&owner, kind).await;
             if nobody {
                 seen = asked;
             } else {
                 seen.extend(asked);
             }
+        }
+        seen
+    }
+
+    /// Authorities of a delegated name that do not show the alias: for whoever asks them the record is not there.
+    async fn without_alias(&self, owner: &DomainName) -> Vec<Sighting> {
+        if self.inner.aliased.get(owner).is_some() {
+            return Vec::new();
+        }
+        let mut seen = self.authorities(owner).await;
+        seen.retain(|sighting| !matches!(sighting.answer, Answer::Cname(_)));
+        if seen.is_empty() {
+            self.inner.aliased.keep(owner.clone(), ());
         }
         seen
     }
@@ -265,7 +279,13 @@ impl Observer {
             }
             sighting
         });
-        join_all(each).await
+        let mut seen = join_all(each).await;
+        seen.extend(cut.unresolved.iter().map(|(server, why)| {
+            let vantage = Vantage { server: server.clone(), address: None, kind: VantageKind::Authority };
+            let why = format!("its address cannot be found: {why}");
+            Sighting::new(vantage, clock::now(), Answer::Failed(why))
+        }));
+        seen
     }
 
     async fn look_at_resolvers(&self, owner: &DomainName, kind: RecordType) -> Vec<Sighting> {

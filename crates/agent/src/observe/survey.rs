@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dcv_core::{
-    Answer, CertName, DelegationSeen, DomainName, Elsewhere, Path, Place, Security, ServerSeen, Sighting,
-    Survey, Transport, ZoneSeen, dnsauth_owner,
+    Answer, CertName, DelegationSeen, DomainName, Elsewhere, Path, Place, Proof, Security, ServerSeen,
+    Sighting, Survey, Transport, ZoneSeen, dnsauth_owner,
 };
 use futures_util::future::join_all;
 use hickory_proto::{
@@ -21,9 +21,9 @@ use super::{
 use crate::clock;
 
 impl Observer {
-    /// Surveys one scope; `names` are those of the certificate that it covers. Resolvers are asked about the owner
+    /// Surveys one scope for what a method wants there; `names` are those of the certificate that it covers. Resolvers are asked about the owner
     /// name only where an authority already shows something there.
-    pub async fn survey(&self, scope: &DomainName, names: &[CertName]) -> Survey {
+    pub async fn survey(&self, scope: &DomainName, names: &[CertName], proof: &Proof) -> Survey {
         let owner = dnsauth_owner(scope).unwrap_or_else(|_| scope.clone());
         let mut survey = Survey {
             scope: scope.clone(),
@@ -37,7 +37,13 @@ impl Observer {
             caa: Vec::new(),
             resolver_view: None,
         };
-        let delegation = match self.delegation(&owner).await {
+        // An alias at the name is what such a method wants, and leads nowhere that matters.
+        let kind = if proof.is_exclusive() { RecordType::CNAME } else { RecordType::TXT };
+        let followed = match proof.is_exclusive() {
+            true => Ok(Delegation::default()),
+            false => self.delegation(&owner).await,
+        };
+        let delegation = match followed {
             Ok(delegation) => delegation,
             Err(trouble) => {
                 survey.trouble = Some(trouble);
@@ -48,7 +54,7 @@ impl Observer {
         survey.delegation = seen(&owner, delegation);
         if self.blocked() {
             survey.path = Path::Resolvers;
-            survey.resolvers = self.look_at_resolvers(&owner, RecordType::TXT).await;
+            survey.resolvers = self.look_at_resolvers(&owner, kind).await;
             return survey;
         }
         let home = match wire_name(&end) {
@@ -57,7 +63,7 @@ impl Observer {
         };
         match home {
             Ok((cut, wire)) => {
-                let mut zone = self.zone(&cut, &wire, &end).await;
+                let mut zone = self.zone(&cut, &wire, &end, kind).await;
                 if let way @ Security::Bogus(_) = self.trust(&owner, &end).await {
                     zone.servers.iter_mut().for_each(|server| server.sighting.security = way.clone());
                 }
@@ -67,20 +73,19 @@ impl Observer {
             }
             Err(trouble) => drop(survey.trouble.get_or_insert(trouble)),
         }
-        let something = survey
-            .zone
-            .iter()
-            .flat_map(|zone| &zone.servers)
-            .any(|server| matches!(&server.sighting.answer, Answer::Txt(texts) if !texts.is_empty()));
-        if something {
-            survey.resolvers = self.look_at_resolvers(&owner, RecordType::TXT).await;
+        let servers = survey.zone.iter().flat_map(|zone| &zone.servers);
+        let there =
+            |seen: &ServerSeen| matches!(&seen.sighting.answer, Answer::Txt(texts) if !texts.is_empty());
+        let everywhere = servers.clone().next().is_some() && servers.clone().all(there);
+        if everywhere && (end == owner || self.without_alias(&owner).await.is_empty()) {
+            survey.resolvers = self.look_at_resolvers(&owner, kind).await;
         }
         survey.caa = self.caa(names).await;
         survey
     }
 
-    async fn zone(&self, cut: &Cut, owner: &Name, end: &DomainName) -> ZoneSeen {
-        let each = cut.servers.iter().map(|server| self.server(cut, server, owner, end));
+    async fn zone(&self, cut: &Cut, owner: &Name, end: &DomainName, kind: RecordType) -> ZoneSeen {
+        let each = cut.servers.iter().map(|server| self.server(cut, server, owner, end, kind));
         let mut negative_ttl = None;
         let mut servers = Vec::new();
         let mut apex = None;
@@ -109,9 +114,10 @@ impl Observer {
         server: &Server,
         owner: &Name,
         end: &DomainName,
+        kind: RecordType,
     ) -> (ServerSeen, Option<Soa>) {
         let exchange = &self.inner.exchange;
-        let reply = match exchange.ask(server.address, owner, RecordType::TXT).await {
+        let reply = match exchange.ask(server.address, owner, kind).await {
             Ok(reply) => reply,
             Err(trouble) => {
                 let sighting = Sighting::new(vantage(server), clock::now(), failed(&trouble));
@@ -123,7 +129,7 @@ impl Observer {
         if let Some(validator) = &self.eyes(end).validator
             && !matches!(sighting.answer, Answer::Failed(_))
         {
-            let query = Query::query(owner.clone(), RecordType::TXT);
+            let query = Query::query(owner.clone(), kind);
             sighting.security = validator.judge(&cut.apex, &query, &reply.response).await;
         }
         // A denial brings the SOA record along; beside an answer it is asked for.

@@ -25,8 +25,9 @@ use super::{
 
 /// Referrals that are followed from the root.
 const MAX_REFERRALS: usize = 16;
-/// Name servers, and addresses, that are taken up of one zone (RFC 1035 allows 13 names in a datagram).
+/// Name servers that are taken up of one zone; and their addresses, a few of each family for every one.
 const MAX_SERVERS: usize = 26;
+const MAX_ADDRESSES: usize = 104;
 /// Servers that are enough to walk through a zone on the way down.
 const WAYPOINTS: usize = 4;
 /// How long a zone's servers are believed.
@@ -55,6 +56,8 @@ pub(super) struct Cut {
     pub(super) pinned: bool,
     /// What is not asked, and why.
     pub(super) skipped: Vec<String>,
+    /// Name servers whose addresses could not be found out, and why: they count as servers that do not answer.
+    pub(super) unresolved: Vec<(String, String)>,
 }
 
 /// Finds and asks authorities.
@@ -102,8 +105,12 @@ impl Walk {
         let apex = self.apex(&cut, name, &reply.response).await;
         let complete = async { Ok(Arc::new(self.complete(&cut, apex.clone()).await)) };
         let whole = self.zones.once(&apex, complete).await?;
-        self.cuts.keep(whole.apex.clone(), Arc::clone(&whole));
-        self.homes.keep(name.clone(), Arc::clone(&whole));
+        if whole.unresolved.is_empty() {
+            self.cuts.keep(whole.apex.clone(), Arc::clone(&whole));
+            self.homes.keep(name.clone(), Arc::clone(&whole));
+        } else {
+            self.zones.forget(&apex);
+        }
         Ok((whole, reply))
     }
 
@@ -150,6 +157,7 @@ impl Walk {
             at_child: BTreeSet::new(),
             pinned: true,
             skipped: Vec::new(),
+            unresolved: Vec::new(),
         }))
     }
 
@@ -185,7 +193,7 @@ impl Walk {
         for batch in names.chunks(WAYPOINTS) {
             let found = join_all(batch.iter().map(|name| self.addresses(name))).await;
             for (name, ips) in batch.iter().zip(found) {
-                self.admit(name, &ips, &mut servers, &mut skipped);
+                self.admit(name, ips.as_deref().unwrap_or_default(), &mut servers, &mut skipped);
             }
             if !servers.is_empty() {
                 break;
@@ -204,6 +212,7 @@ impl Walk {
             at_child: BTreeSet::new(),
             pinned: false,
             skipped,
+            unresolved: Vec::new(),
         }))
     }
 
@@ -244,7 +253,7 @@ impl Walk {
     }
 
     /// Where the zone that answered begins: a server may serve a parent and a child, and then never refers.
-    async fn apex(&self, cut: &Cut, name: &Name, response: &DnsResponse) -> Name {
+    pub(super) async fn apex(&self, cut: &Cut, name: &Name, response: &DnsResponse) -> Name {
         let below = |response: &DnsResponse| {
             let soa = response.answers.iter().chain(&response.authorities).find(|record| {
                 record.record_type() == RecordType::SOA
@@ -273,7 +282,9 @@ impl Walk {
         let mut skipped = Vec::new();
         let names: Vec<Name> = names.into_iter().take(MAX_SERVERS).collect();
         let resolved = join_all(names.iter().map(|name| self.addresses(name))).await;
-        for (name, mut ips) in names.iter().zip(resolved) {
+        let mut unresolved = Vec::new();
+        for (name, resolved) in names.iter().zip(resolved) {
+            let mut ips = resolved.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
             // Glue may be all there is: the resolver need not know a name server that only the parent names.
             let host = host(name);
             ips.extend(
@@ -281,16 +292,22 @@ impl Walk {
             );
             ips.sort();
             ips.dedup();
-            if ips.is_empty() {
-                skipped.push(format!("{host} has no address"));
+            match resolved {
+                Err(why) if ips.is_empty() => unresolved.push((host, why)),
+                Ok(_) if ips.is_empty() => skipped.push(format!("{host} has no address")),
+                Ok(_) | Err(_) => {}
             }
             self.admit(name, &ips, &mut servers, &mut skipped);
         }
         if servers.is_empty() {
             servers.clone_from(&cut.servers);
         }
-        servers.truncate(MAX_SERVERS);
-        Cut { apex, servers, at_parent, at_child: child.iter().map(host).collect(), pinned: false, skipped }
+        if servers.len() > MAX_ADDRESSES {
+            skipped.push(format!("{} more addresses than {MAX_ADDRESSES}", servers.len() - MAX_ADDRESSES));
+            servers.truncate(MAX_ADDRESSES);
+        }
+        let at_child = child.iter().map(host).collect();
+        Cut { apex, servers, at_parent, at_child, pinned: false, skipped, unresolved }
     }
 
     async fn refer(&self, below: Name, names: Vec<Name>, response: &DnsResponse) -> Cut {
@@ -314,12 +331,20 @@ impl Walk {
         if servers.is_empty() {
             let found = join_all(bare.iter().take(WAYPOINTS).map(|name| self.addresses(name))).await;
             for (name, ips) in bare.into_iter().zip(found) {
-                self.admit(name, &ips, &mut servers, &mut skipped);
+                self.admit(name, ips.as_deref().unwrap_or_default(), &mut servers, &mut skipped);
             }
         }
-        servers.truncate(MAX_SERVERS);
+        servers.truncate(MAX_ADDRESSES);
         let at_parent = names.iter().map(host).collect();
-        Cut { apex: below, servers, at_parent, at_child: BTreeSet::new(), pinned: false, skipped }
+        Cut {
+            apex: below,
+            servers,
+            at_parent,
+            at_child: BTreeSet::new(),
+            pinned: false,
+            skipped,
+            unresolved: Vec::new(),
+        }
     }
 
     /// Takes up the addresses that this host can reach.
@@ -334,16 +359,16 @@ impl Walk {
         }
     }
 
-    async fn addresses(&self, host: &Name) -> Vec<IpAddr> {
-        let each = [RecordType::A, RecordType::AAAA].map(|kind| async move {
-            let told = first(&self.resolvers, host, kind).await.unwrap_or_default();
-            told.records
-                .iter()
-                .filter_map(|record| record.data.ip_addr())
-                .take(MAX_SERVERS)
-                .collect::<Vec<_>>()
-        });
-        join_all(each).await.into_iter().flatten().collect()
+    /// The host's addresses; none only where that is known.
+    async fn addresses(&self, host: &Name) -> Result<Vec<IpAddr>, String> {
+        let (v4, v6) = tokio::join!(
+            first(&self.resolvers, host, RecordType::A),
+            first(&self.resolvers, host, RecordType::AAAA)
+        );
+        // A family that leads nowhere from here may fail.
+        let v6 = if self.families.ipv6 { v6 } else { Ok(v6.unwrap_or_default()) };
+        let records = [v4?.records, v6?.records].concat();
+        Ok(records.iter().filter_map(|record| record.data.ip_addr()).take(MAX_SERVERS).collect())
     }
 }
 
