@@ -191,6 +191,42 @@ fn common_mistakes_are_found() {
     assert_eq!(right.codes(), [""; 0], "{}", right.json);
 }
 
+/// A name server whose address cannot be found is one that does not answer, not one that is not there.
+#[test]
+fn a_name_server_without_an_address_counts() {
+    let scene = Scene::new();
+    let seen = explain(&scene, "www.halfdead.test");
+    let finding = seen.finding("server-unreachable").unwrap_or_else(|| panic!("{}", seen.json));
+    assert!(finding["what"].as_str().unwrap().contains("ns.dead.test"), "{finding}");
+    assert_eq!(seen.code, 1);
+}
+
+/// A server may serve a signed zone and an unsigned one below it, and then never refers from one to the other.
+#[test]
+fn an_unsigned_zone_on_its_signed_parents_server_is_no_breakage() {
+    let scene = Scene::new();
+    for (scope, apex) in [("y.plain.signed.test", "plain.signed.test"), ("x.plain.signed.test", "dcv.test")] {
+        let seen = explain(&scene, scope);
+        assert_eq!(seen.json["survey"]["zone"]["apex"], apex, "{scope}: {}", seen.json);
+        assert!(seen.finding("dnssec-bogus").is_none(), "{scope}: {}", seen.json);
+        assert!(seen.finding("caa-unknown").is_none(), "{scope}: {}", seen.json);
+    }
+}
+
+/// A delegated name: the alias is not at every name server of its own zone yet, so the record is not there for everybody,
+/// however well it is served where the alias leads; and no resolver is asked.
+#[test]
+fn an_alias_that_lags_is_a_record_that_lags() {
+    let mut scene = Scene::new();
+    scene.order("stale.test", &[PRIMARY], "alias.stale.test");
+    let run = scene.run(&["--once", "--timeout", "7s"]);
+    assert_eq!(run.code, 75, "{run:?}");
+    assert!(run.out.contains("propagating") && run.out.contains(&LAGGING.to_string()), "{run:?}");
+    assert_eq!(scene.lab.dig(PRIMARY, "_dnsauth.alias.stale.test", "CNAME"), ["alias.dcv.test."]);
+    assert!(!scene.lab.dig(LAGGING, "alias.dcv.test", "TXT").is_empty(), "the value is everywhere by now");
+    assert_eq!(asked_of_the_resolver(&scene, "alias"), [""; 0]);
+}
+
 /// An order over a secondary that lags: while it lags, no question about the owner name reaches a resolver; once every
 /// authority has the value the resolver sees it at once, since nothing had been denied to it.
 #[test]

@@ -87,6 +87,16 @@ impl Observer {
             Err(_) if routed.is_some() && self.blocked() => Delegation::default(),
             Err(trouble) => return Err(trouble),
         };
+        // Nobody serves the name itself, so only an alias can help; it may not be at every server yet.
+        let delegation = match (routed.is_none() && delegation.chain.is_empty()).then_some(&owner) {
+            Some(owner) => match self.alias_anywhere(owner).await {
+                Some(target) => {
+                    self.follow(owner, Delegation { chain: vec![target], ..Delegation::default() }).await?
+                }
+                None => delegation,
+            },
+            None => delegation,
+        };
         let exclusive = facts.proof(methods).is_some_and(Proof::is_exclusive);
         if let Some(alias) =
             delegation.chain.first().filter(|alias| methods.owns(alias) && !delegation.wildcard)
@@ -147,7 +157,19 @@ impl Observer {
     /// # Errors
     /// One sentence, when nobody answers for the owner name itself.
     pub(super) async fn delegation(&self, owner: &DomainName) -> Result<Delegation, String> {
-        let mut found = Delegation::default();
+        self.follow(owner, Delegation::default()).await
+    }
+
+    /// The alias that any of the authorities shows.
+    async fn alias_anywhere(&self, owner: &DomainName) -> Option<DomainName> {
+        self.authorities(owner).await.into_iter().find_map(|sighting| match sighting.answer {
+            Answer::Cname(target) => Some(target),
+            Answer::Txt(_) | Answer::Failed(_) => None,
+        })
+    }
+
+    /// Goes on from where a chain has come to.
+    async fn follow(&self, owner: &DomainName, mut found: Delegation) -> Result<Delegation, String> {
         loop {
             let name = found.chain.last().unwrap_or(owner).clone();
             let wire = wire_name(&name).map_err(|error| error.to_string())?;

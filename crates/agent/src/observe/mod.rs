@@ -33,7 +33,7 @@ use self::{
     exchange::{Exchange, Trouble},
     kept::Kept,
     recursive::Recursive,
-    walk::{Server, Walk, wire_name},
+    walk::{Cut, Server, Walk, wire_name},
 };
 use crate::{
     clock,
@@ -280,11 +280,7 @@ impl Observer {
             sighting
         });
         let mut seen = join_all(each).await;
-        seen.extend(cut.unresolved.iter().map(|(server, why)| {
-            let vantage = Vantage { server: server.clone(), address: None, kind: VantageKind::Authority };
-            let why = format!("its address cannot be found: {why}");
-            Sighting::new(vantage, clock::now(), Answer::Failed(why))
-        }));
+        seen.extend(unresolved(&cut));
         seen
     }
 
@@ -317,6 +313,15 @@ impl Observer {
         let closest = zones.max_by_key(|(domain, _)| domain.as_str().len());
         closest.map_or(&self.inner.everywhere, |(_, eyes)| eyes)
     }
+}
+
+/// Name servers without an address: for whoever asks them there is no answer.
+fn unresolved(cut: &Cut) -> impl Iterator<Item = Sighting> {
+    cut.unresolved.iter().map(|(server, why)| {
+        let vantage = Vantage { server: server.clone(), address: None, kind: VantageKind::Authority };
+        let why = format!("its address cannot be found: {why}");
+        Sighting::new(vantage, clock::now(), Answer::Failed(why))
+    })
 }
 
 /// A break on the way to the record is a break of every answer about it.

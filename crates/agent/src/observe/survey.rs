@@ -15,7 +15,7 @@ use hickory_proto::{
 use super::{
     Observer, answer, dnssec, failed,
     locate::{Broken, Delegation},
-    vantage,
+    unresolved, vantage,
     walk::{Cut, Server, wire_name},
 };
 use crate::clock;
@@ -96,6 +96,7 @@ impl Observer {
             }
             servers.push(seen);
         }
+        servers.extend(unresolved(cut).map(|sighting| told(sighting, None, None, None, None)));
         let apex = apex.unwrap_or_else(|| cut.apex.clone());
         ZoneSeen {
             apex: apex.to_ascii().parse().unwrap_or_else(|_| end.clone()),

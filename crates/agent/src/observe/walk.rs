@@ -265,7 +265,13 @@ impl Walk {
         if let Some(apex) = below(response) {
             return apex;
         }
-        match self.any(cut, name, RecordType::SOA, |response| response.authoritative).await {
+        // An alias never stands at an apex; asked for it, the server would follow it.
+        let aliased = response
+            .answers
+            .iter()
+            .any(|record| record.record_type() == RecordType::CNAME && record.name == *name);
+        let place = if aliased { name.base_name() } else { name.clone() };
+        match self.any(cut, &place, RecordType::SOA, |response| response.authoritative).await {
             Ok(reply) => below(&reply.response).unwrap_or_else(|| cut.apex.clone()),
             Err(_) => cut.apex.clone(),
         }

@@ -195,6 +195,9 @@ impl Lab {
         ] {
             tld += &delegation(zone, servers);
         }
+        // The address of the second name server cannot be found.
+        tld += &delegation("halfdead.test", &[4]);
+        tld += "halfdead.test. NS ns.dead.test.\n";
         for (name, server) in [("good", 4), ("lame", 5), ("dead", 99)] {
             writeln!(tld, "lame.test. NS ns-{name}.lame.test.\nns-{name}.lame.test. A 127.0.0.{server}")
                 .unwrap();
@@ -204,14 +207,21 @@ impl Lab {
         write("lame.test.zone", &format!("{}_dnsauth.www TXT \"{VALUE}\"\n", zones::LAME));
         let stale =
             |serial, value: &str| format!("{}_dnsauth.www TXT \"{value}\"\n", apex(serial, 60, &[4, 6]));
-        write("stale.test.zone", &stale(20, VALUE));
+        // The alias is at the primary only.
+        write("stale.test.zone", &format!("{}_dnsauth.alias CNAME alias.dcv.test.\n", stale(20, VALUE)));
         write("stale.test.old", &stale(10, "an-older-value"));
+        write("halfdead.test.zone", &format!("{}_dnsauth.www TXT \"{VALUE}\"\n", apex(1, 60, &[4])));
+        // Unsigned, below a signed zone and on its server.
+        write(
+            "plain.signed.test.zone",
+            &format!("{}_dnsauth.x CNAME good.dcv.test.\n_dnsauth.y TXT \"{VALUE}\"\n", apex(1, 60, &[4])),
+        );
         write("caa.test.zone", &format!("{}{}", apex(1, 60, &[4]), zones::CAA));
         write("deleg.test.zone", &format!("{}{}", apex(1, 60, &[4]), zones::DELEG));
         write("mistakes.test.zone", &format!("{}{}", apex(1, 60, &[4]), zones::mistakes()));
 
         // BIND signs this one itself, with the key it finds, so that the parent can have the DS beforehand.
-        write("signed.test.zone", &signed_body(4));
+        write("signed.test.zone", &format!("{}plain NS ns1\n", signed_body(4)));
         tld += &delegation("signed.test", &[4]);
         tld += &zones::ds(&zones::key(&keys, "signed.test", &zones::BY_POLICY));
 
@@ -427,7 +437,19 @@ fn leaf_zones() -> String {
            update-policy {{ grant dcv-key zonesub TXT; }}; }};\n",
         SECONDARY.ip()
     );
-    for zone in ["lame", "stale", "caa", "deleg", "mistakes", "expired", "soon", "nsec3", "wrongds"] {
+    for zone in [
+        "lame",
+        "stale",
+        "halfdead",
+        "plain.signed",
+        "caa",
+        "deleg",
+        "mistakes",
+        "expired",
+        "soon",
+        "nsec3",
+        "wrongds",
+    ] {
         text += &static_zone(&format!("{zone}.test"), &format!("{zone}.test.zone"));
     }
     text
