@@ -8,75 +8,11 @@
 //! 6. Replaced values go once the new one was checked.
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use crate::{
-    Answer, Backoff, Because, CaaFacts, CertName, DomainName, Facts, FailureClass, Location, Method,
-    OrderFacts, OrderStatus, Policy, Reason, RecordData, Site, Stage, Verdict, backoff::jitter, verdict,
+    Answer, Backoff, Because, CaaFacts, Decision, DomainName, Facts, FailureClass, Location, OrderFacts,
+    OrderStatus, Policy, Reason, RecordData, Site, Stage, Step, Verdict, backoff::jitter, verdict,
 };
-
-/// What to do now. One step is one pass.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Step {
-    /// Ask the CA about the order: status, scopes, method. One call.
-    ReadOrder,
-    /// Ask the CA for the order's random value. One call.
-    RequestValue,
-    /// Ask the CA to change the order's method. One call.
-    SwitchMethod(Method),
-    /// Find out where the records of these scopes go: zone, delegation, foreign aliases.
-    Locate(Vec<DomainName>),
-    /// Put a record at these sites.
-    Publish {
-        /// Where.
-        sites: Vec<Site>,
-        /// What.
-        data: RecordData,
-        /// Records of the same order that give way in the same change, since a name can hold one only.
-        replacing: Vec<(Site, RecordData)>,
-    },
-    /// Ask DNS about these scopes.
-    Look(Vec<DomainName>),
-    /// Find out whether CAA records let DigiCert issue for these names.
-    ReadCaa(Vec<CertName>),
-    /// Ask the CA to check the order. One call.
-    AskCa,
-    /// Take these records out of DNS.
-    Retract(Vec<(Site, RecordData)>),
-    /// Nothing until `wake`.
-    Rest,
-}
-
-impl Step {
-    /// A stable name for logs and metrics.
-    #[must_use]
-    pub const fn label(&self) -> &'static str {
-        match self {
-            Self::ReadOrder => "read-order",
-            Self::RequestValue => "request-value",
-            Self::SwitchMethod(_) => "switch-method",
-            Self::Locate(_) => "locate",
-            Self::Publish { .. } => "publish",
-            Self::Look(_) => "look",
-            Self::ReadCaa(_) => "read-caa",
-            Self::AskCa => "ask-ca",
-            Self::Retract(_) => "retract",
-            Self::Rest => "rest",
-        }
-    }
-}
-
-/// A step, when to come back, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Decision {
-    /// What to do.
-    pub step: Step,
-    /// When to decide again: `now` unless the step is [`Step::Rest`]; never in the past.
-    pub wake: Timestamp,
-    /// Why.
-    pub because: Because,
-}
 
 /// Decides. Pure: the same facts, policy and time give the same decision.
 #[must_use]

@@ -31,11 +31,12 @@ mod policy;
 mod reason;
 mod record;
 mod sighting;
+mod step;
 mod verdict;
 
 pub use backoff::Backoff;
 pub use caa::{Caa, CaaRecord, CertName};
-pub use decide::{Decision, Step, decide};
+pub use decide::decide;
 pub use diagnosis::{
     DelegationSeen, Elsewhere, Expectation, Finding, Path, Place, ServerSeen, Severity, Survey, ZoneSeen,
     findings,
@@ -54,4 +55,5 @@ pub use record::{
     Change, DNSAUTH, Guarded, RandomValue, RecordData, RecordError, Site, Ttl, ValueError, dnsauth_owner,
 };
 pub use sighting::{Answer, Security, Sighting, Transport, Vantage, VantageKind};
+pub use step::{Decision, Step};
 pub use verdict::{Dnssec, Quorum, Verdict, VerdictPolicy, verdict};

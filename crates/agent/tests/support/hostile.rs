@@ -1,5 +1,6 @@
 //! A name server that misbehaves in one chosen way. It is written in raw bytes, so that no library's idea of a valid
-//! message stands between the fault and the client under test.
+//! message stands between the fault and the client under test. The file is long because each fault is a few lines of its
+//! own, and they are best read side by side.
 
 use std::{
     io::{Read as _, Write as _},
