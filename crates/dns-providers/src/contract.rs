@@ -34,6 +34,7 @@ impl Bench {
         self.a_sibling_keeps_its_ttl().await;
         self.an_alias_is_replaced_in_one_change().await;
         self.an_alias_and_a_text_exclude_each_other().await;
+        self.two_writers_of_an_alias_do_not_replace_each_other().await;
     }
 
     /// The site for a label of the test's own.
@@ -61,6 +62,21 @@ impl Bench {
         assert_eq!(self.read("replaced").await.cname, Some(target("new")), "another alias was removed");
         self.apply(&[Change::Remove { site, data: RecordData::Cname(target("new")) }]).await;
         assert_eq!(self.read("replaced").await, RecordSet::default(), "a removed alias stayed");
+    }
+
+    async fn two_writers_of_an_alias_do_not_replace_each_other(&self) {
+        let site = self.site("raced");
+        for round in 0..5 {
+            let labels = [format!("one{round}"), format!("two{round}")];
+            let changes = labels.each_ref().map(|label| [add_alias(&site, label)]);
+            let [one, two] = changes.each_ref().map(|change| self.provider.apply(&self.zone, change));
+            let (one, two) = tokio::join!(one, two);
+            let standing = self.read("raced").await.cname.expect("one of two writers has its way");
+            for (outcome, label) in [one, two].iter().zip(&labels) {
+                assert_eq!(outcome.is_ok(), standing == target(label), "a writer was told the wrong thing");
+            }
+            self.apply(&[Change::Remove { site: site.clone(), data: RecordData::Cname(standing) }]).await;
+        }
     }
 
     async fn an_alias_and_a_text_exclude_each_other(&self) {

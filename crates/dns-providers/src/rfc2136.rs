@@ -34,6 +34,9 @@ use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone};
 
 /// Larger messages go over TCP: the size at which UDP is not fragmented (DNS flag day 2020).
 const UDP_LIMIT: usize = 1232;
+/// The label of an error that a fresh look may resolve; and how often it is tried.
+const OVERTAKEN: &str = "overtaken";
+const TRIES: u32 = 3;
 /// Values in one message; about 30 KiB of the 64 that DNS allows.
 const BATCH: usize = 300;
 const UDP_TIMEOUT: Duration = Duration::from_secs(3);
@@ -249,10 +252,10 @@ impl Rfc2136 {
         Ok(set)
     }
 
-    async fn send(&self, zone: &Zone, updates: Vec<Record>) -> Result<(), Error> {
+    async fn send(&self, zone: &Zone, planned: &[Planned]) -> Result<(), Error> {
         let address = self.address().await?;
         let signer = self.signer()?;
-        let (message, verifier) = sign(zone, &updates, &signer, (self.clock)())?;
+        let (message, verifier) = sign(zone, planned, &signer, (self.clock)())?;
         let size = message.to_vec().map_err(bug)?.len();
         if size <= UDP_LIMIT {
             // One datagram, no retransmission: a second copy would fail the check of the signature's time.
@@ -266,8 +269,9 @@ impl Rfc2136 {
                 Ok(_) | Err(_) => {}
             }
         }
-        // Too large, or silence: adding and deleting values may be repeated, so the same goes over TCP.
-        let (message, verifier) = sign(zone, &updates, &signer, (self.clock)())?;
+        // Too large, or silence: adding and deleting values may be repeated, so the same goes over TCP. Where a first copy
+        // did arrive, a prerequisite fails and the caller looks again.
+        let (message, verifier) = sign(zone, planned, &signer, (self.clock)())?;
         let tcp = self.tcp(address).await?;
         let reply = tcp
             .send(DnsRequest::from(message))
@@ -342,6 +346,12 @@ impl Rfc2136 {
                 "it takes no dynamic updates for this zone",
                 "point `server` at the primary and allow updates there".to_owned(),
             ),
+            (ResponseCode::YXRRSet | ResponseCode::NXRRSet, _) => (
+                Class::Later,
+                OVERTAKEN,
+                "somebody else changed the alias at the same time",
+                "nothing: it is tried again".to_owned(),
+            ),
             (ResponseCode::ServFail, _) => (
                 Class::Later,
                 "servfail",
@@ -383,30 +393,49 @@ impl DnsProvider for Rfc2136 {
 
     async fn apply(&self, zone: &Zone, changes: &[Change]) -> Result<Receipt, Error> {
         zone.encloses(changes)?;
-        let mut held = BTreeMap::new();
-        let mut updates = Vec::new();
+        let mut attempt = 1;
+        loop {
+            match self.write(zone, changes).await {
+                // Somebody was faster, or our own first copy was: a fresh look tells which.
+                Err(error) if error.label() == OVERTAKEN && attempt < TRIES => attempt += 1,
+                done => return done.map(|()| Receipt::default()),
+            }
+        }
+    }
+}
+
+/// One record's update and what must be true for it (RFC 2136 section 2.4).
+struct Planned {
+    prerequisite: Option<Record>,
+    update: Record,
+}
+
+impl Rfc2136 {
+    async fn write(&self, zone: &Zone, changes: &[Change]) -> Result<(), Error> {
+        let mut held: BTreeMap<DomainName, RecordSet> = BTreeMap::new();
+        let mut replaced: BTreeMap<DomainName, DomainName> = BTreeMap::new();
+        let mut planned = Vec::new();
         for change in changes {
-            let owner = change.site().owner();
+            let (owner, data) = (change.site().owner(), change.data());
             let name = dns_name(owner)?;
+            // Removing a text needs no look; aliases exclude others, and an addition may be there already.
+            if !held.contains_key(owner) && !matches!(change, Change::Remove { data: RecordData::Txt(_), .. })
+            {
+                held.insert(owner.clone(), self.look(owner).await?);
+            }
             match change {
-                Change::Remove { data, .. } => {
+                Change::Remove { .. } => {
                     // An alias that goes makes room for another one in the same message.
-                    if let RecordData::Cname(target) = data {
-                        if !held.contains_key(owner) {
-                            held.insert(owner.clone(), self.look(owner).await?);
-                        }
-                        if let Some(set) = held.get_mut(owner) {
-                            set.cname.take_if(|standing| standing == target);
-                        }
+                    if let (RecordData::Cname(target), Some(set)) = (data, held.get_mut(owner))
+                        && let Some(gone) = set.cname.take_if(|standing| standing == target)
+                    {
+                        replaced.insert(owner.clone(), gone);
                     }
-                    let mut record = Record::from_rdata(name, 0, rdata(data)?);
-                    record.dns_class = DNSClass::NONE;
-                    updates.push(record);
+                    let mut update = Record::from_rdata(name, 0, rdata(data)?);
+                    update.dns_class = DNSClass::NONE;
+                    planned.push(Planned { prerequisite: None, update });
                 }
-                Change::Add { data, ttl, .. } => {
-                    if !held.contains_key(owner) {
-                        held.insert(owner.clone(), self.look(owner).await?);
-                    }
+                Change::Add { ttl, .. } => {
                     let Some(set) = held.get(owner) else { continue };
                     if set.holds(data) {
                         continue;
@@ -414,14 +443,33 @@ impl DnsProvider for Rfc2136 {
                     if let Some(problem) = collision(owner, set, data) {
                         return Err(problem);
                     }
-                    updates.push(Record::from_rdata(name, set.ttl.unwrap_or(ttl.as_secs()), rdata(data)?));
+                    let prerequisite = match data {
+                        RecordData::Txt(_) => None,
+                        RecordData::Cname(_) => Some(alias_is(name.clone(), replaced.get(owner))?),
+                    };
+                    let ttl = set.ttl.unwrap_or(ttl.as_secs());
+                    planned
+                        .push(Planned { prerequisite, update: Record::from_rdata(name, ttl, rdata(data)?) });
                 }
             }
         }
-        for batch in updates.chunks(BATCH) {
-            self.send(zone, batch.to_vec()).await?;
+        for batch in planned.chunks(BATCH) {
+            self.send(zone, batch).await?;
         }
-        Ok(Receipt::default())
+        Ok(())
+    }
+}
+
+/// That the name has this alias, or none: servers take an added alias for a replacement of whatever stands there (RFC 2136
+/// section 3.4.2.2), which may be somebody else's by now.
+fn alias_is(name: Name, target: Option<&DomainName>) -> Result<Record, Error> {
+    match target {
+        Some(target) => Ok(Record::from_rdata(name, 0, rdata(&RecordData::Cname(target.clone()))?)),
+        None => {
+            let mut none = Record::update0(name, 0, RecordType::CNAME);
+            none.dns_class = DNSClass::NONE;
+            Ok(none)
+        }
     }
 }
 
@@ -444,7 +492,7 @@ fn collision(owner: &DomainName, set: &RecordSet, data: &RecordData) -> Option<E
 
 fn sign(
     zone: &Zone,
-    updates: &[Record],
+    planned: &[Planned],
     signer: &TSigner,
     now: u64,
 ) -> Result<(Message, TSigVerifier), Error> {
@@ -454,7 +502,10 @@ fn sign(
     message.metadata.op_code = OpCode::Update;
     message.metadata.recursion_desired = false;
     message.add_zone(section);
-    UpdateMessage::add_updates(&mut message, updates.to_vec());
+    let prerequisites: Vec<_> = planned.iter().filter_map(|planned| planned.prerequisite.clone()).collect();
+    UpdateMessage::add_pre_requisites(&mut message, prerequisites);
+    let updates: Vec<_> = planned.iter().map(|planned| planned.update.clone()).collect();
+    UpdateMessage::add_updates(&mut message, updates);
     let verifier = message.finalize(signer, now).map_err(bug)?;
     verifier
         .map(|verifier| (message, verifier))

@@ -371,10 +371,13 @@ impl Walk {
             first(&self.resolvers, host, RecordType::A),
             first(&self.resolvers, host, RecordType::AAAA)
         );
-        // A family that leads nowhere from here may fail.
-        let v6 = if self.families.ipv6 { v6 } else { Ok(v6.unwrap_or_default()) };
-        let records = [v4?.records, v6?.records].concat();
-        Ok(records.iter().filter_map(|record| record.data.ip_addr()).take(MAX_SERVERS).collect())
+        let told = [&v4, &v6].into_iter().flatten().flat_map(|told| &told.records);
+        let found: Vec<_> = told.filter_map(|record| record.data.ip_addr()).take(MAX_SERVERS).collect();
+        // Some servers fail for the one family and have the other.
+        match (found.is_empty(), v4.and(v6)) {
+            (true, Err(why)) => Err(why),
+            (true, Ok(_)) | (false, _) => Ok(found),
+        }
     }
 }
 
