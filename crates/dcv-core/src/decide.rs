@@ -1,4 +1,5 @@
-//! From facts to the next step. The rules are tried from top to bottom; the first that applies decides.
+//! From facts to the next step. The rules are tried from top to bottom; the first that applies decides. They stand in one
+//! file, long as it is, because their order is what a reader has to see.
 //!
 //! 1. A failure that is still being waited out gates everything.
 //! 2. An order that is over, proven or gone from the configuration is tidied up, then rests.

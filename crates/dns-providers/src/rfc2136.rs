@@ -5,6 +5,8 @@
 //! another time to live changes the whole set's (RFC 2136 section 3.4.2.2 with RFC 2181 section 5.2), and one added
 //! beside a CNAME is silently ignored.
 
+mod message;
+
 use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
 use async_trait::async_trait;
@@ -18,18 +20,16 @@ use hickory_net::{
     xfer::{DnsExchange, DnsHandle, FirstAnswer},
 };
 use hickory_proto::{
-    op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, OpCode, Query, ResponseCode, UpdateMessage},
+    op::{DnsRequest, DnsRequestOptions, DnsResponse, Query, ResponseCode},
     rr::{
         DNSClass, Name, RData, Record, RecordType, TSigVerifier, TSigner,
-        rdata::{
-            CNAME, TXT,
-            tsig::{TsigAlgorithm, TsigError},
-        },
+        rdata::tsig::{TsigAlgorithm, TsigError},
     },
 };
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
+use self::message::{Planned, alias_is, bug, collision, dns_name, rdata, sign};
 use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone};
 
 /// Larger messages go over TCP: the size at which UDP is not fragmented (DNS flag day 2020).
@@ -404,12 +404,6 @@ impl DnsProvider for Rfc2136 {
     }
 }
 
-/// One record's update and what must be true for it (RFC 2136 section 2.4).
-struct Planned {
-    prerequisite: Option<Record>,
-    update: Record,
-}
-
 impl Rfc2136 {
     async fn write(&self, zone: &Zone, changes: &[Change]) -> Result<(), Error> {
         let mut held: BTreeMap<DomainName, RecordSet> = BTreeMap::new();
@@ -458,73 +452,6 @@ impl Rfc2136 {
         }
         Ok(())
     }
-}
-
-/// That the name has this alias, or none: servers take an added alias for a replacement of whatever stands there (RFC 2136
-/// section 3.4.2.2), which may be somebody else's by now.
-fn alias_is(name: Name, target: Option<&DomainName>) -> Result<Record, Error> {
-    match target {
-        Some(target) => Ok(Record::from_rdata(name, 0, rdata(&RecordData::Cname(target.clone()))?)),
-        None => {
-            let mut none = Record::update0(name, 0, RecordType::CNAME);
-            none.dns_class = DNSClass::NONE;
-            Ok(none)
-        }
-    }
-}
-
-/// A CNAME excludes every other record at its name (RFC 1034 section 3.6.2); servers ignore such an addition silently.
-fn collision(owner: &DomainName, set: &RecordSet, data: &RecordData) -> Option<Error> {
-    let standing = match (data, &set.cname) {
-        (_, Some(target)) => format!("a CNAME to {target}"),
-        (RecordData::Cname(_), None) if !set.txt.is_empty() => "a TXT record".to_owned(),
-        (RecordData::Cname(_) | RecordData::Txt(_), None) => return None,
-    };
-    Some(
-        Error::new(
-            Class::Blocked,
-            "collision",
-            format!("{standing} stands at {owner}; a {} cannot stand beside it", data.kind()),
-        )
-        .hint("remove it, or delegate the name to a zone that the agent may write"),
-    )
-}
-
-fn sign(
-    zone: &Zone,
-    planned: &[Planned],
-    signer: &TSigner,
-    now: u64,
-) -> Result<(Message, TSigVerifier), Error> {
-    let mut section = Query::new();
-    section.set_name(dns_name(&zone.name)?).set_query_class(DNSClass::IN).set_query_type(RecordType::SOA);
-    let mut message = Message::query();
-    message.metadata.op_code = OpCode::Update;
-    message.metadata.recursion_desired = false;
-    message.add_zone(section);
-    let prerequisites: Vec<_> = planned.iter().filter_map(|planned| planned.prerequisite.clone()).collect();
-    UpdateMessage::add_pre_requisites(&mut message, prerequisites);
-    let updates: Vec<_> = planned.iter().map(|planned| planned.update.clone()).collect();
-    UpdateMessage::add_updates(&mut message, updates);
-    let verifier = message.finalize(signer, now).map_err(bug)?;
-    verifier
-        .map(|verifier| (message, verifier))
-        .ok_or_else(|| Error::new(Class::Bug, "unsigned", "the update was not signed"))
-}
-
-fn rdata(data: &RecordData) -> Result<RData, Error> {
-    Ok(match data {
-        RecordData::Txt(value) => RData::TXT(TXT::new(vec![value.as_str().to_owned()])),
-        RecordData::Cname(target) => RData::CNAME(CNAME(dns_name(target)?)),
-    })
-}
-
-fn dns_name(name: &DomainName) -> Result<Name, Error> {
-    Name::from_ascii(format!("{name}.")).map_err(bug)
-}
-
-fn bug(error: impl std::error::Error + Send + Sync + 'static) -> Error {
-    Error::new(Class::Bug, "encoding", "a DNS message could not be built").caused_by(error)
 }
 
 #[expect(clippy::disallowed_methods, reason = "TSIG signs the time of day (RFC 8945 section 4.2)")]

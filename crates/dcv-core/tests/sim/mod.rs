@@ -1,4 +1,6 @@
 //! The simulated world: discrete events, a seeded generator, no real time.
+//!
+//! The world is one file: its parts, orders, CA, DNS and chance, only make sense together.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
