@@ -146,6 +146,11 @@ fn a_configuration_that_cannot_be_read_is_named() {
     assert_eq!(malformed.code, 78);
     assert!(malformed.err.contains("is not TOML") && malformed.err.contains("line 1"), "{}", malformed.err);
     assert_eq!(agent.run(&["--no-such-flag"]).code, 64);
+    assert_eq!(agent.run(&["explain"]).code, 64);
+    assert_eq!(agent.run(&["explain", "--domain", "a..b"]).code, 64);
+    std::fs::remove_file(agent.path("config.toml")).unwrap();
+    let nowhere = agent.run(&["explain", "--domain", "dcv.test"]);
+    assert_eq!(nowhere.code, 78, "a configuration that was asked for is not there: {nowhere:?}");
     assert_eq!(agent.run(&["--help"]).code, 0);
 }
 

@@ -6,10 +6,13 @@ use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use dcv_core::DomainName;
 use jiff::SignedDuration;
 
+/// Where the configuration is unless something else is said.
+pub(super) const DEFAULT_CONFIG: &str = "/etc/dcv-agent/config.toml";
+
 /// Keeps DigiCert domain control validation done.
 ///
-/// For each configured order the agent fetches DigiCert's random value, publishes it as a TXT record at
-/// _dnsauth.<domain> through your DNS provider, waits until every authoritative server shows it, asks DigiCert to
+/// For each order that is configured or found, the agent fetches DigiCert's random value, publishes it as a TXT or CNAME
+/// record at _dnsauth.<domain> through your DNS provider, waits until every authoritative server shows it, asks DigiCert to
 /// check, and removes the record. Without a command it runs as a daemon: SIGHUP reloads the configuration, SIGTERM
 /// ends it.
 #[derive(Debug, Parser)]
@@ -20,7 +23,7 @@ pub(super) struct Args {
         long,
         short,
         env = "DCV_CONFIG",
-        default_value = "/etc/dcv-agent/config.toml",
+        default_value = DEFAULT_CONFIG,
         global = true,
         value_name = "FILE"
     )]

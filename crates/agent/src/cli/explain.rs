@@ -11,7 +11,7 @@ use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
 
 use super::{
-    args::Output,
+    args::{DEFAULT_CONFIG, Output},
     fail, load,
     report::{Next, OrderSeen, Report, ScopeSeen},
     show,
@@ -102,7 +102,8 @@ pub(super) async fn domain(path: &Path, text: &str, output: Output) -> Exit {
         Ok(scope) => scope,
         Err(error) => return fail(Exit::Usage, &error.to_string()),
     };
-    let config = match path.exists() {
+    // A file that was asked for has to be there.
+    let config = match path.exists() || path != Path::new(DEFAULT_CONFIG) {
         true => match load(path) {
             Ok(config) => Some(config),
             Err(exit) => return exit,
