@@ -20,6 +20,7 @@ use crate::{
     clock,
     config::Config,
     exit::Exit,
+    observe::random_label,
     publish::Served,
     roster::OrderKey,
     world::{Account, World, chain},
@@ -395,11 +396,6 @@ async fn seen_everywhere(
         let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::ZERO);
         tokio::time::sleep(cadence.after(passed, 0).unsigned_abs()).await;
     }
-}
-
-fn random_label() -> String {
-    use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-    format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
 fn table(checks: &[Check]) {

@@ -1,9 +1,6 @@
 //! Where a scope's record goes: aliases from `_dnsauth.<scope>` followed into a configured zone, asking authorities only.
 
-use std::{
-    hash::{BuildHasher as _, Hasher as _, RandomState},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use dcv_core::{
     Answer, Because, DomainName, Facts, Guarded, Held, Location, Methods, Proof, Reason, RecordData,
@@ -18,6 +15,7 @@ use super::{
     Observer, answer,
     dnssec::is_dname,
     exchange::Reply,
+    random_label,
     walk::{Cut, wire_name},
 };
 use crate::config::Config;
@@ -253,7 +251,7 @@ impl Observer {
 
     /// Whether a name beside this one, which nobody can have made, has the same alias.
     async fn comes_from_a_wildcard(&self, name: &DomainName, target: &DomainName) -> bool {
-        let label = format!("_dcv-{:016x}", RandomState::new().build_hasher().finish());
+        let label = format!("_dcv-{}", random_label());
         let Some(sibling) = name.parent().and_then(|parent| parent.child(&label).ok()) else { return false };
         let Ok(wire) = wire_name(&sibling) else { return false };
         match self.eyes(&sibling).walk.ask(&wire, RecordType::TXT).await {

@@ -13,7 +13,12 @@ mod recursive;
 mod survey;
 mod walk;
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    hash::{BuildHasher as _, Hasher as _, RandomState},
+    sync::Arc,
+    time::Duration,
+};
 
 use dcv_core::{
     Answer, Caa, CertName, Dnssec, DomainName, Facts, Location, Methods, RecordData, Security, Sighting,
@@ -30,7 +35,7 @@ use tokio::time::Instant;
 use self::{
     caa::CaaReader,
     dnssec::Validator,
-    exchange::{Exchange, Trouble},
+    exchange::{Exchange, Reply, Trouble},
     kept::Kept,
     recursive::Recursive,
     walk::{Cut, Server, Walk, wire_name},
@@ -263,25 +268,38 @@ impl Observer {
             if let Some(&recent) = recent.iter().find(|sighting| sighting.vantage == vantage(server)) {
                 return recent.clone();
             }
-            let asked = self.inner.exchange.ask(server.address, &wire, kind).await;
-            let vantage = vantage(server);
-            let reply = match asked {
-                Ok(reply) => reply,
-                Err(trouble) => return Sighting::new(vantage, clock::now(), failed(&trouble)),
-            };
-            let answer = answer::of_authority(&reply.response, &wire);
-            let mut sighting = Sighting::new(vantage, clock::now(), answer);
-            if let Some(validator) = &eyes.validator
-                && !matches!(sighting.answer, Answer::Failed(_))
-            {
-                let query = Query::query(wire.clone(), kind);
-                sighting.security = validator.judge(&cut.apex, &query, &reply.response).await;
-            }
-            sighting
+            self.see(eyes, &cut, server, &wire, kind).await.0
         });
         let mut seen = join_all(each).await;
         seen.extend(unresolved(&cut));
         seen
+    }
+
+    /// What one server says about a name, judged; with the answer itself, where one came.
+    async fn see(
+        &self,
+        eyes: &Eyes,
+        cut: &Cut,
+        server: &Server,
+        name: &Name,
+        kind: RecordType,
+    ) -> (Sighting, Option<Reply>) {
+        let reply = match self.inner.exchange.ask(server.address, name, kind).await {
+            Ok(reply) => reply,
+            Err(trouble) => {
+                let answer = Answer::Failed(trouble.to_string());
+                return (Sighting::new(vantage(server), clock::now(), answer), None);
+            }
+        };
+        let answer = answer::of_authority(&reply.response, name);
+        let mut sighting = Sighting::new(vantage(server), clock::now(), answer);
+        if let Some(validator) = &eyes.validator
+            && !matches!(sighting.answer, Answer::Failed(_))
+        {
+            let query = Query::query(name.clone(), kind);
+            sighting.security = validator.judge(&cut.apex, &query, &reply.response).await;
+        }
+        (sighting, Some(reply))
     }
 
     async fn look_at_resolvers(&self, owner: &DomainName, kind: RecordType) -> Vec<Sighting> {
@@ -344,6 +362,7 @@ fn vantage(server: &Server) -> Vantage {
     Vantage { server: server.name.clone(), address: Some(server.address), kind: VantageKind::Authority }
 }
 
-fn failed(trouble: &Trouble) -> Answer {
-    Answer::Failed(trouble.to_string())
+/// A label that nobody else has made.
+pub(crate) fn random_label() -> String {
+    format!("{:016x}", RandomState::new().build_hasher().finish())
 }

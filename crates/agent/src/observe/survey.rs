@@ -8,21 +8,20 @@ use dcv_core::{
 };
 use futures_util::future::join_all;
 use hickory_proto::{
-    op::{DnsResponse, Query},
+    op::DnsResponse,
     rr::{Name, RData, Record, RecordType},
 };
 
 use super::{
-    Observer, answer, dnssec, failed,
+    Observer, answer, dnssec,
     locate::{Broken, Delegation},
-    unresolved, vantage,
-    walk::{Cut, Server, wire_name},
+    unresolved,
+    walk::{Cut, Server, host, name_servers_in, wire_name},
 };
-use crate::clock;
 
 impl Observer {
-    /// Surveys one scope for what a method wants there; `names` are those of the certificate that it covers. Resolvers are asked about the owner
-    /// name only where an authority already shows something there.
+    /// Surveys one scope for what a method wants there; `names` are those of the certificate that it covers. Resolvers
+    /// are asked about the owner name only where every authority shows something there.
     pub async fn survey(&self, scope: &DomainName, names: &[CertName], proof: &Proof) -> Survey {
         let owner = dnsauth_owner(scope).unwrap_or_else(|_| scope.clone());
         let mut survey = Survey {
@@ -117,26 +116,12 @@ impl Observer {
         end: &DomainName,
         kind: RecordType,
     ) -> (ServerSeen, Option<Soa>) {
-        let exchange = &self.inner.exchange;
-        let reply = match exchange.ask(server.address, owner, kind).await {
-            Ok(reply) => reply,
-            Err(trouble) => {
-                let sighting = Sighting::new(vantage(server), clock::now(), failed(&trouble));
-                return (told(sighting, None, None, None, None), None);
-            }
-        };
-        let mut sighting =
-            Sighting::new(vantage(server), clock::now(), answer::of_authority(&reply.response, owner));
-        if let Some(validator) = &self.eyes(end).validator
-            && !matches!(sighting.answer, Answer::Failed(_))
-        {
-            let query = Query::query(owner.clone(), kind);
-            sighting.security = validator.judge(&cut.apex, &query, &reply.response).await;
-        }
+        let (sighting, reply) = self.see(self.eyes(end), cut, server, owner, kind).await;
+        let Some(reply) = reply else { return (told(sighting, None, None, None, None), None) };
         // A denial brings the SOA record along; beside an answer it is asked for.
         let mut soa = soa(&reply.response);
         if soa.is_none() && !matches!(sighting.answer, Answer::Failed(_)) {
-            let asked = exchange.ask(server.address, &cut.apex, RecordType::SOA).await;
+            let asked = self.inner.exchange.ask(server.address, &cut.apex, RecordType::SOA).await;
             soa = asked.ok().and_then(|reply| self::soa(&reply.response));
         }
         let serial = soa.as_ref().map(|soa| soa.serial);
@@ -178,11 +163,7 @@ impl Observer {
     async fn resolver_view(&self, cut: &Cut, end: &DomainName) -> Option<Vec<String>> {
         let resolver = self.eyes(end).resolvers.first()?;
         let told = resolver.ask(&cut.apex, RecordType::NS).await.ok()?;
-        let names = told.records.iter().filter_map(|record| match &record.data {
-            RData::NS(target) => Some(target.0.to_lowercase().to_ascii().trim_end_matches('.').to_owned()),
-            _ => None,
-        });
-        Some(names.take(26).collect())
+        Some(name_servers_in(&told.records, &cut.apex).iter().map(host).collect())
     }
 }
 

@@ -397,7 +397,7 @@ fn name_servers(response: &DnsResponse, apex: &Name) -> Vec<Name> {
     name_servers_in(&response.answers, apex)
 }
 
-fn name_servers_in(records: &[hickory_proto::rr::Record], owner: &Name) -> Vec<Name> {
+pub(super) fn name_servers_in(records: &[hickory_proto::rr::Record], owner: &Name) -> Vec<Name> {
     let targets =
         records.iter().filter(|record| record.name == *owner).filter_map(|record| match &record.data {
             RData::NS(target) => Some(target.0.to_lowercase()),
@@ -410,7 +410,7 @@ pub(super) fn wire_name(name: &DomainName) -> Result<Name, hickory_proto::ProtoE
     Name::from_ascii(format!("{name}."))
 }
 
-fn host(name: &Name) -> String {
+pub(super) fn host(name: &Name) -> String {
     name.to_lowercase().to_ascii().trim_end_matches('.').to_owned()
 }
 
