@@ -1,4 +1,4 @@
-//! What is known about one order, and how a step's result adds to it.
+//! What is known about one order or domain, and how a step's result adds to it.
 
 use std::collections::BTreeMap;
 
@@ -6,39 +6,47 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Because, Caa, CertName, DomainName, Method, Methods, OrderStatus, Proof, RandomValue, RecordData,
-    Sighting, Site, Stage, Step, ValueError,
+    Because, Caa, CertName, DomainFacts, DomainName, Exhibit, Method, Methods, OrderStatus, Place, Proof,
+    RandomValue, Sighting, Spot, Stage, Step, ValueError,
 };
 
-/// Everything known about one order, each part with its time. All of it may be absent.
+/// Everything known about one order, or one prevalidated domain, each part with its time. All of it may be absent.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Facts {
-    /// Tells orders apart where waits are jittered; the order's number.
+    /// Tells orders apart where waits are jittered; the order's or domain's number.
     pub seed: u64,
+    /// Whose proof it is.
+    pub kind: Kind,
     /// Scopes named in the configuration; they spare the look-up.
     pub configured: Vec<DomainName>,
-    /// The order has left the configuration: only tidying up is left.
+    /// It has left the configuration: only tidying up is left.
     pub retired: bool,
-    /// The order was found in the account, not named in the configuration: what cannot be done for it is no defect.
+    /// It was found in the account, not named in the configuration: what cannot be done for it is no defect.
     pub discovered: bool,
     /// The method that an order by e-mail is changed to, where the operator allows that.
     pub switch_to: Option<Method>,
+    /// When the work has to be done, whatever the value's dates: the end of the certificate that the order replaces.
+    pub needed_by: Option<Timestamp>,
     /// What the CA said about the order.
     pub order: Option<OrderFacts>,
+    /// What the CA said about the domain.
+    pub domain: Option<DomainFacts>,
     /// Control was proven for every scope.
     pub proven: bool,
+    /// When the CA last said so in answer to a check of ours.
+    pub proven_at: Option<Timestamp>,
     /// The random value.
     pub token: Option<Token>,
-    /// Where the record of each scope goes.
-    pub located: BTreeMap<DomainName, Location>,
+    /// Where each spot leads.
+    pub located: BTreeMap<Spot, Location>,
     /// When that was found out.
     pub located_at: Option<Timestamp>,
-    /// Values of this order that are, or may be, in DNS: the journal's view.
+    /// What of this order is, or may be, put up: the journal's view.
     pub held: Vec<Held>,
-    /// The latest sightings, by scope.
-    pub sightings: BTreeMap<DomainName, Vec<Sighting>>,
-    /// The latest look, by scope.
-    pub looked_at: BTreeMap<DomainName, Timestamp>,
+    /// The latest sightings, by spot.
+    pub sightings: BTreeMap<Spot, Vec<Sighting>>,
+    /// The latest look, by spot.
+    pub looked_at: BTreeMap<Spot, Timestamp>,
     /// Looks since something was last published.
     pub looks: u32,
     /// What CAA records say about the order's names.
@@ -47,6 +55,17 @@ pub struct Facts {
     pub asked: Option<Asked>,
     /// The latest failure, until the same step succeeds.
     pub failure: Option<Failure>,
+}
+
+/// Whose control is proven.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// A certificate order's.
+    #[default]
+    Order,
+    /// A domain's, ahead of any order (DigiCert, domain prevalidation; OV and EV only).
+    Domain,
 }
 
 /// The CA's view of an order.
@@ -60,6 +79,8 @@ pub struct OrderFacts {
     pub method: Option<Method>,
     /// What is to be proven; empty when the CA did not tell.
     pub scopes: Vec<ScopeFacts>,
+    /// What else the CA waits for, such as the validation of the organisation; in its words.
+    pub missing: Vec<String>,
 }
 
 /// One scope of an order.
@@ -109,27 +130,28 @@ pub struct Token {
     pub stale_answers: u32,
 }
 
+/// The value of a domain: checked, and until when the CA accepts it.
+pub type DomainToken = (Result<RandomValue, ValueError>, Option<Timestamp>);
+
 /// Why the CA's value cannot be published.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unfit(pub String);
 
-/// Where a scope's record goes.
+/// Where a spot leads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Location {
     /// Here.
-    At(Site),
+    At(Place),
     /// Nowhere, until a person acts.
     Blocked(Because),
 }
 
-/// A value of ours that is, or may be, in DNS.
+/// Something of ours that is, or may be, put up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Held {
-    /// Where.
-    pub site: Site,
-    /// What.
-    pub data: RecordData,
+    /// What and where.
+    pub exhibit: Exhibit,
     /// When the provider confirmed it; `None` while only the intent is recorded.
     pub applied: Option<Timestamp>,
 }
@@ -189,8 +211,14 @@ pub enum Learned {
         method: Option<Method>,
         /// Its scopes.
         scopes: Vec<ScopeFacts>,
+        /// What else the CA waits for.
+        missing: Vec<String>,
     },
-    /// From [`Step::RequestValue`].
+    /// From [`Step::ReadDomain`]: the domain, and the value that it has at present.
+    Domain(Box<DomainFacts>, Option<DomainToken>),
+    /// From [`Step::SubmitDomain`]: the value that came along, if one did.
+    Submitted(Option<DomainToken>),
+    /// From [`Step::RequestValue`] and [`Step::NewDomainValue`].
     Value {
         /// The value, checked.
         value: Result<RandomValue, ValueError>,
@@ -200,11 +228,11 @@ pub enum Learned {
     /// From [`Step::SwitchMethod`].
     Switched(Method),
     /// From [`Step::Locate`].
-    Located(BTreeMap<DomainName, Location>),
-    /// From [`Step::Publish`]: what the provider confirmed.
-    Published(Vec<(Site, RecordData)>),
+    Located(BTreeMap<Spot, Location>),
+    /// From [`Step::Publish`]: what is confirmed.
+    Published(Vec<Exhibit>),
     /// From [`Step::Look`].
-    Looked(BTreeMap<DomainName, Vec<Sighting>>),
+    Looked(BTreeMap<Spot, Vec<Sighting>>),
     /// From [`Step::ReadCaa`].
     Caa(Vec<(CertName, Caa)>),
     /// From [`Step::AskCa`].
@@ -219,7 +247,7 @@ pub enum Learned {
         said: String,
     },
     /// From [`Step::Retract`]: what is gone.
-    Retracted(Vec<(Site, RecordData)>),
+    Retracted(Vec<Exhibit>),
     /// Any step can fail.
     Failed {
         /// How to deal with it.
@@ -238,22 +266,74 @@ impl Facts {
         Self { configured: scopes.into_iter().collect(), ..Self::default() }
     }
 
-    /// The scopes that are still to be proven: the CA's list where it gave one, else the configured one.
+    /// The domains that are still to be proven, each with the certificate's names that are proven there: the CA's list
+    /// where it gave one, else the configured one.
     #[must_use]
-    pub fn open_scopes(&self) -> Vec<&DomainName> {
+    pub fn open(&self) -> Vec<(&DomainName, &[CertName])> {
+        if let Some(domain) = &self.domain {
+            return vec![(&domain.name, &[])];
+        }
         match &self.order {
             Some(order) if !order.scopes.is_empty() => {
-                order.scopes.iter().filter(|scope| !scope.approved).map(|scope| &scope.name).collect()
+                let open = order.scopes.iter().filter(|scope| !scope.approved);
+                open.map(|scope| (&scope.name, scope.names.as_slice())).collect()
             }
-            _ => self.configured.iter().collect(),
+            _ => self.configured.iter().map(|scope| (scope, &[][..])).collect(),
         }
     }
 
-    /// What the order's method wants; TXT until the CA has told the method.
+    /// The domains that are still to be proven.
+    #[must_use]
+    pub fn open_scopes(&self) -> Vec<&DomainName> {
+        self.open().into_iter().map(|(scope, _)| scope).collect()
+    }
+
+    /// Where the CA looks for what is still to be proven; nowhere where the method cannot be carried out.
+    #[must_use]
+    pub fn spots(&self, methods: &Methods) -> Vec<Spot> {
+        let Some(proof) = self.proof(methods) else { return Vec::new() };
+        self.open().into_iter().flat_map(|(scope, names)| methods.spots(proof, scope, names)).collect()
+    }
+
+    /// The method, where the CA told it.
+    #[must_use]
+    pub fn method(&self) -> Option<&Method> {
+        match self.kind {
+            Kind::Order => self.order.as_ref()?.method.as_ref(),
+            Kind::Domain => self.domain.as_ref()?.method.as_ref(),
+        }
+    }
+
+    /// What the method wants; TXT until the CA has told the method.
     #[must_use]
     pub fn proof<'a>(&self, methods: &'a Methods) -> Option<&'a Proof> {
-        let method = self.order.as_ref().and_then(|order| order.method.as_ref());
-        methods.proof(method.unwrap_or(&Method::DnsTxt))
+        methods.proof(self.method().unwrap_or(&Method::DnsTxt))
+    }
+
+    /// When the work has to be done: before the value expires, the domain's proof does, or the certificate does that
+    /// is to be replaced.
+    #[must_use]
+    pub fn deadline(&self, longest: SignedDuration) -> Option<Timestamp> {
+        let proof = self.domain.as_ref().and_then(|domain| domain.valid_until);
+        [self.expiry(longest), self.needed_by, proof].into_iter().flatten().min()
+    }
+
+    /// How many calls to the CA are needed at the least until the work is done.
+    #[must_use]
+    pub fn calls_left(&self) -> u32 {
+        if self.proven || self.retired {
+            return 0;
+        }
+        let unread = match self.kind {
+            Kind::Order => self.order.is_none() && self.configured.is_empty(),
+            Kind::Domain => self.domain.as_ref().is_none_or(|domain| !domain.pending),
+        };
+        // The check, and for a domain the look at its new dates.
+        let check = match self.kind {
+            Kind::Order => 1,
+            Kind::Domain => 2,
+        };
+        check + u32::from(unread) + u32::from(self.token.is_none())
     }
 
     /// When the value stops being good: its date, but no later than the longest life a value can have.
@@ -269,22 +349,21 @@ impl Facts {
         if let Some(order) = &mut self.order {
             order.at = Timestamp::UNIX_EPOCH;
         }
+        if let Some(domain) = &mut self.domain {
+            domain.at = Timestamp::UNIX_EPOCH;
+        }
     }
 
     /// The names on the certificate whose scopes are still to be proven; the scopes where the CA named no others.
     #[must_use]
     pub fn open_names(&self) -> Vec<CertName> {
-        let scopes = self.open_scopes();
-        let plain = |scope: &DomainName| CertName { name: scope.clone(), wildcard: false };
-        let Some(order) = &self.order else { return scopes.into_iter().map(plain).collect() };
-        let of = |scope: &&DomainName| order.scopes.iter().find(|known| known.name == **scope);
-        let mut names: Vec<CertName> = scopes
-            .into_iter()
-            .flat_map(|scope| match of(&scope).map(|known| &known.names) {
-                Some(names) if !names.is_empty() => names.clone(),
-                Some(_) | None => vec![plain(scope)],
-            })
-            .collect();
+        let mut names = Vec::new();
+        for (scope, covered) in self.open() {
+            match covered {
+                [] => names.push(CertName { name: scope.clone(), wildcard: false }),
+                covered => names.extend_from_slice(covered),
+            }
+        }
         names.sort();
         names.dedup();
         names
@@ -296,13 +375,14 @@ impl Facts {
             let before = self.failure.take().filter(|f| f.step == step.label()).map_or(0, |f| f.count);
             let count = before.saturating_add(1);
             // The intent is in the journal and the write may have had its effect: the value may be in DNS.
-            if let Step::Publish { sites, data, .. } = step {
-                for site in sites {
-                    self.hold(site, data, None);
+            if let Step::Publish { exhibits, .. } = step {
+                for exhibit in exhibits {
+                    self.hold(exhibit, None);
                 }
                 // What stands there may have changed since it was looked at.
                 if class == FailureClass::Blocked {
-                    self.located.retain(|_, at| !matches!(at, Location::At(site) if sites.contains(site)));
+                    let places: Vec<_> = exhibits.iter().map(Exhibit::place).collect();
+                    self.located.retain(|_, at| !matches!(at, Location::At(place) if places.contains(place)));
                 }
             }
             self.failure = Some(Failure { step: step.label(), class, at: now, count, detail, retry_after });
@@ -312,21 +392,29 @@ impl Facts {
             self.failure = None;
         }
         match learned {
-            Learned::Order { status, method, scopes } => self.learn_order(status, method, scopes, now),
+            Learned::Order { status, method, scopes, missing } => {
+                self.learn_order(OrderFacts { at: now, status, method, scopes, missing });
+            }
+            Learned::Domain(domain, token) => self.learn_domain(*domain, token, now),
+            Learned::Submitted(token) => self.learn_submitted(token, now),
             Learned::Value { value, expires } => self.learn_value(value, expires, now),
             Learned::Switched(method) => {
                 if let Some(order) = &mut self.order {
-                    order.method = Some(method);
+                    order.method = Some(method.clone());
+                }
+                if let Some(domain) = &mut self.domain {
+                    domain.method = Some(method);
                 }
                 self.token = None;
+                self.located.clear();
             }
             Learned::Located(located) => {
                 self.located.extend(located);
                 self.located_at = Some(now);
             }
-            Learned::Published(records) => self.learn_published(records, now),
+            Learned::Published(exhibits) => self.learn_published(&exhibits, now),
             Learned::Looked(sightings) => {
-                self.looked_at.extend(sightings.keys().map(|scope| (scope.clone(), now)));
+                self.looked_at.extend(sightings.keys().map(|spot| (spot.clone(), now)));
                 self.sightings.extend(sightings);
                 self.looks = self.looks.saturating_add(1);
             }
@@ -335,22 +423,17 @@ impl Facts {
                 self.learn_asked(validated, status, &approved, said, now);
             }
             Learned::Retracted(gone) => {
-                self.held.retain(|held| !gone.iter().any(|(s, v)| *s == held.site && *v == held.data));
+                self.held.retain(|held| !gone.contains(&held.exhibit));
             }
             Learned::Failed { .. } => {}
         }
     }
 
-    fn learn_order(
-        &mut self,
-        status: OrderStatus,
-        method: Option<Method>,
-        scopes: Vec<ScopeFacts>,
-        now: Timestamp,
-    ) {
+    fn learn_order(&mut self, order: OrderFacts) {
+        let OrderFacts { status, scopes, .. } = &order;
         let before = self.order.as_ref().map(|order| &order.status);
         // A reissue may be over before it was seen as such: proofs that are gone, or the status alone, tell of it too.
-        let reissued = *before.unwrap_or(&status) != status && status == OrderStatus::ReissuePending;
+        let reissued = before.unwrap_or(status) != status && *status == OrderStatus::ReissuePending;
         let unproven = self.proven && scopes.iter().any(|scope| !scope.approved);
         let reopened = status.stage() == Stage::Work
             && (before.is_some_and(|before| before.stage() == Stage::Ended) || reissued || unproven);
@@ -366,10 +449,17 @@ impl Facts {
         if !scopes.is_empty() {
             self.proven = scopes.iter().all(|scope| scope.approved);
         }
-        self.order = Some(OrderFacts { at: now, status, method, scopes });
+        let method = self.order.as_ref().and_then(|order| order.method.as_ref());
+        if method.is_some() && method != order.method.as_ref() {
+            // Another method has other places, and may have another value.
+            self.token = None;
+            self.located.clear();
+            self.sightings.clear();
+        }
+        self.order = Some(order);
     }
 
-    fn learn_value(
+    pub(crate) fn learn_value(
         &mut self,
         value: Result<RandomValue, ValueError>,
         expires: Option<Timestamp>,
@@ -392,21 +482,21 @@ impl Facts {
         self.token = Some(Token { value, expires, requested: now, stale_answers });
     }
 
-    fn learn_published(&mut self, records: Vec<(Site, RecordData)>, now: Timestamp) {
-        for (site, data) in &records {
+    fn learn_published(&mut self, exhibits: &[Exhibit], now: Timestamp) {
+        for exhibit in exhibits {
             // What was replaced in the same change is gone.
-            self.held.retain(|held| held.site != *site || !held.data.excludes(data));
-            self.hold(site, data, Some(now));
+            self.held.retain(|held| !held.exhibit.excludes(exhibit));
+            self.hold(exhibit, Some(now));
         }
         self.sightings.clear();
         self.looked_at.clear();
         self.looks = 0;
     }
 
-    fn hold(&mut self, site: &Site, data: &RecordData, applied: Option<Timestamp>) {
-        match self.held.iter_mut().find(|held| held.site == *site && held.data == *data) {
+    fn hold(&mut self, exhibit: &Exhibit, applied: Option<Timestamp>) {
+        match self.held.iter_mut().find(|held| held.exhibit == *exhibit) {
             Some(held) => held.applied = applied.or(held.applied),
-            None => self.held.push(Held { site: site.clone(), data: data.clone(), applied }),
+            None => self.held.push(Held { exhibit: exhibit.clone(), applied }),
         }
     }
 
@@ -421,6 +511,12 @@ impl Facts {
         let count = self.asked.as_ref().map_or(0, |asked| asked.count).saturating_add(1);
         self.asked = Some(Asked { at: now, count, said });
         self.proven |= validated || status == Some(OrderStatus::Issued);
+        if self.proven {
+            self.proven_at = Some(now);
+        }
+        if self.kind == Kind::Domain {
+            return;
+        }
         match &mut self.order {
             Some(order) => {
                 order.at = now;
@@ -434,9 +530,15 @@ impl Facts {
             }
             None => {
                 if let Some(status) = status {
-                    self.order = Some(OrderFacts { at: now, status, method: None, scopes: Vec::new() });
+                    let (scopes, missing) = (Vec::new(), Vec::new());
+                    self.order = Some(OrderFacts { at: now, status, method: None, scopes, missing });
                 }
             }
         }
     }
+}
+
+/// `time + span`, held inside what a time stamp can hold: dates from outside may be anything.
+pub(crate) fn after(time: Timestamp, span: SignedDuration) -> Timestamp {
+    time.saturating_add(span).unwrap_or(if span.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
 }

@@ -10,7 +10,7 @@
 //! let now = "2026-11-23T10:00:00Z".parse()?;
 //! let facts = Facts::for_scopes(["example.com".parse()?]);
 //! let decision = decide(&facts, &Policy::default(), now);
-//! assert_eq!(decision.step, Step::Locate(vec!["example.com".parse()?]));
+//! assert!(matches!(decision.step, Step::Locate(spots) if spots[0].to_string() == "_dnsauth.example.com"));
 //! assert_eq!(decision.because.reason, Reason::SiteUnknown);
 //! # Ok(()) }
 //! ```
@@ -23,6 +23,8 @@ mod caa;
 mod decide;
 mod diagnosis;
 mod discovery;
+mod domain;
+mod exhibit;
 mod facts;
 mod method;
 mod name;
@@ -38,15 +40,17 @@ pub use backoff::Backoff;
 pub use caa::{Caa, CaaRecord, CertName};
 pub use decide::decide;
 pub use diagnosis::{
-    DelegationSeen, Elsewhere, Expectation, Finding, Path, Place, ServerSeen, Severity, Survey, ZoneSeen,
+    DelegationSeen, Elsewhere, Expectation, Finding, Misplaced, Path, ServerSeen, Severity, Survey, ZoneSeen,
     findings,
 };
 pub use discovery::{Pattern, Patterns};
+pub use domain::{DomainFacts, Renewal};
+pub use exhibit::{Exhibit, FILE_PATH, Label, Place, Spot};
 pub use facts::{
-    Asked, CaaFacts, Facts, Failure, FailureClass, Held, Learned, Location, OrderFacts, ScopeFacts, Token,
-    Unfit,
+    Asked, CaaFacts, DomainToken, Facts, Failure, FailureClass, Held, Kind, Learned, Location, OrderFacts,
+    ScopeFacts, Token, Unfit,
 };
-pub use method::{Method, Methods, Proof};
+pub use method::{Form, Life, Method, Methods, Owner, Proof};
 pub use name::{DomainName, NameError};
 pub use order::{OrderStatus, Stage};
 pub use policy::{Cadence, Policy};

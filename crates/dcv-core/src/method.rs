@@ -1,10 +1,11 @@
-//! The methods of proving control, as data: what stands where. The rules of `decide` know no method by name.
+//! The methods of proving control, as data: what stands where, and for how long. The rules of `decide` know no method
+//! by name.
 
-use std::fmt;
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DomainName, RandomValue, RecordData};
+use crate::{CertName, DNSAUTH, DomainName, Exhibit, Label, Place, RandomValue, RecordData, Spot};
 
 /// How control is proven (DigiCert, DCV methods).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -14,6 +15,8 @@ pub enum Method {
     DnsTxt,
     /// `dns-cname-token`: an alias whose target begins with the random value.
     DnsCname,
+    /// `http-token`: the random value in a file of each name's web server.
+    Http,
     /// Every other method.
     Other(String),
 }
@@ -25,6 +28,7 @@ impl Method {
         match self {
             Self::DnsTxt => "dns-txt-token",
             Self::DnsCname => "dns-cname-token",
+            Self::Http => "http-token",
             Self::Other(text) => text,
         }
     }
@@ -35,6 +39,7 @@ impl From<&str> for Method {
         match text {
             "dns-txt-token" => Self::DnsTxt,
             "dns-cname-token" => Self::DnsCname,
+            "http-token" => Self::Http,
             other => Self::Other(other.chars().take(64).collect()),
         }
     }
@@ -58,68 +63,185 @@ impl fmt::Display for Method {
     }
 }
 
-/// What a method wants at the owner name of a scope.
+/// What a method wants: where the CA looks, what it looks for, and how long that has to stand there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Proof {
-    /// A TXT record with the value; several values may stand side by side.
-    Txt,
+pub struct Proof {
+    /// Where the CA looks from each domain, in its order. One of them is enough for it.
+    pub labels: Vec<Label>,
+    /// What it looks for.
+    pub form: Form,
+    /// How long that stays.
+    pub life: Life,
+}
+
+/// What stands at the place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A TXT record; several may stand side by side.
+    Txt {
+        /// The text, in which `{value}` stands for the random value.
+        text: Cow<'static, str>,
+    },
     /// A CNAME record to `<value>.<suffix>`; a name has one, and nothing beside it.
     Cname {
         /// DigiCert's validation host, `dcv.digicert.com` (change log of 2025-10-28).
         suffix: DomainName,
     },
+    /// A file with the value; a host has one.
+    File,
+}
+
+/// How long what was put up stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// Until control is proven.
+    UntilProven,
+    /// For as long as the order or domain is tended: the CA looks again whenever it likes (TLS BR 3.2.2.4.22).
+    Standing,
 }
 
 impl Proof {
+    /// The TXT method of DigiCert.
+    #[must_use]
+    pub fn txt() -> Self {
+        Self {
+            labels: vec![Label::Under(DNSAUTH.into()), Label::Bare],
+            form: Form::Txt { text: "{value}".into() },
+            life: Life::UntilProven,
+        }
+    }
+
+    /// The CNAME method of DigiCert, with this suffix of targets.
+    #[must_use]
+    pub fn cname(suffix: DomainName) -> Self {
+        let labels = vec![Label::Under(DNSAUTH.into())];
+        Self { labels, form: Form::Cname { suffix }, life: Life::UntilProven }
+    }
+
+    /// The HTTP method of DigiCert.
+    #[must_use]
+    pub fn file() -> Self {
+        Self { labels: vec![Label::File], form: Form::File, life: Life::UntilProven }
+    }
+
+    /// What to put up at a place for a value.
+    ///
+    /// # Errors
+    /// One sentence, when the value does not fit.
+    pub fn exhibit(&self, place: &Place, value: &RandomValue) -> Result<Exhibit, String> {
+        match place {
+            Place::Record(site) => {
+                self.record(value).map(|data| Exhibit::Record { site: site.clone(), data })
+            }
+            Place::File(host) => Ok(Exhibit::File { host: host.clone(), value: value.clone() }),
+        }
+    }
+
     /// The record for a value.
     ///
     /// # Errors
     /// One sentence, when the value does not fit into a record of this form.
     pub fn record(&self, value: &RandomValue) -> Result<RecordData, String> {
-        match self {
-            Self::Txt => Ok(RecordData::Txt(value.clone())),
-            Self::Cname { suffix } => suffix
+        match &self.form {
+            Form::Txt { text } => RandomValue::new(text.replace("{value}", value.as_str()))
+                .map(RecordData::Txt)
+                .map_err(|error| format!("the value does not fit into the record's text: {error}")),
+            Form::Cname { suffix } => suffix
                 .child(value.as_str())
                 .map(RecordData::Cname)
                 .map_err(|error| format!("the value cannot be a label of a CNAME target: {error}")),
+            Form::File => Err("the method wants a file, not a record".to_owned()),
         }
     }
 
     /// Whether a name can hold one record of this form only, so that orders wait for one another.
     #[must_use]
     pub const fn is_exclusive(&self) -> bool {
-        matches!(self, Self::Cname { .. })
+        matches!(self.form, Form::Cname { .. } | Form::File)
     }
 }
 
-/// The methods that can be carried out, each with its proof.
+/// At which of a method's names the operator wants records of a zone.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Owner {
+    /// Below the domain, at `_dnsauth`.
+    #[default]
+    Dnsauth,
+    /// At the domain itself.
+    Bare,
+    /// At both.
+    Both,
+}
+
+/// The methods that can be carried out, each with its proof, and the operator's choice among its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Methods(Vec<(Method, Proof)>);
+pub struct Methods {
+    proofs: Vec<(Method, Proof)>,
+    owners: BTreeMap<DomainName, Owner>,
+}
 
 impl Methods {
     /// These methods.
     #[must_use]
-    pub const fn new(methods: Vec<(Method, Proof)>) -> Self {
-        Self(methods)
+    pub const fn new(proofs: Vec<(Method, Proof)>) -> Self {
+        Self { proofs, owners: BTreeMap::new() }
     }
 
-    /// DigiCert's DNS methods, with this suffix of CNAME targets.
+    /// DigiCert's methods with a random value, with this suffix of CNAME targets.
     #[must_use]
     pub fn digicert(suffix: DomainName) -> Self {
-        Self(vec![(Method::DnsTxt, Proof::Txt), (Method::DnsCname, Proof::Cname { suffix })])
+        Self::new(vec![
+            (Method::DnsTxt, Proof::txt()),
+            (Method::DnsCname, Proof::cname(suffix)),
+            (Method::Http, Proof::file()),
+        ])
+    }
+
+    /// The same, with the operator's choice at and below these zones.
+    #[must_use]
+    pub fn with_owners(self, owners: BTreeMap<DomainName, Owner>) -> Self {
+        Self { owners, ..self }
     }
 
     /// What a method wants; `None` where it cannot be carried out.
     #[must_use]
     pub fn proof(&self, method: &Method) -> Option<&Proof> {
-        self.0.iter().find(|(known, _)| known == method).map(|(_, proof)| proof)
+        self.proofs.iter().find(|(known, _)| known == method).map(|(_, proof)| proof)
+    }
+
+    /// Where a scope is proven, which covers these names of a certificate.
+    #[must_use]
+    pub fn spots(&self, proof: &Proof, scope: &DomainName, names: &[CertName]) -> Vec<Spot> {
+        let spot = |domain: &DomainName, label: &Label| Spot { domain: domain.clone(), label: label.clone() };
+        if proof.form == Form::File {
+            // A file proves the one name it is fetched from (TLS BR 3.2.2.4.18); a wildcard is proven by none.
+            let hosts = names.iter().filter(|name| !name.wildcard).map(|name| &name.name);
+            let hosts: Vec<_> = if names.is_empty() { vec![scope] } else { hosts.collect() };
+            return hosts.into_iter().map(|host| spot(host, &Label::File)).collect();
+        }
+        let chosen = self.owner(scope);
+        let wanted = |label: &&Label| match chosen {
+            Owner::Dnsauth => **label != Label::Bare,
+            Owner::Bare => **label == Label::Bare,
+            Owner::Both => true,
+        };
+        let labels: Vec<_> = proof.labels.iter().filter(wanted).collect();
+        // A method that knows no such name keeps to its own.
+        let labels = if labels.is_empty() { proof.labels.iter().collect() } else { labels };
+        labels.into_iter().map(|label| spot(scope, label)).collect()
+    }
+
+    fn owner(&self, scope: &DomainName) -> Owner {
+        let zones = self.owners.iter().filter(|(zone, _)| scope.is_within(zone));
+        zones.max_by_key(|(zone, _)| zone.as_str().len()).map_or_else(Owner::default, |(_, owner)| *owner)
     }
 
     /// Whether an alias to this target is one of DigiCert's CNAME method, of whatever order.
     #[must_use]
     pub fn owns(&self, target: &DomainName) -> bool {
-        self.0.iter().any(|(_, proof)| {
-            matches!(proof, Proof::Cname { suffix } if target.is_within(suffix) && target != suffix)
+        self.proofs.iter().any(|(_, proof)| {
+            matches!(&proof.form, Form::Cname { suffix } if target.is_within(suffix) && target != suffix)
         })
     }
 }
@@ -128,7 +250,7 @@ impl Default for Methods {
     fn default() -> Self {
         match "dcv.digicert.com".parse() {
             Ok(suffix) => Self::digicert(suffix),
-            Err(_) => Self(vec![(Method::DnsTxt, Proof::Txt)]),
+            Err(_) => Self::new(vec![(Method::DnsTxt, Proof::txt()), (Method::Http, Proof::file())]),
         }
     }
 }
@@ -136,6 +258,10 @@ impl Default for Methods {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn name(text: &str) -> DomainName {
+        text.parse().unwrap()
+    }
 
     #[test]
     fn the_record_of_each_method() {
@@ -148,9 +274,12 @@ mod tests {
         let target = "CNAME q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls.dcv.digicert.com.";
         assert_eq!(record("dns-cname-token").as_deref(), Some(target));
         assert_eq!(record("email"), None);
-        assert!(methods.owns(&"anything.dcv.digicert.com".parse().unwrap()));
-        assert!(!methods.owns(&"dcv.digicert.com".parse().unwrap()));
-        assert!(!methods.owns(&"x.dcv.example.com".parse().unwrap()));
+        let place = Place::File(name("www.example.com"));
+        let file = methods.proof(&Method::Http).unwrap().exhibit(&place, &value).unwrap();
+        assert_eq!(file, Exhibit::File { host: name("www.example.com"), value });
+        assert!(methods.owns(&name("anything.dcv.digicert.com")));
+        assert!(!methods.owns(&name("dcv.digicert.com")));
+        assert!(!methods.owns(&name("x.dcv.example.com")));
     }
 
     #[test]
@@ -160,5 +289,35 @@ mod tests {
         assert!(methods.proof(&Method::DnsCname).unwrap().record(&long).is_err());
         let dotted = RandomValue::new("a.b").unwrap();
         assert!(methods.proof(&Method::DnsCname).unwrap().record(&dotted).is_err());
+    }
+
+    /// The operator chooses the name by zone; a method that the CA looks for at one name only keeps to it.
+    #[test]
+    fn where_each_method_is_looked_for() {
+        let owners = [
+            (name("example.com"), Owner::Both),
+            (name("bare.example.com"), Owner::Bare),
+            (name("example.org"), Owner::Dnsauth),
+        ];
+        let methods = Methods::default().with_owners(owners.into());
+        let cert = |text: &str| CertName {
+            name: DomainName::scope(text).unwrap(),
+            wildcard: text.starts_with("*."),
+        };
+        let spots = |method: Method, scope: &str, names: &[&str]| {
+            let names: Vec<_> = names.iter().map(|text| cert(text)).collect();
+            let spots = methods.spots(methods.proof(&method).unwrap(), &name(scope), &names);
+            spots.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        use Method::{DnsCname, DnsTxt, Http};
+        assert_eq!(spots(DnsTxt, "example.net", &[]), ["_dnsauth.example.net"]);
+        assert_eq!(spots(DnsTxt, "www.example.com", &[]), ["_dnsauth.www.example.com", "www.example.com"]);
+        assert_eq!(spots(DnsTxt, "a.bare.example.com", &[]), ["a.bare.example.com"]);
+        assert_eq!(spots(DnsTxt, "example.org", &["www.example.org"]), ["_dnsauth.example.org"]);
+        assert_eq!(spots(DnsCname, "bare.example.com", &[]), ["_dnsauth.bare.example.com"]);
+        assert_eq!(spots(Http, "example.com", &[]), ["http://example.com"]);
+        let names = ["example.com", "www.example.com", "*.example.com"];
+        assert_eq!(spots(Http, "example.com", &names), ["http://example.com", "http://www.example.com"]);
+        assert_eq!(spots(Http, "example.com", &["*.example.com"]), [String::new(); 0]);
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::SignedDuration;
 
-use crate::{Backoff, Methods, VerdictPolicy, backoff::jitter};
+use crate::{Backoff, Methods, Renewal, VerdictPolicy, backoff::jitter};
 
 /// How often DNS is looked at while a value spreads: each wait is a share of the time that has passed already.
 ///
@@ -80,6 +80,8 @@ pub struct Policy {
     pub methods: Methods,
     /// The wait before a name that another order has taken is tried again.
     pub queue: SignedDuration,
+    /// When proofs of domains are renewed.
+    pub renewal: Renewal,
 }
 
 impl Default for Policy {
@@ -101,6 +103,7 @@ impl Default for Policy {
             verdict: VerdictPolicy::default(),
             methods: Methods::default(),
             queue: SignedDuration::from_secs(15),
+            renewal: Renewal::default(),
         }
     }
 }

@@ -48,6 +48,10 @@ reasons! {
     StatusUnknown => "status-unknown",
     /// What is to be proven is not known yet.
     OrderUnread => "order-unread",
+    /// What the CA says about the domain is not known yet, or not freshly enough to act upon.
+    DomainUnread => "domain-unread",
+    /// The domain was put aside in the account.
+    DomainInactive => "domain-inactive",
     /// What is known of the order is old.
     AuditDue => "audit-due",
     /// The order wants a method that this version does not carry out.
@@ -56,6 +60,8 @@ reasons! {
     MethodSwitch => "method-switch",
     /// The order has no scope.
     NoScopes => "no-scopes",
+    /// The domain has no proof that orders may use, or one that soon ends.
+    RenewalDue => "renewal-due",
     /// No random value is at hand.
     ValueMissing => "value-missing",
     /// The random value is past its date.
@@ -113,7 +119,9 @@ impl Reason {
     #[must_use]
     pub const fn outcome(self) -> Outcome {
         match self {
-            Self::Validated | Self::WaitingForDigicert | Self::NotTakenUp => Outcome::Done,
+            Self::Validated | Self::WaitingForDigicert | Self::NotTakenUp | Self::DomainInactive => {
+                Outcome::Done
+            }
             Self::SetupRefused => Outcome::Setup,
             Self::Unexpected | Self::ValueUnfit => Outcome::Bug,
             Self::OrderRefused
@@ -130,6 +138,8 @@ impl Reason {
             Self::BackingOff
             | Self::TidyUp
             | Self::OrderUnread
+            | Self::DomainUnread
+            | Self::RenewalDue
             | Self::AuditDue
             | Self::ValueMissing
             | Self::ValueExpired

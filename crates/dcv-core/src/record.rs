@@ -1,14 +1,15 @@
 //! What may be written into DNS: a validation value at a validation name, and nothing else.
 //!
-//! [`Site`] is the guard beneath all providers. It can only be built for `_dnsauth.<scope>` or for the name to which a
-//! delegation led from there, and [`RecordData`] can only hold a checked random value or a DigiCert validation target.
-//! So a record of any other name or type cannot be spoken of at all.
+//! [`Site`] is the guard beneath all providers. It can only be built for a [`Spot`] (`_dnsauth.<scope>`, or the scope
+//! itself where the operator wants that) or for the name to which a delegation led from there, and [`RecordData`] can
+//! only hold a checked random value or a DigiCert validation target. So a record of any other name or type cannot be
+//! spoken of at all.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DomainName, NameError};
+use crate::{DomainName, Label, NameError, Spot};
 
 /// The label under which DigiCert looks first (digicert/domain-control-validation, `DcvConfiguration`).
 pub const DNSAUTH: &str = "_dnsauth";
@@ -212,27 +213,26 @@ impl fmt::Display for Site {
 pub struct Guarded;
 
 impl Guarded {
-    /// The site for `scope` when nothing is delegated: `_dnsauth.<scope>` in `zone`.
+    /// The site for a spot when nothing is delegated.
     ///
     /// # Errors
-    /// When the owner name is too long or lies outside the zone.
-    pub fn direct(scope: &DomainName, zone: DomainName) -> Result<Site, RecordError> {
-        let owner = dnsauth_owner(scope)?;
-        Self::in_zone(owner, zone)
+    /// When the owner name is too long or lies outside the zone, or the spot is not one of DNS.
+    pub fn direct(spot: &Spot, zone: DomainName) -> Result<Site, RecordError> {
+        Self::in_zone(Self::start(spot)?, zone)
     }
 
-    /// The site to which a chain of CNAME records leads from `_dnsauth.<scope>`; `chain` holds their targets in order
-    /// and the last one is the owner name.
+    /// The site to which a chain of CNAME records leads from a spot; `chain` holds their targets in order and the last
+    /// one is the owner name.
     ///
     /// # Errors
     /// When the chain is empty, longer than 8, comes back to itself, ends outside `zone`, or ends at the zone's apex,
-    /// where a record would stand beside SPF and the like.
-    pub fn delegated(
-        scope: &DomainName,
-        chain: &[DomainName],
-        zone: DomainName,
-    ) -> Result<Site, RecordError> {
-        let start = dnsauth_owner(scope)?;
+    /// where a record would stand beside SPF and the like; and when it begins at a bare name, whose alias was made for
+    /// something else than validation.
+    pub fn delegated(spot: &Spot, chain: &[DomainName], zone: DomainName) -> Result<Site, RecordError> {
+        let start = Self::start(spot)?;
+        if spot.label == Label::Bare {
+            return Err(RecordError::BareAlias { owner: start });
+        }
         let Some(owner) = chain.last() else { return Err(RecordError::EmptyChain) };
         if chain.len() > MAX_CHAIN {
             return Err(RecordError::ChainTooLong { owner: start });
@@ -251,12 +251,17 @@ impl Guarded {
     /// A site read back from the journal, which only ever records sites that were built by the two functions above.
     ///
     /// # Errors
-    /// When the owner is not below the zone's apex: such an entry was not written by us.
+    /// When the owner lies outside the zone: such an entry was not written by us.
     pub fn recorded(owner: DomainName, zone: DomainName) -> Result<Site, RecordError> {
-        if owner == zone {
-            return Err(RecordError::Apex { zone });
-        }
         Self::in_zone(owner, zone)
+    }
+
+    fn start(spot: &Spot) -> Result<DomainName, RecordError> {
+        match &spot.label {
+            Label::Under(label) if label.starts_with('_') => Ok(spot.name()?),
+            Label::Bare => Ok(spot.domain.clone()),
+            Label::Under(_) | Label::File => Err(RecordError::NoRecord { spot: spot.clone() }),
+        }
     }
 
     fn in_zone(owner: DomainName, zone: DomainName) -> Result<Site, RecordError> {
@@ -280,6 +285,20 @@ pub enum RecordError {
         owner: DomainName,
         /// The zone.
         zone: DomainName,
+    },
+    /// The CA looks for no validation record there.
+    #[error("{spot} is no place for a validation record")]
+    NoRecord {
+        /// Where.
+        spot: Spot,
+    },
+    /// An alias at the domain itself.
+    #[error(
+        "{owner} is an alias, and no record can stand beside it; set owner = \"dnsauth\" for its zone, or validate the domain above it"
+    )]
+    BareAlias {
+        /// The name.
+        owner: DomainName,
     },
     /// A delegation without targets.
     #[error("the delegation has no target")]
@@ -353,6 +372,10 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn spot(domain: &str) -> Spot {
+        Spot { domain: name(domain), label: Label::Under(DNSAUTH.into()) }
+    }
+
     #[test]
     fn values_that_dns_would_mangle_are_refused() {
         for bad in ["", "a b", "a\"b", "a\\b", "a'b", "a\tb", "a\nb", "a\u{7f}", "ä", &"x".repeat(256)] {
@@ -370,17 +393,34 @@ mod tests {
 
     #[test]
     fn a_direct_site_is_always_the_validation_label() {
-        let site = Guarded::direct(&name("www.example.com"), name("example.com")).unwrap();
+        let site = Guarded::direct(&spot("www.example.com"), name("example.com")).unwrap();
         assert_eq!(site.owner().as_str(), "_dnsauth.www.example.com");
         assert!(matches!(
-            Guarded::direct(&name("example.org"), name("example.com")),
+            Guarded::direct(&spot("example.org"), name("example.com")),
             Err(RecordError::OutsideZone { .. })
+        ));
+        for label in [Label::File, Label::Under("www".into())] {
+            let spot = Spot { domain: name("example.com"), label };
+            assert!(matches!(Guarded::direct(&spot, name("example.com")), Err(RecordError::NoRecord { .. })));
+        }
+    }
+
+    /// The bare name is written where the operator chose it, the apex of a zone included; an alias there was made for
+    /// something else.
+    #[test]
+    fn a_bare_name_is_a_site_and_its_alias_is_none() {
+        let bare = Spot { domain: name("example.com"), label: Label::Bare };
+        let site = Guarded::direct(&bare, name("example.com")).unwrap();
+        assert_eq!((site.owner(), site.zone()), (&name("example.com"), &name("example.com")));
+        assert!(matches!(
+            Guarded::delegated(&bare, &[name("cdn.example.net")], name("example.net")),
+            Err(RecordError::BareAlias { .. })
         ));
     }
 
     #[test]
     fn delegation_is_bounded_and_never_reaches_an_apex() {
-        let scope = name("example.com");
+        let scope = spot("example.com");
         let zone = name("dcv.example.net");
         let site = Guarded::delegated(&scope, &[name("a.dcv.example.net")], zone.clone()).unwrap();
         assert_eq!(site.owner(), &name("a.dcv.example.net"));

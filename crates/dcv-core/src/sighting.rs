@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{DomainName, RecordData};
+use crate::{DomainName, Exhibit, RecordData};
 
 /// One place to look from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -35,6 +35,8 @@ pub enum VantageKind {
     Authority,
     /// A recursive resolver; asked only once every authority has the value.
     Resolver,
+    /// The domain's web server, at one of its addresses.
+    Web,
 }
 
 /// What one vantage answered, also when it failed.
@@ -85,6 +87,8 @@ pub enum Answer {
     Txt(Vec<String>),
     /// The name is an alias.
     Cname(DomainName),
+    /// What the file of a host holds, without white space around it.
+    File(String),
     /// No answer, or one that is no answer: time-out, SERVFAIL, REFUSED, a server that does not serve the zone.
     Failed(String),
 }
@@ -99,7 +103,17 @@ impl Answer {
             (Self::Cname(alias), RecordData::Cname(target)) => alias == target,
             (Self::Txt(_), RecordData::Cname(_))
             | (Self::Cname(_), RecordData::Txt(_))
-            | (Self::Failed(_), _) => false,
+            | (Self::File(_) | Self::Failed(_), _) => false,
+        }
+    }
+
+    /// Whether the answer shows what was put up: the record, or the file with the value and nothing else.
+    #[must_use]
+    pub fn proves(&self, exhibit: &Exhibit) -> bool {
+        match (self, exhibit) {
+            (_, Exhibit::Record { data, .. }) => self.shows(data),
+            (Self::File(text), Exhibit::File { value, .. }) => text == value.as_str(),
+            (Self::Txt(_) | Self::Cname(_) | Self::Failed(_), Exhibit::File { .. }) => false,
         }
     }
 }

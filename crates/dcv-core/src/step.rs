@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{Because, CertName, DomainName, Method, RecordData, Site};
+use crate::{Because, CertName, Exhibit, Method, Spot};
 
 /// What to do now. One step is one pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -13,27 +13,31 @@ pub enum Step {
     ReadOrder,
     /// Ask the CA for the order's random value. One call.
     RequestValue,
-    /// Ask the CA to change the order's method. One call.
+    /// Ask the CA about the domain: its proof, its dates, its value. One call.
+    ReadDomain,
+    /// Submit the domain for validation. One call; the proof in force stays so meanwhile.
+    SubmitDomain,
+    /// Have the CA make a new value for the domain. One call, which makes the former value worthless.
+    NewDomainValue,
+    /// Ask the CA to change the method of the order or domain. One call.
     SwitchMethod(Method),
-    /// Find out where the records of these scopes go: zone, delegation, foreign aliases.
-    Locate(Vec<DomainName>),
-    /// Put a record at these sites.
+    /// Find out where these spots lead: zone, delegation, foreign aliases, web server.
+    Locate(Vec<Spot>),
+    /// Put these up.
     Publish {
-        /// Where.
-        sites: Vec<Site>,
-        /// What.
-        data: RecordData,
-        /// Records of the same order that give way in the same change, since a name can hold one only.
-        replacing: Vec<(Site, RecordData)>,
+        /// What, and where.
+        exhibits: Vec<Exhibit>,
+        /// What of the same order gives way in the same change, since the place can hold one only.
+        replacing: Vec<Exhibit>,
     },
-    /// Ask DNS about these scopes.
-    Look(Vec<DomainName>),
+    /// Look at these spots as the CA would.
+    Look(Vec<Spot>),
     /// Find out whether CAA records let DigiCert issue for these names.
     ReadCaa(Vec<CertName>),
-    /// Ask the CA to check the order. One call.
+    /// Ask the CA to check the order or domain. One call.
     AskCa,
-    /// Take these records out of DNS.
-    Retract(Vec<(Site, RecordData)>),
+    /// Take these down.
+    Retract(Vec<Exhibit>),
     /// Nothing until `wake`.
     Rest,
 }
@@ -45,6 +49,9 @@ impl Step {
         match self {
             Self::ReadOrder => "read-order",
             Self::RequestValue => "request-value",
+            Self::ReadDomain => "read-domain",
+            Self::SubmitDomain => "submit-domain",
+            Self::NewDomainValue => "new-domain-value",
             Self::SwitchMethod(_) => "switch-method",
             Self::Locate(_) => "locate",
             Self::Publish { .. } => "publish",

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{Answer, RecordData, Security, Sighting, VantageKind};
+use crate::{Answer, Security, Sighting, VantageKind};
 
 /// How strict the verdict is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -74,13 +74,13 @@ pub enum Verdict {
     Unseen,
 }
 
-/// Judges one owner name's sightings.
+/// Judges the sightings at one spot; `shown` tells whether an answer holds what is looked for.
 ///
-/// Authorities and resolvers are counted apart. A resolver that fails says nothing about the zone; one that answers
+/// A web server counts as an authority of its file. Authorities and resolvers are counted apart. A resolver that fails says nothing about the zone; one that answers
 /// without the value holds a denial in its cache, as the CA's own resolver may. Where no authority could be asked at
 /// all the resolvers alone decide.
 #[must_use]
-pub fn verdict(sightings: &[Sighting], record: &RecordData, policy: VerdictPolicy) -> Verdict {
+pub fn verdict(sightings: &[Sighting], shown: impl Fn(&Answer) -> bool, policy: VerdictPolicy) -> Verdict {
     if sightings.is_empty() {
         return Verdict::Unseen;
     }
@@ -90,7 +90,7 @@ pub fn verdict(sightings: &[Sighting], record: &RecordData, policy: VerdictPolic
     for Sighting { vantage, answer, security, denied_until, .. } in sightings {
         let label = vantage.to_string();
         let count = match vantage.kind {
-            VantageKind::Authority => &mut authorities,
+            VantageKind::Authority | VantageKind::Web => &mut authorities,
             VantageKind::Resolver => &mut resolvers,
         };
         count.asked += 1;
@@ -98,12 +98,12 @@ pub fn verdict(sightings: &[Sighting], record: &RecordData, policy: VerdictPolic
             bogus.push(format!("{label}: {why}"));
         }
         match answer {
-            answer if answer.shows(record) => count.shown += 1,
+            answer if shown(answer) => count.shown += 1,
             Answer::Failed(why) => {
                 count.failed += 1;
                 failed.push(format!("{label}: {why}"));
             }
-            Answer::Txt(_) | Answer::Cname(_) => without.push(match denied_until {
+            Answer::Txt(_) | Answer::Cname(_) | Answer::File(_) => without.push(match denied_until {
                 Some(until) => format!("{label} (which may repeat a cached denial until {until:.0})"),
                 None => label,
             }),
@@ -145,10 +145,10 @@ impl Count {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{RandomValue, Vantage};
+    use crate::{RandomValue, RecordData, Vantage};
 
-    fn wanted() -> RecordData {
-        RecordData::Txt(RandomValue::new(VALUE).unwrap())
+    fn wanted(answer: &Answer) -> bool {
+        answer.shows(&RecordData::Txt(RandomValue::new(VALUE).unwrap()))
     }
 
     const VALUE: &str = "q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls";
@@ -166,7 +166,7 @@ mod tests {
     fn judge(answers: impl IntoIterator<Item = (VantageKind, Answer)>, policy: VerdictPolicy) -> Verdict {
         let sightings: Vec<_> =
             answers.into_iter().zip(1u16..).map(|((kind, answer), n)| seen(n, kind, answer)).collect();
-        verdict(&sightings, &wanted(), policy)
+        verdict(&sightings, wanted, policy)
     }
 
     #[test]
@@ -232,10 +232,10 @@ mod tests {
         bogus.security = Security::Bogus("the signature expired".into());
         for (dnssec, visible) in [(Dnssec::Enforce, false), (Dnssec::Warn, true), (Dnssec::Off, true)] {
             let policy = VerdictPolicy { dnssec, ..VerdictPolicy::default() };
-            let verdict = verdict(&[bogus.clone()], &wanted(), policy);
+            let verdict = verdict(&[bogus.clone()], wanted, policy);
             assert_eq!(verdict == Verdict::Visible, visible, "{dnssec:?}: {verdict:?}");
         }
         bogus.security = Security::Indeterminate("no root server answers".into());
-        assert_eq!(verdict(&[bogus], &wanted(), VerdictPolicy::default()), Verdict::Visible);
+        assert_eq!(verdict(&[bogus], wanted, VerdictPolicy::default()), Verdict::Visible);
     }
 }

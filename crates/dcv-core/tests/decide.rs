@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use dcv_core::{
-    Answer, Asked, Because, Caa, CaaFacts, CertName, Decision, DomainName, Facts, FailureClass, Guarded,
-    Held, Learned, Location, Method, Methods, OrderFacts, OrderStatus, Outcome, Policy, Proof, RandomValue,
-    Reason, RecordData, ScopeFacts, Security, Sighting, Site, Step, Token, Unfit, Vantage, VantageKind,
-    decide,
+    Answer, Asked, Because, Caa, CaaFacts, CertName, DNSAUTH, Decision, DomainName, Exhibit, Facts,
+    FailureClass, Form, Guarded, Held, Label, Learned, Life, Location, Method, Methods, OrderFacts,
+    OrderStatus, Outcome, Owner, Place, Policy, Proof, RandomValue, Reason, RecordData, ScopeFacts, Security,
+    Sighting, Site, Spot, Step, Token, Unfit, Vantage, VantageKind, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,8 +19,24 @@ fn scope() -> DomainName {
     "example.com".parse().unwrap()
 }
 
+fn spot() -> Spot {
+    Spot { domain: scope(), label: Label::Under(DNSAUTH.into()) }
+}
+
 fn site() -> Site {
-    Guarded::direct(&scope(), scope()).unwrap()
+    Guarded::direct(&spot(), scope()).unwrap()
+}
+
+fn place() -> Place {
+    Place::Record(site())
+}
+
+fn exhibit(data: RecordData) -> Exhibit {
+    Exhibit::Record { site: site(), data }
+}
+
+fn held(data: RecordData, applied: Option<Timestamp>) -> Held {
+    Held { exhibit: exhibit(data), applied }
 }
 
 fn data(text: &str) -> RecordData {
@@ -46,7 +62,10 @@ fn unknown() -> Facts {
 
 fn with_order(facts: Facts, status: OrderStatus, method: Method) -> Facts {
     let scopes = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
-    Facts { order: Some(OrderFacts { at: ago(60), status, method: Some(method), scopes }), ..facts }
+    Facts {
+        order: Some(OrderFacts { at: ago(60), status, method: Some(method), scopes, missing: Vec::new() }),
+        ..facts
+    }
 }
 
 fn with_value(expires: Option<Timestamp>) -> Facts {
@@ -58,14 +77,14 @@ fn with_value(expires: Option<Timestamp>) -> Facts {
 
 fn located() -> Facts {
     Facts {
-        located: [(scope(), Location::At(site()))].into(),
+        located: [(spot(), Location::At(place()))].into(),
         located_at: Some(ago(50)),
         ..with_value(Some(days(30)))
     }
 }
 
 fn published() -> Facts {
-    Facts { held: vec![Held { site: site(), data: data(VALUE), applied: Some(ago(40)) }], ..located() }
+    Facts { held: vec![held(data(VALUE), Some(ago(40)))], ..located() }
 }
 
 fn seen(shown: &[&str], at: Timestamp) -> Facts {
@@ -75,9 +94,9 @@ fn seen(shown: &[&str], at: Timestamp) -> Facts {
         kind: VantageKind::Authority,
     };
     let answer = Answer::Txt(shown.iter().map(|&text| text.to_owned()).collect());
-    let sightings: BTreeMap<_, _> = [(scope(), vec![Sighting::new(vantage, at, answer)])].into();
+    let sightings: BTreeMap<_, _> = [(spot(), vec![Sighting::new(vantage, at, answer)])].into();
     let caa = Some(CaaFacts { at: ago(10), names: Vec::new() });
-    Facts { sightings, looked_at: [(scope(), at)].into(), looks: 3, caa, ..published() }
+    Facts { sightings, looked_at: [(spot(), at)].into(), looks: 3, caa, ..published() }
 }
 
 /// Seen with the value, but with signatures that do not hold.
@@ -104,10 +123,7 @@ fn failed(step: Step, class: FailureClass, seconds_ago: i64) -> Facts {
 #[test]
 fn the_rules() {
     use Reason as R;
-    let both = vec![
-        Held { site: site(), data: data("old"), applied: Some(ago(9000)) },
-        Held { site: site(), data: data(VALUE), applied: Some(ago(40)) },
-    ];
+    let both = vec![held(data("old"), Some(ago(9000))), held(data(VALUE), Some(ago(40)))];
     let asked = Some(Asked { at: ago(1), count: 1, said: "not found".into() });
     let blocked = Location::Blocked(Because::new(R::ForeignCname, "somebody's"));
     let unfit = Token { value: Err(Unfit("bad".into())), expires: None, requested: ago(5), stale_answers: 0 };
@@ -169,7 +185,7 @@ fn the_rules() {
         ("inside the margin, confirmed", with_value(Some(days(2))), "locate", R::SiteUnknown),
         (
             "foreign alias",
-            Facts { located: [(scope(), blocked)].into(), ..located() },
+            Facts { located: [(spot(), blocked)].into(), ..located() },
             "rest",
             R::ForeignCname,
         ),
@@ -177,7 +193,7 @@ fn the_rules() {
             "foreign alias of an order that was found",
             Facts {
                 discovered: true,
-                located: [(scope(), Location::Blocked(Because::new(R::ForeignCname, "somebody's")))].into(),
+                located: [(spot(), Location::Blocked(Because::new(R::ForeignCname, "somebody's")))].into(),
                 ..located()
             },
             "rest",
@@ -204,8 +220,8 @@ fn the_rules() {
                 switch_to: Some(Method::DnsTxt),
                 ..with_order(unknown(), OrderStatus::Pending, "http-token".into())
             },
-            "rest",
-            R::MethodUnsupported,
+            "locate",
+            R::SiteUnknown,
         ),
         ("site known", located(), "publish", R::Unpublished),
         (
@@ -284,34 +300,122 @@ fn the_rules() {
 #[test]
 fn a_replaced_alias_gives_way_in_the_same_change() {
     let alias = |value: &str| RecordData::Cname(format!("{value}.dcv.digicert.com").parse().unwrap());
-    let held = vec![Held { site: site(), data: alias("old"), applied: Some(ago(9000)) }];
+    let held = vec![held(alias("old"), Some(ago(9000)))];
     let facts = Facts { held, ..with_order(located(), OrderStatus::Pending, Method::DnsCname) };
     let decision = decide(&facts, &Policy::default(), NOW);
-    let replacing = vec![(site(), alias("old"))];
-    assert_eq!(decision.step, Step::Publish { sites: vec![site()], data: alias(VALUE), replacing });
+    let (exhibits, replacing) = (vec![exhibit(alias(VALUE))], vec![exhibit(alias("old"))]);
+    assert_eq!(decision.step, Step::Publish { exhibits, replacing });
 
     let mut facts = facts;
-    facts.learn(&decision.step, Learned::Published(vec![(site(), alias(VALUE))]), NOW);
-    assert_eq!(facts.held.iter().map(|held| &held.data).collect::<Vec<_>>(), [&alias(VALUE)]);
+    facts.learn(&decision.step, Learned::Published(vec![exhibit(alias(VALUE))]), NOW);
+    let held: Vec<_> = facts.held.iter().map(|held| held.exhibit.clone()).collect();
+    assert_eq!(held, [exhibit(alias(VALUE))]);
 }
 
-/// A method that nobody thought of when the rules were written is an entry in a table.
+/// A method that nobody thought of when the rules were written is an entry in a table: another label, another text, and
+/// a record that stays after the order is proven (persistent TXT, TLS BR 3.2.2.4.22).
 #[test]
 fn a_new_method_needs_no_new_rule() {
     let method = Method::from("dns-persist-token");
-    let methods = vec![(method.clone(), Proof::Txt)];
-    let facts = with_order(located(), OrderStatus::Pending, method);
+    let facts = with_order(located(), OrderStatus::Pending, method.clone());
     assert_eq!(decide(&facts, &Policy::default(), NOW).because.reason, Reason::MethodUnsupported);
-    let policy = Policy { methods: Methods::new(methods), ..Policy::default() };
+
+    let label = Label::Under("_validation-persist".into());
+    let text = "digicert.com;accounturi=https://ca.example/{value}".into();
+    let proof = Proof { labels: vec![label.clone()], form: Form::Txt { text }, life: Life::Standing };
+    let policy = Policy { methods: Methods::new(vec![(method, proof)]), ..Policy::default() };
+    let persist = Spot { domain: scope(), label };
     let decision = decide(&facts, &policy, NOW);
-    assert_eq!(decision.step, Step::Publish { sites: vec![site()], data: data(VALUE), replacing: vec![] });
+    assert_eq!(decision.step, Step::Locate(vec![persist.clone()]));
+    let site = Guarded::direct(&persist, scope()).unwrap();
+    assert_eq!(site.owner().as_str(), "_validation-persist.example.com");
+    let mut facts = facts;
+    let located = [(persist, Location::At(Place::Record(site.clone())))].into();
+    facts.learn(&decision.step, Learned::Located(located), NOW);
+    let record = data(&format!("digicert.com;accounturi=https://ca.example/{VALUE}"));
+    let exhibits = vec![Exhibit::Record { site, data: record }];
+    let decision = decide(&facts, &policy, NOW);
+    assert_eq!(decision.step, Step::Publish { exhibits: exhibits.clone(), replacing: vec![] });
+    facts.learn(&decision.step, Learned::Published(exhibits), NOW);
+    facts.proven = true;
+    assert_eq!(decide(&facts, &policy, NOW).because.reason, Reason::WaitingForDigicert, "it stays");
+    facts.order.as_mut().unwrap().status = OrderStatus::Issued;
+    assert_eq!(decide(&facts, &policy, NOW).because.reason, Reason::Validated, "it stays for the next check");
+    facts.order.as_mut().unwrap().status = OrderStatus::Revoked;
+    assert_eq!(decide(&facts, &policy, NOW).step.label(), "retract");
+}
+
+/// Where the operator wants both names, both are published and seen; where one cannot be written, the other is enough.
+#[test]
+fn a_domain_is_proven_at_both_names_or_at_the_one_that_can_be_written() {
+    let owners = [(scope(), Owner::Both)].into();
+    let policy = Policy { methods: Methods::default().with_owners(owners), ..Policy::default() };
+    let bare = Spot { domain: scope(), label: Label::Bare };
+    let apex = Guarded::direct(&bare, scope()).unwrap();
+    let mut both = located();
+    assert_eq!(decide(&both, &policy, NOW).step, Step::Locate(vec![bare.clone()]));
+    both.located.insert(bare.clone(), Location::At(Place::Record(apex.clone())));
+    let at_apex = Exhibit::Record { site: apex, data: data(VALUE) };
+    let mut exhibits = vec![exhibit(data(VALUE)), at_apex.clone()];
+    exhibits.sort();
+    let decision = decide(&both, &policy, NOW);
+    assert_eq!(decision.step, Step::Publish { exhibits: exhibits.clone(), replacing: vec![] });
+    both.learn(&decision.step, Learned::Published(exhibits), ago(1));
+    assert_eq!(decide(&both, &policy, NOW).step, Step::Look(vec![spot(), bare.clone()]));
+
+    let foreign = || Location::Blocked(Because::new(Reason::ForeignCname, "somebody's"));
+    let mut one = located();
+    one.located.extend([(bare.clone(), foreign())]);
+    let only = Step::Publish { exhibits: vec![exhibit(data(VALUE))], replacing: vec![] };
+    assert_eq!(decide(&one, &policy, NOW).step, only);
+    one.located.insert(spot(), foreign());
+    assert_eq!(decide(&one, &policy, NOW).because.reason, Reason::ForeignCname);
+}
+
+/// A file proves each name by itself, is exchanged in one change, and no wildcard.
+#[test]
+fn an_order_by_file_puts_one_at_each_name() {
+    let wildcard = CertName { name: scope(), wildcard: true };
+    let www = CertName { name: "www.example.com".parse().unwrap(), wildcard: false };
+    let order = |names: Vec<CertName>| {
+        let mut facts = with_order(with_value(Some(days(30))), OrderStatus::Pending, Method::Http);
+        facts.order.as_mut().unwrap().scopes[0].names = names;
+        facts
+    };
+    let decision = decide(&order(vec![wildcard.clone()]), &Policy::default(), NOW);
+    assert_eq!((decision.step.label(), decision.because.reason), ("rest", Reason::MethodUnsupported));
+
+    let mut facts = order(vec![www.clone(), wildcard]);
+    let spot = Spot { domain: www.name.clone(), label: Label::File };
+    let decision = decide(&facts, &Policy::default(), NOW);
+    assert_eq!(decision.step, Step::Locate(vec![spot.clone()]));
+    facts.located.insert(spot.clone(), Location::At(Place::File(www.name.clone())));
+    facts.located_at = Some(NOW);
+    let file = |text: &str| Exhibit::File { host: www.name.clone(), value: value(text) };
+    facts.held.push(Held { exhibit: file("old"), applied: Some(ago(9000)) });
+    let decision = decide(&facts, &Policy::default(), NOW);
+    let step = Step::Publish { exhibits: vec![file(VALUE)], replacing: vec![file("old")] };
+    assert_eq!(decision.step, step);
+    facts.learn(&decision.step, Learned::Published(vec![file(VALUE)]), ago(1));
+    let vantage = Vantage {
+        server: "www.example.com".into(),
+        address: Some(([192, 0, 2, 1], 80).into()),
+        kind: VantageKind::Web,
+    };
+    let sighting = |text: &str| Sighting::new(vantage.clone(), NOW, Answer::File(text.into()));
+    for (text, step) in [("old", "rest"), (VALUE, "read-caa")] {
+        let mut facts = facts.clone();
+        let looked = Learned::Looked([(spot.clone(), vec![sighting(text)])].into());
+        facts.learn(&Step::Look(vec![spot.clone()]), looked, NOW);
+        assert_eq!(decide(&facts, &Policy::default(), NOW).step.label(), step, "{text}");
+    }
 }
 
 /// A name that another order has taken is tried again soon, not at audit pace.
 #[test]
 fn orders_queue_for_a_name() {
     let taken = Location::Blocked(Because::new(Reason::NameTaken, "another order's alias stands there"));
-    let facts = Facts { located: [(scope(), taken)].into(), located_at: Some(ago(5)), ..located() };
+    let facts = Facts { located: [(spot(), taken)].into(), located_at: Some(ago(5)), ..located() };
     let waiting = decide(&facts, &Policy::default(), NOW);
     assert_eq!((waiting.step.label(), waiting.because.reason), ("rest", Reason::NameTaken));
     assert!(waiting.wake <= NOW + SignedDuration::from_secs(15));
@@ -321,10 +425,7 @@ fn orders_queue_for_a_name() {
 
 #[test]
 fn a_value_that_has_gone_is_put_back_and_not_sooner_than_the_policy_says() {
-    let drifted = |applied| Facts {
-        held: vec![Held { site: site(), data: data(VALUE), applied: Some(ago(applied)) }],
-        ..seen(&[], ago(30))
-    };
+    let drifted = |applied| Facts { held: vec![held(data(VALUE), Some(ago(applied)))], ..seen(&[], ago(30)) };
     assert_eq!(decide(&drifted(60), &Policy::default(), NOW).step.label(), "look");
     let decision = decide(&drifted(700), &Policy::default(), NOW);
     assert_eq!((decision.step.label(), decision.because.reason), ("publish", Reason::Drifted));
@@ -334,7 +435,7 @@ fn a_value_that_has_gone_is_put_back_and_not_sooner_than_the_policy_says() {
 #[test]
 fn looks_come_at_a_share_of_the_time_that_has_passed() {
     let wait = |passed: i64| {
-        let held = vec![Held { site: site(), data: data(VALUE), applied: Some(ago(passed)) }];
+        let held = vec![held(data(VALUE), Some(ago(passed)))];
         let decision = decide(
             &Facts { held, ..seen(&["other"], NOW) },
             &Policy { republish: SignedDuration::MAX, ..Policy::default() },
@@ -365,8 +466,12 @@ fn a_reissue_forgets_the_value_and_works_again() {
     let mut facts = with_order(published(), OrderStatus::Issued, Method::DnsTxt);
     facts.proven = true;
     let scopes = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
-    let learned =
-        Learned::Order { status: OrderStatus::ReissuePending, method: Some(Method::DnsTxt), scopes };
+    let learned = Learned::Order {
+        status: OrderStatus::ReissuePending,
+        method: Some(Method::DnsTxt),
+        scopes,
+        missing: Vec::new(),
+    };
     facts.learn(&Step::ReadOrder, learned, NOW);
     assert!(!facts.proven && facts.token.is_none());
     assert_eq!(decide(&facts, &Policy::default(), NOW).step.label(), "locate");
@@ -376,8 +481,12 @@ fn a_reissue_forgets_the_value_and_works_again() {
 #[test]
 fn a_reissue_that_nobody_saw_begin_forgets_the_value_too() {
     let open = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
-    let learned =
-        |status: OrderStatus| Learned::Order { status, method: Some(Method::DnsTxt), scopes: open.clone() };
+    let learned = |status: OrderStatus| Learned::Order {
+        status,
+        method: Some(Method::DnsTxt),
+        scopes: open.clone(),
+        missing: Vec::new(),
+    };
     let pending = with_order(published(), OrderStatus::Pending, Method::DnsTxt);
     for (facts, status, forgotten) in [
         (Facts { proven: true, ..pending.clone() }, OrderStatus::Pending, true),
@@ -393,7 +502,7 @@ fn a_reissue_that_nobody_saw_begin_forgets_the_value_too() {
 /// What stands at a name changes: where a record was refused, or is long not to be seen, the way to it is found anew.
 #[test]
 fn a_location_is_not_believed_for_ever() {
-    let step = Step::Publish { sites: vec![site()], data: data(VALUE), replacing: vec![] };
+    let step = Step::Publish { exhibits: vec![exhibit(data(VALUE))], replacing: vec![] };
     let mut refused = located();
     let learned =
         Learned::Failed { class: FailureClass::Blocked, detail: "collision".into(), retry_after: None };
@@ -412,13 +521,15 @@ fn every_scope_is_fresh_before_the_ca_is_asked() {
     let other: DomainName = "example.org".parse().unwrap();
     let mut facts = seen(&[VALUE], ago(1));
     facts.configured.push(other.clone());
-    let at = Guarded::direct(&other, other.clone()).unwrap();
-    facts.located.insert(other.clone(), Location::At(at.clone()));
-    facts.held.push(Held { site: at, data: data(VALUE), applied: Some(ago(9000)) });
-    facts.sightings.insert(other.clone(), facts.sightings[&scope()].clone());
-    facts.looked_at.insert(other.clone(), ago(3600));
+    let beside = Spot { domain: other.clone(), label: Label::Under(DNSAUTH.into()) };
+    let at = Guarded::direct(&beside, other).unwrap();
+    facts.located.insert(beside.clone(), Location::At(Place::Record(at.clone())));
+    let exhibit = Exhibit::Record { site: at, data: data(VALUE) };
+    facts.held.push(Held { exhibit, applied: Some(ago(9000)) });
+    facts.sightings.insert(beside.clone(), facts.sightings[&spot()].clone());
+    facts.looked_at.insert(beside.clone(), ago(3600));
     let decision = decide(&facts, &Policy::default(), NOW);
-    assert_eq!(decision.step, Step::Look(vec![scope(), other]), "{}", decision.because);
+    assert_eq!(decision.step, Step::Look(vec![spot(), beside]), "{}", decision.because);
 }
 
 #[test]
@@ -426,5 +537,7 @@ fn every_reason_has_a_code_of_its_own_and_few_mean_done() {
     let codes: std::collections::BTreeSet<_> = Reason::ALL.iter().map(|reason| reason.code()).collect();
     assert_eq!(codes.len(), Reason::ALL.len());
     let done: Vec<_> = Reason::ALL.iter().filter(|reason| reason.outcome() == Outcome::Done).collect();
-    assert_eq!(done, [&Reason::NotTakenUp, &Reason::Validated, &Reason::WaitingForDigicert]);
+    let expected =
+        [&Reason::NotTakenUp, &Reason::Validated, &Reason::WaitingForDigicert, &Reason::DomainInactive];
+    assert_eq!(done, expected);
 }

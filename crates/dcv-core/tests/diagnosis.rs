@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use dcv_core::{
-    Answer, DelegationSeen, DomainName, Elsewhere, Expectation, Path, Place, RandomValue, RecordData,
+    Answer, DelegationSeen, DomainName, Elsewhere, Expectation, Misplaced, Path, RandomValue, RecordData,
     Security, ServerSeen, Severity, Sighting, Survey, Vantage, VantageKind, VerdictPolicy, ZoneSeen,
     findings,
 };
@@ -116,10 +116,10 @@ fn where_the_value_stands_instead() {
         ..well(&[])
     };
     for (place, severity, code) in [
-        (Place::Bare, Note, "value-at-bare-name"),
-        (Place::Doubled, Fail, "doubled-zone"),
-        (Place::Higher, Fail, "label-too-high"),
-        (Place::Lower, Fail, "label-too-low"),
+        (Misplaced::Bare, Note, "value-at-bare-name"),
+        (Misplaced::Doubled, Fail, "doubled-zone"),
+        (Misplaced::Higher, Fail, "label-too-high"),
+        (Misplaced::Lower, Fail, "label-too-low"),
     ] {
         assert_eq!(codes(&at(place), &expecting()), [(severity, code)]);
         assert_eq!(
@@ -128,7 +128,7 @@ fn where_the_value_stands_instead() {
             "it may be another's"
         );
     }
-    let mut foreign = at(Place::Doubled);
+    let mut foreign = at(Misplaced::Doubled);
     foreign.elsewhere[0].texts = vec!["v=spf1 -all".into()];
     assert_eq!(codes(&foreign, &Expectation::default()), []);
 }

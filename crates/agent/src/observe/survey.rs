@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use dcv_core::{
-    Answer, CertName, DelegationSeen, DomainName, Elsewhere, Path, Place, Proof, Security, ServerSeen,
+    Answer, CertName, DelegationSeen, DomainName, Elsewhere, Misplaced, Path, Proof, Security, ServerSeen,
     Sighting, Survey, Transport, ZoneSeen, dnsauth_owner,
 };
 use futures_util::future::join_all;
@@ -141,10 +141,10 @@ impl Observer {
             .and_then(|parent| dnsauth_owner(&parent).ok());
         let lower = scope.child("www").ok().and_then(|www| dnsauth_owner(&www).ok());
         let places = [
-            (Place::Bare, Some(scope.clone())),
-            (Place::Doubled, doubled),
-            (Place::Higher, higher),
-            (Place::Lower, lower),
+            (Misplaced::Bare, Some(scope.clone())),
+            (Misplaced::Doubled, doubled),
+            (Misplaced::Higher, higher),
+            (Misplaced::Lower, lower),
         ];
         let each = places.into_iter().filter_map(|(place, name)| Some((place, name?))).map(
             |(place, name)| async move {

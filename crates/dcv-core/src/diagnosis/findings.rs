@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{DelegationSeen, Elsewhere, Expectation, Finding, Path, Place, Severity, Survey};
+use super::{DelegationSeen, Elsewhere, Expectation, Finding, Misplaced, Path, Severity, Survey};
 use crate::{Answer, Caa, CertName, RecordData, Security, Verdict, VerdictPolicy, verdict};
 
 /// Signatures that run out sooner than this are worth a warning.
@@ -126,7 +126,7 @@ impl Findings<'_> {
                     format!("{who}, a name server of {}: {why}", zone.apex),
                     "mend the server or take it out of the delegation; verify.tolerate_failed lets the agent go on without it",
                 ),
-                Answer::Txt(_) | Answer::Cname(_) => {}
+                Answer::Txt(_) | Answer::Cname(_) | Answer::File(_) => {}
             }
             if let Some(until) = server
                 .signed_until
@@ -142,7 +142,8 @@ impl Findings<'_> {
         }
         if let Some(record) = &self.expected.record {
             let sightings: Vec<_> = zone.servers.iter().map(|server| server.sighting.clone()).collect();
-            if let Verdict::Lagging { without, .. } = verdict(&sightings, record, policy)
+            if let Verdict::Lagging { without, .. } =
+                verdict(&sightings, |answer| answer.shows(record), policy)
                 && without.len() < sightings.len()
                 && !without.is_empty()
             {
@@ -274,7 +275,7 @@ impl Findings<'_> {
             .iter()
             .flat_map(|server| match &server.sighting.answer {
                 Answer::Txt(texts) => texts.as_slice(),
-                Answer::Cname(_) | Answer::Failed(_) => &[],
+                Answer::Cname(_) | Answer::File(_) | Answer::Failed(_) => &[],
             })
             .collect();
         let owner = self.survey.delegation.chain.last().unwrap_or(&self.survey.owner).clone();
@@ -356,16 +357,16 @@ impl Findings<'_> {
             }
             let owner = &self.survey.owner;
             let (severity, code, how) = match place {
-                Place::Bare => {
+                Misplaced::Bare => {
                     (Severity::Note, "value-at-bare-name", "at the bare name, where DigiCert looks second")
                 }
-                Place::Doubled => (
+                Misplaced::Doubled => (
                     Severity::Fail,
                     "doubled-zone",
                     "at a name in which the zone's name stands twice: the console appended it",
                 ),
-                Place::Higher => (Severity::Fail, "label-too-high", "one label too high"),
-                Place::Lower => (Severity::Fail, "label-too-low", "one label too low"),
+                Misplaced::Higher => (Severity::Fail, "label-too-high", "one label too high"),
+                Misplaced::Lower => (Severity::Fail, "label-too-low", "one label too low"),
             };
             // Another scope's own record may rightly stand there when it is not known to be this one's value.
             let severity =

@@ -100,7 +100,7 @@ pub struct ServerSeen {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Elsewhere {
     /// Which mistake leads there.
-    pub place: Place,
+    pub place: Misplaced,
     /// The name.
     pub name: DomainName,
     /// What is there.
@@ -110,7 +110,7 @@ pub struct Elsewhere {
 /// Where people put the record by mistake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Place {
+pub enum Misplaced {
     /// The bare scope: DigiCert looks there too, second.
     Bare,
     /// The zone's name stands twice: the console appended it.

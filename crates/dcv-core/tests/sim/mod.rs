@@ -10,9 +10,9 @@ use std::{
 };
 
 use dcv_core::{
-    Answer, Caa, DomainName, Facts, FailureClass, Guarded, Held, Learned, Location, Method, Methods,
-    OrderStatus, Policy, Proof, RandomValue, RecordData, ScopeFacts, Sighting, Site, Stage, Step, Vantage,
-    VantageKind, Verdict, decide, verdict,
+    Answer, Caa, DomainName, Exhibit, Facts, FailureClass, Guarded, Held, Label, Learned, Location, Method,
+    Methods, OrderStatus, Place, Policy, Proof, RandomValue, RecordData, ScopeFacts, Sighting, Spot, Stage,
+    Step, Vantage, VantageKind, Verdict, decide, verdict,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -94,11 +94,11 @@ pub(crate) struct SimOrder {
     last_request: Option<Timestamp>,
 }
 
-/// One owner name's values at a primary, and at a secondary that lags behind it.
+/// What stands at a primary, and at a secondary that lags behind it; web servers are like them.
 #[derive(Default)]
 pub(crate) struct Dns {
     /// Each with the time at which the primary got it.
-    pub(crate) values: BTreeMap<(Site, RecordData), Timestamp>,
+    pub(crate) values: BTreeMap<Exhibit, Timestamp>,
     lag: SignedDuration,
 }
 
@@ -183,31 +183,32 @@ impl World {
         let order = &mut self.orders[n];
         let facts = &order.facts;
         match step {
-            Step::Publish { sites, data, replacing } => {
+            Step::Publish { exhibits, replacing } => {
                 let token = facts.token.as_ref().expect("a value is published that nobody gave");
-                assert_eq!(
-                    token.value.as_ref().map(|value| proof(&order.method).record(value).unwrap()),
-                    Ok(data.clone()),
-                    "another value is published than the CA gave last"
-                );
-                for (site, old) in replacing {
-                    let ours = order.journal.iter().any(|held| held.site == *site && held.data == *old);
+                for exhibit in exhibits {
+                    let value = token.value.as_ref().unwrap();
+                    let wanted = proof(&order.method).exhibit(&exhibit.place(), value).unwrap();
+                    assert_eq!(*exhibit, wanted, "another value is published than the CA gave last");
+                }
+                for old in replacing {
+                    let ours = order.journal.iter().any(|held| held.exhibit == *old);
                     assert!(ours, "something gives way that the journal lacks");
                 }
                 assert!(token.expires.is_none_or(|expires| expires > now), "an expired value is published");
-                assert!(!sites.is_empty() && !facts.proven);
+                assert!(!exhibits.is_empty() && !facts.proven);
             }
             Step::AskCa => {
                 let value = facts.token.as_ref().unwrap().value.as_ref().unwrap();
-                let data = proof(&order.method).record(value).unwrap();
-                for scope in facts.open_scopes() {
-                    let seen = verdict(&facts.sightings[scope], &data, self.policy.verdict);
+                for spot in facts.spots(&self.policy.methods) {
+                    let exhibit = proof(&order.method).exhibit(&place(&spot), value).unwrap();
+                    let shown = |answer: &Answer| answer.proves(&exhibit);
+                    let seen = verdict(&facts.sightings[&spot], shown, self.policy.verdict);
                     assert_eq!(seen, Verdict::Visible, "the CA is asked about a value that is not visible");
                 }
             }
             Step::Retract(values) => {
-                for (site, value) in values {
-                    let ours = order.journal.iter().any(|held| held.site == *site && held.data == *value);
+                for exhibit in values {
+                    let ours = order.journal.iter().any(|held| held.exhibit == *exhibit);
                     assert!(ours, "something is retracted that the journal lacks");
                 }
                 assert!(!values.is_empty());
@@ -222,6 +223,9 @@ impl World {
                 order.requests += 1;
             }
             Step::ReadOrder | Step::Locate(_) | Step::Look(_) | Step::ReadCaa(_) | Step::SwitchMethod(_) => {}
+            Step::ReadDomain | Step::SubmitDomain | Step::NewDomainValue => {
+                unreachable!("an order is no domain")
+            }
             Step::Rest => unreachable!("a rest is not carried out"),
         }
     }
@@ -237,8 +241,8 @@ impl World {
         }
         let order = &mut self.orders[n];
         order.calls += u32::from(calls_ca);
-        if let Step::Publish { sites, data, .. } = step {
-            order.intend(sites, data);
+        if let Step::Publish { exhibits, .. } = step {
+            order.intend(exhibits);
         }
         if failing && !after_effect {
             return failed(None);
@@ -290,8 +294,11 @@ impl SimOrder {
             (0..1 + random.below(3)).map(|n| format!("s{n}.o{id}.example").parse().unwrap()).collect();
         let configured = if random.chance(0.5) { scopes.clone() } else { Vec::new() };
         // An order whose method is not known yet is taken for one of TXT; that one is told first.
-        let method =
-            if configured.is_empty() && random.chance(0.4) { Method::DnsCname } else { Method::DnsTxt };
+        let method = match random.below(10) {
+            0..=2 if configured.is_empty() => Method::DnsCname,
+            3..=5 if configured.is_empty() => Method::Http,
+            _ => Method::DnsTxt,
+        };
         let kind = match random.below(10) {
             0 if setting.mixed => Kind::Organisation,
             1 if setting.mixed => Kind::Cancelled,
@@ -356,32 +363,24 @@ impl SimOrder {
         self.last_request = None;
     }
 
-    fn intend(&mut self, sites: &[Site], value: &RecordData) {
-        for site in sites {
-            if !self.journal.iter().any(|held| held.site == *site && held.data == *value) {
-                self.journal.push(Held { site: site.clone(), data: value.clone(), applied: None });
+    fn intend(&mut self, exhibits: &[Exhibit]) {
+        for exhibit in exhibits {
+            if !self.journal.iter().any(|held| held.exhibit == *exhibit) {
+                self.journal.push(Held { exhibit: exhibit.clone(), applied: None });
             }
         }
     }
 
     fn confirm(&mut self, learned: &Learned, time: Timestamp) {
         match learned {
-            Learned::Published(values) => {
-                let gave_way = |held: &Held| {
-                    values.iter().any(|(site, data)| *site == held.site && data.excludes(&held.data))
-                };
+            Learned::Published(exhibits) => {
+                let gave_way = |held: &Held| exhibits.iter().any(|exhibit| exhibit.excludes(&held.exhibit));
                 self.journal.retain(|held| !gave_way(held));
-                for held in self
-                    .journal
-                    .iter_mut()
-                    .filter(|held| values.contains(&(held.site.clone(), held.data.clone())))
-                {
+                for held in self.journal.iter_mut().filter(|held| exhibits.contains(&held.exhibit)) {
                     held.applied = Some(time);
                 }
             }
-            Learned::Retracted(values) => {
-                self.journal.retain(|held| !values.contains(&(held.site.clone(), held.data.clone())));
-            }
+            Learned::Retracted(exhibits) => self.journal.retain(|held| !exhibits.contains(&held.exhibit)),
             _ => {}
         }
     }
@@ -396,6 +395,7 @@ impl SimOrder {
                     .iter()
                     .map(|name| ScopeFacts { name: name.clone(), approved: self.approved, names: Vec::new() })
                     .collect(),
+                missing: Vec::new(),
             },
             Step::RequestValue if self.status.stage() == Stage::Ended => Learned::Failed {
                 class: FailureClass::Refused,
@@ -412,20 +412,20 @@ impl SimOrder {
                 let (value, expires) = self.value.clone().unwrap();
                 Learned::Value { value: Ok(value), expires: Some(expires) }
             }
-            Step::Locate(scopes) => Learned::Located(
-                scopes.iter().map(|scope| (scope.clone(), Location::At(site(scope)))).collect(),
-            ),
-            Step::Publish { sites, data, replacing } => {
-                for pair in replacing {
-                    self.dns.values.remove(pair);
-                }
-                for site in sites {
-                    self.dns.values.entry((site.clone(), data.clone())).or_insert(time);
-                }
-                Learned::Published(sites.iter().map(|site| (site.clone(), data.clone())).collect())
+            Step::Locate(spots) => {
+                Learned::Located(spots.iter().map(|spot| (spot.clone(), Location::At(place(spot)))).collect())
             }
-            Step::Look(scopes) => Learned::Looked(
-                scopes.iter().map(|scope| (scope.clone(), self.dns.look(&site(scope), time))).collect(),
+            Step::Publish { exhibits, replacing } => {
+                self.dns.values.retain(|exhibit, _| !replacing.contains(exhibit));
+                for exhibit in exhibits {
+                    let beside = self.dns.values.keys().find(|beside| beside.excludes(exhibit));
+                    assert_eq!(beside, None, "{exhibit} cannot stand beside it");
+                    self.dns.values.entry(exhibit.clone()).or_insert(time);
+                }
+                Learned::Published(exhibits.clone())
+            }
+            Step::Look(spots) => Learned::Looked(
+                spots.iter().map(|spot| (spot.clone(), self.dns.look(&place(spot), time))).collect(),
             ),
             Step::SwitchMethod(method) => Learned::Switched(method.clone()),
             Step::ReadCaa(names) => {
@@ -433,10 +433,11 @@ impl SimOrder {
             }
             Step::AskCa => self.check(time),
             Step::Retract(values) => {
-                for pair in values {
-                    self.dns.values.remove(pair);
-                }
+                self.dns.values.retain(|exhibit, _| !values.contains(exhibit));
                 Learned::Retracted(values.clone())
+            }
+            Step::ReadDomain | Step::SubmitDomain | Step::NewDomainValue => {
+                unreachable!("an order is no domain")
             }
             Step::Rest => unreachable!("a rest is not carried out"),
         }
@@ -445,9 +446,11 @@ impl SimOrder {
     fn check(&mut self, time: Timestamp) -> Learned {
         let good = self.value.clone().filter(|(_, expires)| *expires > time);
         let found = |value: &RandomValue| {
-            let data = proof(&self.method).record(value).unwrap();
-            self.scopes.iter().all(|scope| {
-                self.dns.look(&site(scope), time).iter().all(|sighting| sighting.answer.shows(&data))
+            let (methods, proof) = (Methods::default(), proof(&self.method));
+            let spots = self.scopes.iter().flat_map(|scope| methods.spots(&proof, scope, &[]));
+            spots.map(|spot| place(&spot)).all(|place| {
+                let exhibit = proof.exhibit(&place, value).unwrap();
+                self.dns.look(&place, time).iter().all(|sighting| sighting.answer.proves(&exhibit))
             })
         };
         if self.status.stage() == Stage::Work && good.is_some_and(|(value, _)| found(&value)) {
@@ -468,21 +471,22 @@ impl SimOrder {
 }
 
 impl Dns {
-    fn look(&self, at: &Site, time: Timestamp) -> Vec<Sighting> {
-        let texts = |lag: SignedDuration| {
+    fn look(&self, at: &Place, time: Timestamp) -> Vec<Sighting> {
+        let shown = |lag: SignedDuration| {
             let caught_up = START + lag <= time;
-            let ours: Vec<_> = self.values.keys().filter(|(site, _)| site == at && caught_up).collect();
-            let aliases: Vec<_> =
-                ours.iter().filter(|(_, data)| matches!(data, RecordData::Cname(_))).collect();
-            assert!(aliases.len() <= 1, "two aliases at one name: {aliases:?}");
-            if let Some((_, RecordData::Cname(target))) = aliases.first() {
-                return Answer::Cname(target.clone());
-            }
-            let texts = ours.iter().filter_map(|(_, data)| match data {
-                RecordData::Txt(value) => Some(value.as_str().to_owned()),
-                RecordData::Cname(_) => None,
+            let ours = || self.values.keys().filter(|exhibit| exhibit.place() == *at && caught_up);
+            let alone = ours().find_map(|exhibit| match exhibit {
+                Exhibit::Record { data: RecordData::Cname(target), .. } => {
+                    Some(Answer::Cname(target.clone()))
+                }
+                Exhibit::File { value, .. } => Some(Answer::File(value.as_str().to_owned())),
+                Exhibit::Record { .. } => None,
             });
-            Answer::Txt(texts.chain([FOREIGN.to_owned()]).collect())
+            let texts = ours().filter_map(|exhibit| match exhibit {
+                Exhibit::Record { data: RecordData::Txt(value), .. } => Some(value.as_str().to_owned()),
+                _ => None,
+            });
+            alone.unwrap_or_else(|| Answer::Txt(texts.chain([FOREIGN.to_owned()]).collect()))
         };
         [(53, SignedDuration::ZERO), (54, self.lag)]
             .map(|(port, lag)| {
@@ -491,7 +495,7 @@ impl Dns {
                     address: Some(([192, 0, 2, 1], port).into()),
                     kind: VantageKind::Authority,
                 };
-                Sighting::new(vantage, time, texts(lag))
+                Sighting::new(vantage, time, shown(lag))
             })
             .into()
     }
@@ -501,8 +505,11 @@ fn proof(method: &Method) -> Proof {
     Methods::default().proof(method).unwrap().clone()
 }
 
-fn site(scope: &DomainName) -> Site {
-    Guarded::direct(scope, "example".parse().unwrap()).unwrap()
+fn place(spot: &Spot) -> Place {
+    match spot.label {
+        Label::File => Place::File(spot.domain.clone()),
+        _ => Place::Record(Guarded::direct(spot, "example".parse().unwrap()).unwrap()),
+    }
 }
 
 /// SplitMix64: small, and the same on every machine.

@@ -1,0 +1,192 @@
+//! What proves control, and where: the spots at which the CA looks, the places to which they lead, and what is put up
+//! there.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{Serialize, Serializer};
+
+use crate::{DomainName, NameError, RandomValue, RecordData, Site};
+
+/// The path at which the CA fetches the file of a host (DigiCert, HTTP practical demonstration).
+pub const FILE_PATH: &str = "/.well-known/pki-validation/fileauth.txt";
+
+/// How the CA comes from a domain to what it looks at.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Label {
+    /// A record at a name below the domain, such as `_dnsauth`. The label begins with an underscore, so that it never is
+    /// the name of a host.
+    Under(Cow<'static, str>),
+    /// A record at the domain itself.
+    Bare,
+    /// A file on the domain's web server.
+    File,
+}
+
+/// One thing that the CA looks at to find a domain proven.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spot {
+    /// The domain of which control is proven: a scope, or for a file each name of the certificate by itself.
+    pub domain: DomainName,
+    /// Where the CA goes from there.
+    pub label: Label,
+}
+
+impl Spot {
+    /// The name that the CA asks.
+    ///
+    /// # Errors
+    /// When the label makes it longer than a name may be.
+    pub fn name(&self) -> Result<DomainName, NameError> {
+        match &self.label {
+            Label::Under(label) => self.domain.child(label),
+            Label::Bare | Label::File => Ok(self.domain.clone()),
+        }
+    }
+}
+
+impl fmt::Display for Spot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.label {
+            Label::Under(label) => write!(f, "{label}.{}", self.domain),
+            Label::Bare => self.domain.fmt(f),
+            Label::File => write!(f, "http://{}", self.domain),
+        }
+    }
+}
+
+impl Serialize for Spot {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Where something can be put up so that the CA finds it at a spot.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Place {
+    /// A record in a zone.
+    Record(Site),
+    /// The file of a host; only the agent's configuration knows the path to it.
+    File(DomainName),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record(site) => site.fmt(f),
+            Self::File(host) => write!(f, "http://{host}{FILE_PATH}"),
+        }
+    }
+}
+
+/// Something put up for the CA to find, at its place.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exhibit {
+    /// A record.
+    Record {
+        /// Where.
+        site: Site,
+        /// What.
+        data: RecordData,
+    },
+    /// A file that holds the random value and nothing else.
+    File {
+        /// Whose.
+        host: DomainName,
+        /// What.
+        value: RandomValue,
+    },
+}
+
+impl Exhibit {
+    /// Where it stands.
+    #[must_use]
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Record { site, .. } => Place::Record(site.clone()),
+            Self::File { host, .. } => Place::File(host.clone()),
+        }
+    }
+
+    /// Whether the two cannot stand side by side: an alias is alone at its name, and a host has one file.
+    #[must_use]
+    pub fn excludes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Record { site, data }, Self::Record { site: beside, data: other }) => {
+                site.owner() == beside.owner() && data.excludes(other)
+            }
+            (Self::File { host, value }, Self::File { host: beside, value: other }) => {
+                host == beside && value != other
+            }
+            (Self::Record { .. }, Self::File { .. }) | (Self::File { .. }, Self::Record { .. }) => false,
+        }
+    }
+
+    /// Enough of what stands there to recognise it in a log.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        match self {
+            Self::Record { data, .. } => data.fingerprint(),
+            Self::File { value, .. } => value.fingerprint(),
+        }
+    }
+}
+
+impl fmt::Display for Exhibit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Record { site, data } => write!(f, "{site} {data}"),
+            Self::File { value, .. } => write!(f, "{} {:?}", self.place(), value.as_str()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Guarded;
+
+    fn name(text: &str) -> DomainName {
+        text.parse().unwrap()
+    }
+
+    fn file(host: &str, value: &str) -> Exhibit {
+        Exhibit::File { host: name(host), value: RandomValue::new(value).unwrap() }
+    }
+
+    fn record(label: Label, data: RecordData) -> Exhibit {
+        let spot = Spot { domain: name("example.com"), label };
+        Exhibit::Record { site: Guarded::direct(&spot, name("example.com")).unwrap(), data }
+    }
+
+    #[test]
+    fn what_cannot_stand_side_by_side() {
+        let txt = |value: &str| RecordData::Txt(RandomValue::new(value).unwrap());
+        let alias = |target: &str| RecordData::Cname(name(target));
+        let under = || Label::Under("_dnsauth".into());
+        let cases = [
+            (file("example.com", "a"), file("example.com", "b"), true),
+            (file("example.com", "a"), file("example.com", "a"), false),
+            (file("example.com", "a"), file("www.example.com", "b"), false),
+            (file("example.com", "a"), record(Label::Bare, txt("b")), false),
+            (record(under(), txt("a")), record(under(), txt("b")), false),
+            (record(under(), txt("a")), record(under(), alias("b.example")), true),
+            (record(under(), alias("a.example")), record(under(), alias("b.example")), true),
+            (record(Label::Bare, alias("a.example")), record(under(), txt("b")), false),
+        ];
+        for (one, other, excluded) in cases {
+            assert_eq!(one.excludes(&other), excluded, "{one} beside {other}");
+            assert_eq!(other.excludes(&one), excluded, "{other} beside {one}");
+        }
+    }
+
+    #[test]
+    fn spots_read_as_the_names_that_are_asked() {
+        let spot = |label| Spot { domain: name("example.com"), label };
+        assert_eq!(spot(Label::Under("_dnsauth".into())).to_string(), "_dnsauth.example.com");
+        assert_eq!(spot(Label::Under("_dnsauth".into())).name().unwrap(), name("_dnsauth.example.com"));
+        assert_eq!(spot(Label::Bare).to_string(), "example.com");
+        assert_eq!(spot(Label::File).to_string(), "http://example.com");
+    }
+}
