@@ -26,6 +26,7 @@ mod discovery;
 mod domain;
 mod exhibit;
 mod facts;
+mod forecast;
 mod method;
 mod name;
 mod order;
@@ -50,6 +51,7 @@ pub use facts::{
     Asked, CaaFacts, DomainToken, Facts, Failure, FailureClass, Held, Kind, Learned, Location, OrderFacts,
     ScopeFacts, Token, Unfit,
 };
+pub use forecast::{Allowance, Forecast, Load, forecast};
 pub use method::{Form, Life, Method, Methods, Owner, Proof};
 pub use name::{DomainName, NameError};
 pub use order::{OrderStatus, Stage};
