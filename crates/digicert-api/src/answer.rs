@@ -116,6 +116,15 @@ pub(crate) fn excerpt(text: &str, key: Option<&str>) -> String {
     }
 }
 
+/// An excerpt of `most` characters at the most, for foreign text amid other text.
+pub(crate) fn shortened(text: &str, most: usize) -> String {
+    let line = excerpt(text, None);
+    match line.char_indices().nth(most) {
+        Some((cut, _)) => format!("{}…", line[..cut].trim_end()),
+        None => line,
+    }
+}
+
 /// Characters that would change how the rest of a log line looks.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::answer::excerpt;
+use crate::answer::{excerpt, shortened};
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::Error;
@@ -11,6 +11,10 @@ use crate::wire;
 
 /// How many names a reason lists.
 const NAMES_IN_REASON: usize = 5;
+/// How many texts tell what the organisation lacks.
+const PARTS_SHOWN: usize = 5;
+/// How many characters of a name or a status are shown there.
+const PART_LENGTH: usize = 60;
 
 /// What a check found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +70,9 @@ pub struct OrderValidation {
     pub method: Option<String>,
     /// One entry for every scope to prove. Several names may share one.
     pub names: Vec<ScopeValidation>,
-    /// True while a validation of the organisation is listed and not complete. DV orders have none.
-    pub organization_open: bool,
+    /// Each validation of the organisation that is listed and not complete, such as `OV (pending)`, for people. DV
+    /// orders have none. Long texts are cut, and of many the last text says how many more there are.
+    pub organization_missing: Vec<String>,
 }
 
 /// One domain at which control must be proven.
@@ -122,14 +127,13 @@ impl Client {
         if wire.order_status.is_none() && wire.dns_name_validations.is_empty() {
             return Err(reply.undecodable("it has neither an order status nor names"));
         }
-        let open = |part: &WirePart| !part.status.as_deref().is_some_and(is_complete);
         Ok(OrderValidation {
             order_id: order,
             status: wire.order_status,
             name_scope: wire.order_name_scope,
             method: wire.order_dcv_method,
             names: wire.dns_name_validations.into_iter().filter_map(WireScope::into_scope).collect(),
-            organization_open: wire.organization_validations.iter().any(open),
+            organization_missing: missing(&wire.organization_validations),
         })
     }
 }
@@ -189,6 +193,16 @@ fn reason(names: &[NameStatus], dcv: Option<&str>, order: Option<&OrderStatus>) 
     parts.extend(dcv.map(|word| format!("DCV status {word}")));
     parts.extend(order.map(|status| format!("order status {status}")));
     if parts.is_empty() { "the CA gave no detail".to_owned() } else { excerpt(&parts.join("; "), None) }
+}
+
+fn missing(parts: &[WirePart]) -> Vec<String> {
+    let open: Vec<_> = parts.iter().filter(|part| !part.status.as_deref().is_some_and(is_complete)).collect();
+    let shown = if open.len() > PARTS_SHOWN { PARTS_SHOWN - 1 } else { PARTS_SHOWN };
+    let mut texts: Vec<_> = open.iter().take(shown).map(|part| part.text()).collect();
+    if open.len() > texts.len() {
+        texts.push(format!("{} more", open.len() - texts.len()));
+    }
+    texts
 }
 
 fn is_approved(word: &str) -> bool {
@@ -254,7 +268,22 @@ struct WireValidation {
 #[serde(default)]
 struct WirePart {
     #[serde(deserialize_with = "wire::text")]
+    name: Option<String>,
+    #[serde(rename = "type", deserialize_with = "wire::text")]
+    kind: Option<String>,
+    #[serde(deserialize_with = "wire::text")]
+    description: Option<String>,
+    #[serde(deserialize_with = "wire::text")]
     status: Option<String>,
+}
+
+impl WirePart {
+    fn text(&self) -> String {
+        let named = self.name.as_ref().or(self.kind.as_ref()).or(self.description.as_ref());
+        let named = named.map_or("organisation validation", String::as_str);
+        let status = self.status.as_deref().unwrap_or("no status");
+        format!("{} ({})", shortened(named, PART_LENGTH), shortened(status, PART_LENGTH))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

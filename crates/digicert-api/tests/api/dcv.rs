@@ -220,7 +220,7 @@ async fn what_is_to_prove_is_read_with_either_kind_of_id() {
         let body = format!(
             r#"{{"order_id":{quote}112233{quote},"order_status":"pending","order_name_scope":"base_domain",
             "order_dcv_method":"dns-txt-token","organization_id":{quote}7788{quote},
-            "organization_validations":[{{"type":"ov","status":"pending"}}],
+            "organization_validations":[{{"type":"ov","name":"OV","status":"pending"}}],
             "dns_name_validations":[{{"domain_id":{quote}9911{quote},"name_scope":"example.com",
             "approval_scope":"subdomains","status":"pending","method":"dns-txt-token","expiration":"x",
             "dns_names":["www.example.com"," ","example.com"]}}]}}"#
@@ -229,7 +229,7 @@ async fn what_is_to_prove_is_read_with_either_kind_of_id() {
         assert_eq!((got.order_id, &got.status), (ORDER, &Some(OrderStatus::Pending)));
         assert_eq!(got.name_scope.as_deref(), Some("base_domain"));
         assert_eq!(got.method.as_deref(), Some("dns-txt-token"));
-        assert!(got.organization_open);
+        assert_eq!(got.organization_missing, ["OV (pending)"]);
         let [name] = got.names.as_slice() else { panic!("{got:?}") };
         assert_eq!((name.domain_id, name.scope.as_str(), name.approved), (Some(9911), "example.com", false));
         assert_eq!(name.dns_names, ["www.example.com", "example.com"]);
@@ -240,7 +240,7 @@ async fn what_is_to_prove_is_read_with_either_kind_of_id() {
 #[tokio::test]
 async fn what_is_to_prove_is_read_from_thin_answers() {
     let thin = validation(r#"{"order_status":"issued"}"#).await.expect("thin");
-    assert!(thin.names.is_empty() && !thin.organization_open && thin.method.is_none());
+    assert!(thin.names.is_empty() && thin.organization_missing.is_empty() && thin.method.is_none());
 
     let nulls = r#"{"order_id":null,"order_status":null,"organization_validations":null,"dns_name_validations":[
         {"name_scope":"example.com","status":null,"domain_id":null,"dns_names":null,"new":{}},
@@ -251,7 +251,42 @@ async fn what_is_to_prove_is_read_from_thin_answers() {
     assert_eq!(scopes, [("example.com", false), ("example.org", true)]);
 
     let done = r#"{"order_status":"pending","organization_validations":[{"status":"complete"},{"status":"active"}]}"#;
-    assert!(!validation(done).await.expect("done").organization_open);
+    assert!(validation(done).await.expect("done").organization_missing.is_empty());
+}
+
+/// Protects the person who has to act: what the organisation lacks is told in words, whatever shape they come in.
+#[tokio::test]
+async fn what_the_organisation_lacks_is_told_in_words() {
+    let missing = async |parts: &str| {
+        let body = format!(r#"{{"order_status":"pending","organization_validations":{parts}}}"#);
+        validation(&body).await.expect(parts).organization_missing
+    };
+    for (part, text) in [
+        (r#"{"type":"ev","name":"EV","description":"Extended","status":"expired"}"#, "EV (expired)"),
+        (r#"{"type":"ev","status":"Pending"}"#, "ev (Pending)"),
+        (
+            r#"{"name":" ","description":"Organisation details","status":null}"#,
+            "Organisation details (no status)",
+        ),
+        (r#"{"type":7,"name":["OV"],"status":0}"#, "7 (0)"),
+        ("{}", "organisation validation (no status)"),
+        (r#"{"name":"O\nV\u001b[31m","status":{"word":"pending"}}"#, "O V [31m (no status)"),
+    ] {
+        assert_eq!(missing(&format!("[{part}]")).await, [text]);
+        assert_eq!(missing(part).await, [text], "also without a list");
+    }
+    let done = r#"[{"name":"OV","status":"Completed"}]"#;
+    for odd in ["null", "7", r#""pending""#, r#"[null, 3, "x", []]"#, done] {
+        assert!(missing(odd).await.is_empty(), "{odd}");
+    }
+
+    let long = "é".repeat(500);
+    let many = vec![format!(r#"{{"name":"{long}","status":"{long}"}}"#); 40].join(",");
+    let texts = missing(&format!("[{many}]")).await;
+    assert_eq!((texts.len(), texts[4].as_str()), (5, "36 more"));
+    assert!(texts.iter().all(|text| text.chars().count() < 130), "{texts:?}");
+    let five = [r#"{"name":"OV","status":"pending"}"#; 5].join(",");
+    assert_eq!(missing(&format!("[{five}]")).await, ["OV (pending)"; 5]);
 }
 
 /// Protects records of others: an answer about nothing, or about another order, is not acted upon.
