@@ -32,7 +32,7 @@ pub struct Domain {
     pub pending: Option<bool>,
     /// How control is proven.
     pub method: Option<DcvMethod>,
-    /// When control was proven last.
+    /// When control was proven last, as far as that is certain.
     pub approved: Option<Timestamp>,
     /// Until when that proof may be used again.
     pub expiry: DomainExpiry,
@@ -122,7 +122,7 @@ impl Client {
         if wire.id.is_some_and(|id| id != domain) {
             return Err(reply.undecodable("it is about another domain"));
         }
-        let expiry = wire.expiry();
+        let (expiry, approved) = (wire.expiry(), wire.approved());
         let Some(name) = wire.name.or(wire.dns_name) else {
             return Err(reply.undecodable("it has no domain name"));
         };
@@ -132,7 +132,7 @@ impl Client {
             active: wire.is_active,
             pending: wire.is_pending_validation,
             method: wire.dcv_method.as_deref().map(DcvMethod::from),
-            approved: wire.dcv_approval_datetime,
+            approved,
             expiry,
             validations: wire.validations.into_iter().filter_map(WireValidation::into_validation).collect(),
             value: wire.dcv_token.into_value(&reply)?,
@@ -178,6 +178,12 @@ struct WireDomain {
 }
 
 impl WireDomain {
+    /// The date beside the expiry may have the expiry's legacy form; then it is not certain, and left out.
+    fn approved(&self) -> Option<Timestamp> {
+        let beside_expiry = || WrittenTime::read(self.dcv_expiration.dcv_approval_date.clone()?).at;
+        self.dcv_approval_datetime.or_else(beside_expiry)
+    }
+
     fn expiry(&self) -> DomainExpiry {
         let parts = &self.dcv_expiration;
         let written = |raw: &Option<String>| raw.clone().map(WrittenTime::read);
@@ -202,6 +208,8 @@ struct WireExpiration {
     ov_status: Option<String>,
     #[serde(deserialize_with = "wire::text")]
     ev_status: Option<String>,
+    #[serde(deserialize_with = "wire::text")]
+    dcv_approval_date: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -21,9 +21,11 @@ pub struct DomainSummary {
     pub name: String,
     /// False for a domain that the account has put aside.
     pub active: Option<bool>,
+    /// True while a proof of control is outstanding, if the list says so; its documentation does not promise it.
+    pub pending: Option<bool>,
     /// How control is proven.
     pub method: Option<DcvMethod>,
-    /// When control was proven last.
+    /// When control was proven last, as far as that is certain.
     pub approved: Option<Timestamp>,
     /// Until when that proof may be used again.
     pub expiry: DomainExpiry,
@@ -127,7 +129,7 @@ impl Client {
 
 impl WireDomain {
     fn into_summary(self) -> Option<DomainSummary> {
-        let expiry = self.expiry();
+        let (expiry, approved) = (self.expiry(), self.approved());
         let (Some(id), Some(name)) = (self.id, self.name.or(self.dns_name)) else {
             tracing::warn!("skipping a domain without a number or a name");
             return None;
@@ -136,8 +138,9 @@ impl WireDomain {
             id,
             name,
             active: self.is_active,
+            pending: self.is_pending_validation,
             method: self.dcv_method.as_deref().map(DcvMethod::from),
-            approved: self.dcv_approval_datetime,
+            approved,
             expiry,
             validations: self.validations.into_iter().filter_map(WireValidation::into_validation).collect(),
             organization_id: self.organization.id,

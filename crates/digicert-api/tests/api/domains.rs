@@ -121,6 +121,44 @@ async fn only_certain_expiry_dates_are_instants() {
     }
 }
 
+/// Protects the account's overview: the date of the last proof is found in either place and kept only if it is
+/// certain; whether a proof is outstanding is read where the list says so.
+#[tokio::test]
+async fn the_last_proof_is_found_in_either_place() {
+    let (may, june) = ("2026-05-20T08:01:00Z".parse().ok(), "2026-06-20T08:01:00Z".parse().ok());
+    for (fields, approved, pending) in [
+        (r#""dcv_expiration":{"dcv_approval_date":"2026-05-20T08:01:00+00:00"}"#, may, None),
+        (
+            r#""dcv_approval_datetime":"2026-06-20T08:01:00Z","is_pending_validation":true,
+            "dcv_expiration":{"dcv_approval_date":"2026-05-20T08:01:00Z"}"#,
+            june,
+            Some(true),
+        ),
+        (
+            r#""dcv_approval_datetime":null,"is_pending_validation":"0",
+            "dcv_expiration":{"dcv_approval_date":"2026-05-20T01:01:00-07:00"}"#,
+            may,
+            Some(false),
+        ),
+        (r#""dcv_approval_datetime":[],"is_pending_validation":1,"dcv_expiration":[]"#, None, Some(true)),
+        (
+            r#""is_pending_validation":{},"dcv_expiration":{"dcv_approval_date":"2026-05-20 01:01:00"}"#,
+            None,
+            None,
+        ),
+        (r#""is_pending_validation":"soon","dcv_expiration":{"dcv_approval_date":1779264060}"#, None, None),
+        (r#""is_pending_validation":null,"dcv_expiration":"2026-05-20T08:01:00Z""#, None, None),
+    ] {
+        let item = format!(r#"{{"id":{DOMAIN},"name":"example.com",{fields}}}"#);
+        let (_server, one) = always(json(200, &item)).await;
+        let got = one.domain(DOMAIN).await.expect(fields);
+        assert_eq!((got.approved, got.pending), (approved, pending), "{fields}");
+        let (_server, all) = always(json(200, &format!(r#"{{"domains":[{item}]}}"#))).await;
+        let got = all.domains(&DomainFilter::default()).await.expect(fields).remove(0);
+        assert_eq!((got.approved, got.pending), (approved, pending), "{fields}");
+    }
+}
+
 /// Protects the request: filters, paging, and the switch that gives dates in UTC.
 #[tokio::test]
 async fn domains_are_asked_for_as_documented() {
