@@ -17,7 +17,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
-use crate::rolling::{FULL, Next, Rolling, Window};
+use crate::rolling::{FULL, Next, Rolling, Window, WindowUse};
 
 /// The shortest pause after a 429; what public clients wait too.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
@@ -28,8 +28,8 @@ const RECOVERY_STEP: Duration = Duration::from_secs(15);
 /// How long after we dropped a call it may still arrive: its bytes may sit in a socket buffer.
 const STRAGGLER: Duration = Duration::from_secs(2);
 
-/// What the governor is doing, for metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the governor is doing, for metrics and forecasts.
+#[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GovernorLoad {
     /// Calls that wait for their turn.
@@ -42,6 +42,9 @@ pub struct GovernorLoad {
     pub throttled: u64,
     /// True from a "too many requests" until full speed is reached again.
     pub slowed: bool,
+    /// What is spent of each window of the rate, in the order they were given. While `slowed`, less than the rest of
+    /// a window can be used.
+    pub windows: Vec<WindowUse>,
 }
 
 /// When a call is wanted. The order of the variants is the order of service.
@@ -138,6 +141,7 @@ impl Governor {
             calls: state.calls,
             throttled: state.throttled,
             slowed: state.brake.is_some_and(|brake| now < brake.until || brake.speed(now) < FULL),
+            windows: state.log.used(now),
         }
     }
 

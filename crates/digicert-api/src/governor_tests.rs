@@ -217,4 +217,5 @@ async fn calls_of_an_earlier_process_count() {
     let _turn = governor.turn(Due::Whenever).await;
     // The oldest was sent 6 s ago and may have arrived 2 s later: its place is free 6 s from now.
     assert!(start.elapsed() >= seconds(6) && start.elapsed() < seconds(7), "{:?}", start.elapsed());
+    assert_eq!(governor.load().windows.iter().map(|window| window.used).collect::<Vec<_>>(), [3]);
 }

@@ -65,7 +65,7 @@ pub use list::{OrderFilter, OrderPage, OrderSummary};
 pub use memory::CallMemory;
 pub use method::DcvMethod;
 pub use order::Order;
-pub use rolling::Window;
+pub use rolling::{Window, WindowUse};
 pub use status::OrderStatus;
 pub use user::User;
 pub use value::OrderValue;

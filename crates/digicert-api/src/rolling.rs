@@ -43,6 +43,19 @@ impl Window {
     }
 }
 
+/// How much of a rolling window is spent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct WindowUse {
+    /// The most calls that may arrive within `per`.
+    pub calls: u32,
+    /// The length of the rolling window. We keep a little more than that.
+    pub per: Duration,
+    /// The places that are taken: by calls under way, and by answered ones that still count. More than `calls` at
+    /// times, if an earlier process had other limits.
+    pub used: u32,
+}
+
 /// When the next call may be sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Next {
@@ -68,8 +81,7 @@ pub(crate) struct Rolling {
 impl Rolling {
     pub(crate) fn new(windows: &[Window]) -> Self {
         let longest_log = windows.iter().map(|window| window.calls as usize).max().unwrap_or(0);
-        let windows = windows.iter().map(|window| window.widened()).collect();
-        Self { windows, under_way: 0, answered: VecDeque::new(), longest_log }
+        Self { windows: windows.to_vec(), under_way: 0, answered: VecDeque::new(), longest_log }
     }
 
     /// When one more call fits into every window, each cut down to `eighths` of its calls (but never to none).
@@ -82,7 +94,7 @@ impl Rolling {
             }
             let free = limit - self.under_way;
             if let Some(oldest) = self.answered.len().checked_sub(free) {
-                next = next.max(self.answered[oldest] + window.per);
+                next = next.max(self.answered[oldest] + window.widened().per);
             }
         }
         if next > now { Next::At(next) } else { Next::Now }
@@ -101,6 +113,17 @@ impl Rolling {
         if self.answered.len() > self.longest_log {
             self.answered.pop_front();
         }
+    }
+
+    /// What is taken of each window.
+    pub(crate) fn used(&self, now: Instant) -> Vec<WindowUse> {
+        let used = |window: &Window| {
+            let per = window.widened().per;
+            let over = self.answered.partition_point(|answer| *answer + per <= now);
+            let used = self.under_way + self.answered.len() - over;
+            WindowUse { calls: window.calls, per: window.per, used: u32::try_from(used).unwrap_or(u32::MAX) }
+        };
+        self.windows.iter().map(used).collect()
     }
 
     pub(crate) fn under_way(&self) -> usize {
@@ -174,6 +197,35 @@ mod tests {
         assert_eq!(log.next(now, FULL / 2), Next::AfterAnAnswer);
         assert_eq!(log.next(now, FULL), Next::Now);
         assert_eq!(Rolling::new(&[window(1, 1000)]).next(now, 1), Next::Now);
+    }
+
+    /// Protects forecasts: a window's use is exactly what keeps further calls out of it.
+    #[test]
+    fn the_use_of_a_window_is_what_keeps_calls_out() {
+        let start = Instant::now();
+        let windows = [window(3, 1000), window(5, 10_000)];
+        let mut log = Rolling::new(&windows);
+        let used = |log: &Rolling, millis| {
+            let used = log.used(after(start, millis));
+            assert!(
+                used.iter()
+                    .zip(windows)
+                    .all(|(used, window)| (used.calls, used.per) == (window.calls, window.per))
+            );
+            used.iter().map(|window| window.used).collect::<Vec<_>>()
+        };
+        assert_eq!(used(&log, 0), [0, 0]);
+        for millis in [0, 0, 500] {
+            log.send();
+            log.answer(after(start, millis));
+        }
+        assert_eq!(used(&log, 1005), [3, 3]);
+        assert_eq!(log.next(after(start, 1005), FULL), Next::At(after(start, 1006)));
+        assert_eq!(used(&log, 1006), [1, 3], "at this instant two places are free");
+        log.send();
+        assert_eq!(used(&log, 1006), [2, 4]);
+        assert_eq!(used(&log, 9_999), [1, 4], "a call under way has no age");
+        assert_eq!(used(&log, 60_000), [1, 1]);
     }
 
     /// Protects memory and order: the log keeps no more than the largest window needs, sorted.

@@ -45,7 +45,13 @@ async fn the_server_never_sees_a_call_too_many() {
     // busy; the exact share is tested under a paused clock.
     let took = arrivals[arrivals.len() - 1] - arrivals[0];
     assert!(took < Duration::from_secs(8), "took {took:?}");
-    assert_eq!(client.load().calls, 60);
+    let load = client.load();
+    assert_eq!((load.calls, load.windows.len()), (60, 2));
+    for (window, used) in windows.iter().zip(&load.windows) {
+        assert_eq!((used.calls, used.per), (window.calls, window.per));
+        assert!(used.used <= used.calls);
+    }
+    assert!(load.windows[1].used >= 1, "the last call was answered a moment ago");
 }
 
 /// Protects urgent orders: among calls that wait, the one with the earliest deadline goes first.
