@@ -6,7 +6,8 @@
 //! | `POST /sandbox/orders` | `{"names": […], "method"?, "status"?, "type"?, "scope"?, "id"?, "account"?, "count"?}` | `{"ids": […]}` |
 //! | `POST /sandbox/orders/{id}` | `{"status"?, "expire_value"?: true, "organisation_validated"?}` | the order |
 //! | `GET /sandbox/orders/{id}` | | the order |
-//! | `POST /sandbox/orders/{id}/reissue`, `…/cancel` | | the order; 409 if it is in no state for that |
+//! | `POST /sandbox/orders/{id}/reissue` | `{"names"?: […]}`, or nothing | the order; 409 if it is in no state for that |
+//! | `POST /sandbox/orders/{id}/cancel` | | the same |
 //! | `POST /sandbox/domains` | `{"name", "method"?, "kinds"?, "validated"?, "id"?, "account"?}` | `{"ids": […]}` |
 //! | `POST /sandbox/domains/{id}` | `{"validate"?: true, "expire"?: true, "expire_value"?: true, "active"?}` | the domain |
 //! | `GET /sandbox/domains/{id}` | | the domain |
@@ -110,15 +111,30 @@ async fn change(
     state.order(id).map(|order| Json(description(order))).ok_or(StatusCode::NOT_FOUND)
 }
 
-async fn reissue(Shared(world): Shared<Arc<World>>, Path(id): Path<u64>) -> Result<Json<Json_>, StatusCode> {
-    acted(&world, id, State::reissue)
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Reissue {
+    names: Vec<String>,
+}
+
+async fn reissue(
+    Shared(world): Shared<Arc<World>>,
+    Path(id): Path<u64>,
+    body: Option<Json<Reissue>>,
+) -> Result<Json<Json_>, StatusCode> {
+    let Json(Reissue { names }) = body.unwrap_or_default();
+    acted(&world, id, |state, id| state.reissue(id, &names, world.eyes.zones()))
 }
 
 async fn cancel(Shared(world): Shared<Arc<World>>, Path(id): Path<u64>) -> Result<Json<Json_>, StatusCode> {
     acted(&world, id, State::cancel)
 }
 
-fn acted(world: &World, id: u64, act: fn(&mut State, u64) -> bool) -> Result<Json<Json_>, StatusCode> {
+fn acted(
+    world: &World,
+    id: u64,
+    act: impl FnOnce(&mut State, u64) -> bool,
+) -> Result<Json<Json_>, StatusCode> {
     let mut state = world.lock();
     state.order(id).ok_or(StatusCode::NOT_FOUND)?;
     if !act(&mut state, id) {

@@ -23,6 +23,14 @@ pub(super) struct Proof {
     pub(super) approved: bool,
 }
 
+/// What an order goes back to when its reissue is canceled.
+#[derive(Clone, Debug)]
+struct Former {
+    certificate_id: u64,
+    names: Vec<String>,
+    proofs: Vec<Proof>,
+}
+
 /// An order in the simulator's books.
 #[derive(Clone, Debug)]
 pub(super) struct Order {
@@ -42,6 +50,7 @@ pub(super) struct Order {
     pub(super) issued: Option<Timestamp>,
     pub(super) organisation_validated: bool,
     processing_until: Option<Timestamp>,
+    former: Option<Former>,
     pub(super) schedule: Schedule,
 }
 
@@ -73,6 +82,7 @@ impl Order {
             issued: None,
             organisation_validated: false,
             processing_until: None,
+            former: None,
             schedule: Schedule::new(),
         };
         order.enter(&spec.status, now);
@@ -85,6 +95,7 @@ impl Order {
         match status {
             "issued" => {
                 self.issued = Some(now);
+                self.former = None;
                 self.proofs.iter_mut().for_each(|proof| proof.approved = true);
             }
             // DV proves control anew each time; OV and EV domains stay valid.
@@ -97,14 +108,37 @@ impl Order {
         self.changed = now;
     }
 
-    /// Opens the order anew for a certificate under the same id.
-    pub(super) fn reissue(&mut self, profile: &Profile, certificate_id: u64, now: Timestamp) {
+    /// Opens the order anew for a certificate under the same id, for other names if any are given.
+    pub(super) fn reissue<'z>(
+        &mut self,
+        names: &[String],
+        zones: impl Iterator<Item = &'z str> + Clone,
+        profile: &Profile,
+        certificate_id: u64,
+        now: Timestamp,
+    ) {
+        self.former = Some(Former {
+            certificate_id: self.certificate_id,
+            names: self.names.clone(),
+            proofs: self.proofs.clone(),
+        });
         self.certificate_id = certificate_id;
+        if !names.is_empty() {
+            self.names = names.iter().map(|name| scope::canonical(name)).collect();
+            self.proofs = scope::proofs(&self.names, &self.method, self.scope, zones);
+        }
         if profile.value_after_reissue == ValueAfterReissue::New {
             self.values.expire(now);
         }
         self.schedule.restart();
         self.enter("reissue_pending", now);
+    }
+
+    /// Gives a reissue up: what was issued before is there still.
+    pub(super) fn restore(&mut self) {
+        if let Some(Former { certificate_id, names, proofs }) = self.former.take() {
+            (self.certificate_id, self.names, self.proofs) = (certificate_id, names, proofs);
+        }
     }
 
     /// Changes how control is proven. A proof that is there stays, if its scope does.
@@ -179,8 +213,14 @@ mod tests {
         ov.organisation_validated = true;
         ov.settle(&profile, now);
         assert_eq!(ov.status, "issued");
-        dv.reissue(&profile, 3, now);
+        dv.reissue(&["www.example.net".to_owned()], std::iter::empty(), &profile, 3, now);
         dv.settle(&profile, now);
         assert_eq!((dv.status.as_str(), dv.is_proven()), ("reissue_pending", false));
+        assert_eq!(
+            (dv.names.as_slice(), dv.proofs[0].scope.as_str()),
+            (&["www.example.net".to_owned()][..], "example.net")
+        );
+        dv.restore();
+        assert_eq!((dv.certificate_id, dv.proofs[0].scope.as_str()), (2, "example.com"));
     }
 }

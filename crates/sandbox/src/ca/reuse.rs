@@ -23,15 +23,23 @@ impl State {
             Some("reissue_pending") => "issued",
             _ => return false,
         };
+        if let Some(order) = self.order(id).filter(|_| next == "issued") {
+            order.restore();
+        }
         self.enter(id, next).is_some()
     }
 
-    /// Reissues an order as a person would; `false` if it is in no state for that.
-    pub(super) fn reissue(&mut self, id: u64) -> bool {
+    /// Reissues an order as a person would, for other names if any are given; `false` if it is in no state for that.
+    pub(super) fn reissue<'z>(
+        &mut self,
+        id: u64,
+        names: &[String],
+        zones: impl Iterator<Item = &'z str> + Clone,
+    ) -> bool {
         let certificate_id = self.new_certificate_id();
         let profile = self.profile.clone();
         let Some(order) = self.order(id).filter(|order| order.status == "issued") else { return false };
-        order.reissue(&profile, certificate_id, clock::now());
+        order.reissue(names, zones, &profile, certificate_id, clock::now());
         self.use_domains(id);
         true
     }

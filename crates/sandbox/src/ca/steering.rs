@@ -55,7 +55,13 @@ impl CaSimulator {
 
     /// Reissues an issued order as a person would; `false` if it is not issued.
     pub fn reissue(&self, id: u64) -> bool {
-        let done = self.world.lock().reissue(id);
+        self.reissue_with(id, std::iter::empty::<String>())
+    }
+
+    /// Reissues an issued order for these names, or for the same ones where none are given; `false` if it is not issued.
+    pub fn reissue_with(&self, id: u64, names: impl IntoIterator<Item = impl Into<String>>) -> bool {
+        let names: Vec<_> = names.into_iter().map(Into::into).collect();
+        let done = self.world.lock().reissue(id, &names, self.world.eyes.zones());
         self.world.polling.notify_one();
         done
     }

@@ -45,7 +45,7 @@ pub(super) async fn answer(
         Endpoint::OrderValidation => order::validation(world, id()?),
         Endpoint::UpdateStatus => order::update_status(world, id()?, body),
         Endpoint::PlaceOrder => order::place(world, account, target, body),
-        Endpoint::Reissue => order::reissue(world, id()?),
+        Endpoint::Reissue => order::reissue(world, id()?, body),
         Endpoint::ListOrders => list::orders(world, account, uri),
         Endpoint::StatusChanges => list::status_changes(world, account, uri),
         Endpoint::ListDomains => list::domains(world, account, uri),

@@ -134,6 +134,19 @@ struct NewCertificate {
     dns_names: Vec<String>,
 }
 
+impl NewCertificate {
+    /// All names, the common name first.
+    fn names(self) -> Vec<String> {
+        let mut names = vec![self.common_name];
+        for name in self.dns_names {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+        names
+    }
+}
+
 pub(super) fn place(world: &World, account: u64, product_name: &str, body: &[u8]) -> Answer {
     let product = Product::named(product_name).ok_or_else(|| {
         Refusal::new(axum::http::StatusCode::NOT_FOUND, "not_found|product", "There is no such product.")
@@ -144,12 +157,7 @@ pub(super) fn place(world: &World, account: u64, product_name: &str, body: &[u8]
         return Err(Refusal::bad_request("bad_request", "The sandbox holds no more orders."));
     }
     let waits = state.profile.approval == Approval::Needed && !new.skip_approval;
-    let mut names = vec![new.certificate.common_name];
-    for name in new.certificate.dns_names {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    let names = new.certificate.names();
     let method = new.dcv_method.unwrap_or_else(|| "email".to_owned());
     fits(&method, &names)?;
     let spec = OrderSpec {
@@ -188,9 +196,17 @@ pub(super) fn place(world: &World, account: u64, product_name: &str, body: &[u8]
     Ok(Reply::created(reply))
 }
 
-pub(super) fn reissue(world: &World, id: u64) -> Answer {
+#[derive(Deserialize)]
+struct NewReissue {
+    certificate: Option<NewCertificate>,
+}
+
+pub(super) fn reissue(world: &World, id: u64, body: &[u8]) -> Answer {
+    let NewReissue { certificate } = parse(body)?;
+    let names = certificate.map(NewCertificate::names).unwrap_or_default();
     let mut state = world.lock();
-    if !state.reissue(id) {
+    fits(&state.order(id).ok_or_else(Refusal::no_such_order)?.method, &names)?;
+    if !state.reissue(id, &names, world.eyes.zones()) {
         return Err(not_applicable());
     }
     let order = state.order(id).ok_or_else(Refusal::no_such_order)?;
