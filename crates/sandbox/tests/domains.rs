@@ -138,6 +138,71 @@ async fn a_new_value_ends_the_former_one() {
 }
 
 #[tokio::test]
+async fn a_proof_of_seconds_is_renewed_while_it_holds_and_after_it_has_ended() {
+    let (sandbox, client) =
+        sandbox(Profile { domain_reuse: Duration::from_secs(3), ..Profile::default() }).await;
+    let ca = &sandbox.ca;
+    let id = ca.place_domain(DomainSpec::new("example.com"));
+    let first = ca.domain(id).unwrap();
+    assert_eq!(
+        (first.name.as_str(), first.method.as_str(), first.active),
+        ("example.com", "dns-txt-token", true)
+    );
+    assert_eq!((first.pending, first.approved, first.expires), (true, None, None));
+    assert!(first.value.is_some() && first.value_expires.is_some());
+    let publish = async |value: Option<String>| {
+        sandbox.dns.add_txt("_dnsauth.example.com", &value.unwrap()).await.unwrap();
+        client.check_domain(id).await.0.as_u16()
+    };
+    assert_eq!(publish(first.value.clone()).await, 200);
+    let proven = ca.domain(id).unwrap();
+    assert!(!proven.pending && proven.approved.is_some() && proven.expires > proven.approved);
+
+    // A new value, and the proof still holds.
+    client.submit(id, "dns-txt-token").await;
+    let renewing = ca.domain(id).unwrap();
+    assert!(renewing.pending && renewing.value != proven.value, "{renewing:?}");
+    assert_eq!((renewing.approved, renewing.expires), (proven.approved, proven.expires));
+    assert_eq!(ca.domain_status(id).as_deref(), Some("active"));
+    let order = ca.place(OrderSpec::ov(["example.com"]));
+    assert!(ca.scopes(order)[0].1, "it serves orders still");
+
+    until("expired", async || ca.domain_status(id).as_deref() == Some("pending")).await;
+    let order = ca.place(OrderSpec::ov(["www.example.com"]));
+    assert!(!ca.scopes(order)[0].1, "it serves no orders any more");
+    assert_eq!(ca.domain(id).unwrap().value, renewing.value, "the value stays");
+    assert_eq!(publish(renewing.value).await, 200);
+    let renewed = ca.domain(id).unwrap();
+    assert!(renewed.approved > proven.approved && renewed.expires > proven.expires && ca.scopes(order)[0].1);
+
+    // Nobody renews: it ends, and begins anew with another value.
+    until("ended", async || ca.domain_status(id).as_deref() == Some("expired")).await;
+    client.submit(id, "dns-txt-token").await;
+    let again = ca.domain(id).unwrap();
+    assert!(again.pending && again.value != renewed.value);
+    assert_eq!(publish(again.value).await, 200);
+
+    let stats = ca.stats().domain(id);
+    assert_eq!((stats.calls_of(Endpoint::SubmitDomain), stats.calls_of(Endpoint::CheckDomain)), (2, 3));
+    ca.set_domain_active(id, false);
+    assert!(!ca.domain(id).unwrap().active && ca.domain(id + 1).is_none());
+    assert_eq!(client.submit(id, "dns-txt-token").await.0, 400, "it is put aside");
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn a_submission_may_be_answered_without_the_value() {
+    let ca = ca(Profile { success_bodies: SuccessBodies::Empty, ..Profile::default() }).await;
+    let client = Client::new(&ca);
+    let id = ca.place_domain(DomainSpec::new("example.com").validated());
+    assert_eq!(client.submit(id, "dns-txt-token").await, (StatusCode::OK, Value::Null));
+    let value = ca.domain(id).unwrap().value;
+    assert_eq!(client.domain(id).await["dcv_token"]["token"].as_str(), value.as_deref(), "it has to be read");
+    assert!(client.new_token(id).await.1["token"].is_string());
+    ca.shutdown().await;
+}
+
+#[tokio::test]
 async fn methods_without_a_value_have_none() {
     let ca = ca(Profile::default()).await;
     let client = Client::new(&ca);

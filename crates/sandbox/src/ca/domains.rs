@@ -83,6 +83,44 @@ impl DomainSpec {
     }
 }
 
+/// How a domain stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DomainState {
+    /// Its name.
+    pub name: String,
+    /// How control is proven.
+    pub method: String,
+    /// False once it is put aside.
+    pub active: bool,
+    /// Whether a proof is outstanding, be it the first or a renewal.
+    pub pending: bool,
+    /// Its random value, expired or not; none if the method works without.
+    pub value: Option<String>,
+    /// When that value expires.
+    pub value_expires: Option<Timestamp>,
+    /// When control was proven last.
+    pub approved: Option<Timestamp>,
+    /// Until when that proof may be used, or could.
+    pub expires: Option<Timestamp>,
+}
+
+impl DomainState {
+    pub(super) fn of(domain: &Domain) -> Self {
+        let value = domain.value();
+        Self {
+            name: domain.name.clone(),
+            method: domain.method.clone(),
+            active: domain.active,
+            pending: domain.pending,
+            value: value.map(|value| value.text.clone()),
+            value_expires: value.map(|value| value.expires),
+            approved: domain.approved,
+            expires: domain.expires,
+        }
+    }
+}
+
 /// A domain in the simulator's books.
 #[derive(Clone, Debug)]
 pub(super) struct Domain {

@@ -40,7 +40,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::{
     config::{ApiKey, CaConfig, Role},
-    domains::DomainSpec,
+    domains::{DomainSpec, DomainState},
     endpoint::Endpoint,
     fault::{Fault, FaultKind, Moment},
     order_spec::{OrderSpec, Product},

@@ -83,7 +83,7 @@ pub struct Profile {
     pub bad_key: BadKey,
     /// Seconds in a `Retry-After` header of 429 replies; the real service documents none.
     pub retry_after: Option<u64>,
-    /// Bodies of successful PUTs other than *dcv-random-value*.
+    /// Bodies of successful PUTs other than *dcv-random-value*, and of submitted domains, whose value has to be read then.
     pub success_bodies: SuccessBodies,
     /// JSON type of ids.
     pub id_types: IdTypes,

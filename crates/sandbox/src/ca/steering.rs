@@ -2,7 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{CaSimulator, domains::DomainSpec, order_spec::OrderSpec};
+use super::{
+    CaSimulator,
+    domains::{DomainSpec, DomainState},
+    order_spec::OrderSpec,
+};
 use crate::clock;
 
 impl CaSimulator {
@@ -79,6 +83,19 @@ impl CaSimulator {
     /// The domain of this name in an account; OV and EV orders add theirs.
     pub fn domain_named(&self, account: u64, name: &str) -> Option<u64> {
         self.world.lock().domain_named(account, name)
+    }
+
+    /// All that is known of a domain now. Looking changes nothing.
+    pub fn domain(&self, id: u64) -> Option<DomainState> {
+        self.world.lock().domains.get(&id).map(DomainState::of)
+    }
+
+    /// Puts a domain aside, or takes it up again.
+    pub fn set_domain_active(&self, id: u64, active: bool) {
+        if let Some(domain) = self.world.lock().domains.get_mut(&id) {
+            domain.active = active;
+        }
+        self.world.polling.notify_one();
     }
 
     /// `active` while a proof may be used, `expired` when no longer and nothing is pending, else `pending`.

@@ -142,7 +142,7 @@ switch! {
     }
 }
 switch! {
-    /// Bodies of successful PUTs.
+    /// Bodies of successful PUTs and of submitted domains.
     SuccessBodies {
         /// As documented.
         Documented,

@@ -183,6 +183,9 @@ pub(super) fn submit(world: &World, id: u64, body: &[u8]) -> Answer {
         state.ledger.domain_value(id, &value.text);
     }
     world.polling.notify_one();
+    if state.profile.success_bodies == SuccessBodies::Empty {
+        return Ok(Reply::empty());
+    }
     Ok(Reply::ok(with_token(json!({ "id": id }), domain, &state.profile)))
 }
 
