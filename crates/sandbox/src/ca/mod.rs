@@ -26,6 +26,7 @@ mod reuse;
 mod routes;
 mod scope;
 mod seconds;
+mod shift;
 mod stats;
 mod steering;
 mod switches;
@@ -48,9 +49,9 @@ pub use self::{
     rate::RateWindow,
     stats::{OrderStats, Stats},
     switches::{
-        Approval, BadKey, CheckMiss, ExpirationDate, FormerDomainValue, IdTypes, Organisation, OwnPolling,
-        Scope, StatusFilter, SubsetParameter, SuccessBodies, TxtMatch, TxtNames, ValueAfterReissue,
-        ValueWhenClosed,
+        Approval, BadKey, CheckMiss, ExpirationDate, FormerDomainValue, IdTypes, ListShift, Organisation,
+        OwnPolling, Scope, StatusFilter, SubsetParameter, SuccessBodies, TxtMatch, TxtNames,
+        ValueAfterReissue, ValueWhenClosed,
     },
 };
 use self::{

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     seconds,
     switches::{
-        Approval, BadKey, CheckMiss, ExpirationDate, FormerDomainValue, IdTypes, Organisation, OwnPolling,
-        Scope, StatusFilter, SubsetParameter, SuccessBodies, TxtMatch, TxtNames, ValueAfterReissue,
-        ValueWhenClosed,
+        Approval, BadKey, CheckMiss, ExpirationDate, FormerDomainValue, IdTypes, ListShift, Organisation,
+        OwnPolling, Scope, StatusFilter, SubsetParameter, SuccessBodies, TxtMatch, TxtNames,
+        ValueAfterReissue, ValueWhenClosed,
     },
 };
 
@@ -89,6 +89,8 @@ pub struct Profile {
     pub id_types: IdTypes,
     /// Whether *list orders* obeys its status filter.
     pub status_filter: StatusFilter,
+    /// Whether lists change between two of their pages.
+    pub list_shift: ListShift,
 }
 
 impl Default for Profile {
@@ -124,6 +126,7 @@ impl Default for Profile {
             success_bodies: SuccessBodies::default(),
             id_types: IdTypes::default(),
             status_filter: StatusFilter::default(),
+            list_shift: ListShift::default(),
         }
     }
 }

@@ -171,6 +171,19 @@ switch! {
     }
 }
 
+switch! {
+    /// Whether lists change while they are read: before every page but the first, which is the one at offset 0.
+    ListShift {
+        /// They do not.
+        Still,
+        /// An order, or a domain, is placed. The newest comes first then, whatever the sorting, so that rows move on to
+        /// the next page.
+        Grows,
+        /// The first that matches leaves: an order is issued, a domain removed. Rows move up to a page that was read.
+        Shrinks,
+    }
+}
+
 /// The CA's own checks: every minute at first, then ever more rarely, for ten days.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

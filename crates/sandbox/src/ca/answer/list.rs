@@ -11,8 +11,8 @@ use crate::{
         domains::Domain,
         orders::Order,
         reply::{Refusal, Reply},
-        switches::StatusFilter,
-        world::World,
+        switches::{ListShift, StatusFilter},
+        world::{State, World},
     },
     clock,
 };
@@ -65,21 +65,13 @@ impl Pairs {
 pub(super) fn orders(world: &World, account: u64, uri: &Uri) -> Answer {
     let pairs = Pairs::of(uri)?;
     let (limit, offset) = pairs.page()?;
-    let statuses = pairs.filter("status");
-
     let mut state = world.lock();
     state.settle();
-    let ignored = state.profile.status_filter == StatusFilter::Ignored;
-    let wanted = |order: &&Order| {
-        let status = ignored || statuses.is_empty() || statuses.contains(&order.status.as_str());
-        status && order.account == account
-    };
-    let mut orders: Vec<&Order> = state.orders.values().filter(wanted).collect();
-    // A plus sign in a query string is a space once decoded.
-    match pairs.first("sort").map(str::trim) {
-        Some("-date_created") => orders.sort_by_key(|order| std::cmp::Reverse((order.created, order.id))),
-        _ => orders.sort_by_key(|order| (order.created, order.id)),
+    if offset > 0 {
+        let first = listed_orders(&state, account, &pairs).first().map(|order| order.id);
+        state.shift_orders(account, first, &world.eyes);
     }
+    let orders = listed_orders(&state, account, &pairs);
     let shown: Vec<_> = orders.iter().skip(offset).take(limit).map(|order| summary(order)).collect();
     Ok(Reply::ok(json!({
         "orders": shown,
@@ -87,21 +79,33 @@ pub(super) fn orders(world: &World, account: u64, uri: &Uri) -> Answer {
     })))
 }
 
+fn listed_orders<'s>(state: &'s State, account: u64, pairs: &Pairs) -> Vec<&'s Order> {
+    let statuses = pairs.filter("status");
+    let ignored = state.profile.status_filter == StatusFilter::Ignored;
+    let wanted = |order: &&Order| {
+        let status = ignored || statuses.is_empty() || statuses.contains(&order.status.as_str());
+        status && order.account == account
+    };
+    let mut orders: Vec<_> = state.orders.values().filter(wanted).collect();
+    orders.sort_by_key(|order| (order.created, order.id));
+    // A plus sign in a query string is a space once decoded.
+    let descending = pairs.first("sort").map(str::trim) == Some("-date_created");
+    if descending || state.profile.list_shift == ListShift::Grows {
+        orders.reverse();
+    }
+    orders
+}
+
 pub(super) fn domains(world: &World, account: u64, uri: &Uri) -> Answer {
     let pairs = Pairs::of(uri)?;
     let (limit, offset) = pairs.page()?;
-    let methods = pairs.filter("dcv_method");
-    let searched =
-        pairs.filter("search").first().map(|text| text.trim_start_matches('%').to_ascii_lowercase());
     let exact = pairs.is_on("include_dcv_expiration_time");
-
-    let state = world.lock();
-    let wanted = |domain: &&Domain| {
-        let method = methods.is_empty() || methods.contains(&domain.method.as_str());
-        let named = searched.as_ref().is_none_or(|text| domain.name.contains(text.as_str()));
-        domain.account == account && method && named
-    };
-    let domains: Vec<&Domain> = state.domains.values().filter(wanted).collect();
+    let mut state = world.lock();
+    if offset > 0 {
+        let first = listed_domains(&state, account, &pairs).first().map(|domain| domain.id);
+        state.shift_domains(account, first);
+    }
+    let domains = listed_domains(&state, account, &pairs);
     let shown: Vec<_> = domains
         .iter()
         .skip(offset)
@@ -112,6 +116,22 @@ pub(super) fn domains(world: &World, account: u64, uri: &Uri) -> Answer {
         "domains": shown,
         "page": { "total": domains.len(), "limit": limit, "offset": offset },
     })))
+}
+
+fn listed_domains<'s>(state: &'s State, account: u64, pairs: &Pairs) -> Vec<&'s Domain> {
+    let methods = pairs.filter("dcv_method");
+    let searched =
+        pairs.filter("search").first().map(|text| text.trim_start_matches('%').to_ascii_lowercase());
+    let wanted = |domain: &&Domain| {
+        let method = methods.is_empty() || methods.contains(&domain.method.as_str());
+        let named = searched.as_ref().is_none_or(|text| domain.name.contains(text.as_str()));
+        domain.account == account && method && named
+    };
+    let mut domains: Vec<_> = state.domains.values().filter(wanted).collect();
+    if state.profile.list_shift == ListShift::Grows {
+        domains.reverse();
+    }
+    domains
 }
 
 pub(super) fn status_changes(world: &World, account: u64, uri: &Uri) -> Answer {
