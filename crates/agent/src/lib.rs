@@ -10,6 +10,7 @@ pub mod config;
 pub mod discover;
 pub mod engine;
 pub mod exit;
+pub mod files;
 pub mod http;
 pub mod journal;
 pub mod ledger;
