@@ -4,6 +4,8 @@ mod answer;
 mod caa;
 mod dnssec;
 mod exchange;
+#[cfg_attr(not(test), expect(dead_code, reason = "the method http-token will look through it"))]
+mod fetch;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

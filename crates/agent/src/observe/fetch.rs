@@ -1,0 +1,229 @@
+//! Fetching the validation file as DigiCert does: its limits, its rules about redirects, from every address of the host.
+//!
+//! Whatever a server sends, an outcome of bounded size comes back in bounded time. Nothing that it says is trusted: the
+//! body is only ever compared with the value that we hold.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use dcv_core::DomainName;
+use futures_util::future::{BoxFuture, join_all};
+use reqwest::{Client, Response, StatusCode, Url, header::LOCATION, redirect, retry};
+
+use crate::{files::PATH, world::chain};
+
+/// What DigiCert reads of a body at most.
+const MAX_BODY: usize = 5000;
+const MAX_REDIRECTS: usize = 5;
+/// Those that TLS BR 3.2.2.4.18 allows.
+const REDIRECTS: [StatusCode; 4] = [
+    StatusCode::MOVED_PERMANENTLY,
+    StatusCode::FOUND,
+    StatusCode::TEMPORARY_REDIRECT,
+    StatusCode::PERMANENT_REDIRECT,
+];
+const PORTS: [u16; 2] = [80, 443];
+/// Addresses that are tried of a host to which a redirect leads.
+const MAX_ADDRESSES: usize = 4;
+/// Characters that are repeated of what others said.
+const QUOTED: usize = 200;
+
+/// How long it takes at most.
+#[derive(Clone, Copy, Debug)]
+struct Limits {
+    connect: Duration,
+    /// Between two pieces of an answer.
+    read: Duration,
+    /// With all its redirects.
+    whole: Duration,
+}
+
+/// The first two are DigiCert's own; the last keeps a drip of single octets from going on for ever.
+const LIMITS: Limits =
+    Limits { connect: Duration::from_secs(2), read: Duration::from_secs(5), whole: Duration::from_secs(15) };
+
+/// What one address of the host showed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Fetched {
+    /// The address that was asked first; redirects may have led on from it.
+    pub(super) address: SocketAddr,
+    /// The body, or one sentence why there is none.
+    pub(super) outcome: Result<String, String>,
+}
+
+/// Finds the addresses of a host to which a redirect leads.
+pub(super) type Resolve<'a> = dyn Fn(String) -> BoxFuture<'a, Result<Vec<IpAddr>, String>> + Sync + 'a;
+
+/// Fetches the host's validation file from each address, from all at the same time; outcomes come in that order.
+pub(super) async fn fetch(
+    host: &DomainName,
+    addresses: &[SocketAddr],
+    resolve: &Resolve<'_>,
+) -> Vec<Fetched> {
+    fetch_within(host, addresses, resolve, LIMITS).await
+}
+
+async fn fetch_within(
+    host: &DomainName,
+    addresses: &[SocketAddr],
+    resolve: &Resolve<'_>,
+    limits: Limits,
+) -> Vec<Fetched> {
+    let each = addresses.iter().map(|&address| async move {
+        let fetching = Fetch { host, address, resolve, limits };
+        let outcome = tokio::time::timeout(limits.whole, fetching.follow()).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(format!("not finished within {:?}", limits.whole)));
+        Fetched { address, outcome }
+    });
+    join_all(each).await
+}
+
+struct Fetch<'a, 'r> {
+    host: &'a DomainName,
+    address: SocketAddr,
+    resolve: &'a Resolve<'r>,
+    limits: Limits,
+}
+
+impl Fetch<'_, '_> {
+    async fn follow(&self) -> Result<String, String> {
+        let start = format!("http://{}:{}{PATH}", self.host, self.address.port());
+        let mut url = Url::parse(&start).map_err(|error| format!("{start}: {error}"))?;
+        let mut name = self.host.clone();
+        for step in 0..=MAX_REDIRECTS {
+            let place =
+                if step == 0 { String::new() } else { format!("redirected to {}: ", quote(url.as_str())) };
+            let told = |why| format!("{place}{why}");
+            let answer = self.ask(&url, &name).await.map_err(told)?;
+            if answer.status().is_success() {
+                return body(answer).await.map_err(told);
+            }
+            if !REDIRECTS.contains(&answer.status()) {
+                return Err(told(format!("HTTP status {}", answer.status())));
+            }
+            (url, name) = self.next(&url, &answer).map_err(told)?;
+        }
+        Err(format!("more than {MAX_REDIRECTS} redirects"))
+    }
+
+    /// Sends one request. The client is made for it, so that nothing is carried from one host to the next.
+    async fn ask(&self, url: &Url, name: &DomainName) -> Result<Response, String> {
+        let port = url.port_or_known_default().unwrap_or_default();
+        let addresses: Vec<_> =
+            self.addresses(name).await?.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+        let client = Client::builder()
+            .user_agent(concat!("dcv-agent/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(self.limits.connect)
+            .read_timeout(self.limits.read)
+            .redirect(redirect::Policy::none())
+            .retry(retry::never())
+            .referer(false)
+            .no_proxy()
+            .no_gzip()
+            .no_brotli()
+            .no_zstd()
+            .no_deflate()
+            .http1_only()
+            .pool_max_idle_per_host(0)
+            // Only a redirect leads to TLS, and DigiCert does not verify certificates there either: a site that has no
+            // valid one yet is what this method is for. Nothing is trusted, the body is compared.
+            .tls_danger_accept_invalid_certs(true)
+            .resolve_to_addrs(name.as_str(), &addresses)
+            .build()
+            .map_err(|error| quote(&chain(&error)))?;
+        client.get(url.clone()).send().await.map_err(|error| self.sentence(error))
+    }
+
+    /// Where to connect to. DigiCert's redirected fetch would begin anew with an address of its own choice; we keep to
+    /// one family, so that each family's way is seen by itself.
+    async fn addresses(&self, name: &DomainName) -> Result<Vec<IpAddr>, String> {
+        if name == self.host {
+            return Ok(vec![self.address.ip()]);
+        }
+        let found = (self.resolve)(name.to_string()).await;
+        let mut found =
+            found.map_err(|why| format!("the address of {name} cannot be found: {}", quote(&why)))?;
+        found.retain(|ip| ip.is_ipv6() == self.address.is_ipv6());
+        found.truncate(MAX_ADDRESSES);
+        if found.is_empty() {
+            let family = if self.address.is_ipv6() { "IPv6" } else { "IPv4" };
+            return Err(format!("{name} has no {family} address"));
+        }
+        Ok(found)
+    }
+
+    /// Where a redirect leads, if it is one that DigiCert follows.
+    fn next(&self, from: &Url, answer: &Response) -> Result<(Url, DomainName), String> {
+        let status = answer.status().as_u16();
+        let location = answer
+            .headers()
+            .get(LOCATION)
+            .ok_or_else(|| format!("HTTP status {status} without a location"))?;
+        let location =
+            location.to_str().map_err(|_| format!("HTTP status {status} with an unreadable location"))?;
+        let refuse = |why: &str| Err(format!("it redirects to {}, {why}", quote(location)));
+        let Ok(mut url) = from.join(location) else { return refuse("which is not a URL") };
+        if !matches!(url.scheme(), "http" | "https") {
+            return refuse("which is neither http nor https");
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return refuse("which holds a user name or a password");
+        }
+        if !url
+            .port_or_known_default()
+            .is_some_and(|port| PORTS.contains(&port) || port == self.address.port())
+        {
+            return refuse("whose port is neither 80 nor 443");
+        }
+        let Some(name) = url.host_str().and_then(|host| host.parse::<DomainName>().ok()) else {
+            return refuse("whose host is not a domain name");
+        };
+        if name != *self.host && !same_base(&name, self.host) {
+            return refuse("which is outside the base domain");
+        }
+        // One spelling, so that the addresses are found under it.
+        if url.set_host(Some(name.as_str())).is_err() {
+            return refuse("whose host is not a domain name");
+        }
+        Ok((url, name))
+    }
+
+    fn sentence(&self, error: reqwest::Error) -> String {
+        if error.is_timeout() && error.is_connect() {
+            return format!("no connection within {:?}", self.limits.connect);
+        }
+        sentence(error)
+    }
+}
+
+async fn body(mut answer: Response) -> Result<String, String> {
+    let mut bytes = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(sentence)? {
+        if bytes.len() + chunk.len() > MAX_BODY {
+            return Err(format!("the body is longer than {MAX_BODY} octets"));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn sentence(error: reqwest::Error) -> String {
+    if error.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    quote(&chain(&error.without_url()))
+}
+
+fn same_base(one: &DomainName, other: &DomainName) -> bool {
+    let base = psl::domain_str(one.as_str());
+    base.is_some() && base == psl::domain_str(other.as_str())
+}
+
+fn quote(text: &str) -> String {
+    text.chars().take(QUOTED).collect()
+}
+
+#[cfg(test)]
+mod tests;
