@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt};
 
 use serde::{Serialize, Serializer};
 
-use crate::{DomainName, NameError, RandomValue, RecordData, Site};
+use crate::{DNSAUTH, DomainName, NameError, RandomValue, RecordData, Site};
 
 /// The path at which the CA fetches the file of a host (DigiCert, HTTP practical demonstration).
 pub const FILE_PATH: &str = "/.well-known/pki-validation/fileauth.txt";
@@ -32,6 +32,12 @@ pub struct Spot {
 }
 
 impl Spot {
+    /// `_dnsauth.<domain>`, where the CA looks first for a record.
+    #[must_use]
+    pub fn dnsauth(domain: DomainName) -> Self {
+        Self { domain, label: Label::Under(DNSAUTH.into()) }
+    }
+
     /// The name that the CA asks.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Ttl};
+use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Spot, Ttl};
 
 use crate::{DnsProvider, RecordSet, Zone};
 
@@ -45,7 +45,7 @@ impl Bench {
     pub fn site(&self, label: &str) -> Site {
         let scope: DomainName =
             format!("{label}.{}", self.zone.name).parse().expect("a label of the suite is a name");
-        Guarded::direct(&scope, self.zone.name.clone()).expect("the name lies in the zone")
+        Guarded::direct(&Spot::dnsauth(scope), self.zone.name.clone()).expect("the name lies in the zone")
     }
 
     async fn an_alias_is_replaced_in_one_change(&self) {

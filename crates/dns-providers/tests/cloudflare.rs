@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Ttl};
+use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Spot, Ttl};
 use dns_providers::{
     Class, DnsProvider, Fixed, Zone,
     cloudflare::{Cloudflare, CloudflareSettings},
@@ -183,7 +183,7 @@ fn zone(id: Option<&str>) -> Zone {
 
 fn site(label: &str) -> Site {
     let scope: DomainName = format!("{label}.dcv.test").parse().unwrap();
-    Guarded::direct(&scope, "dcv.test".parse().unwrap()).unwrap()
+    Guarded::direct(&Spot::dnsauth(scope), "dcv.test".parse().unwrap()).unwrap()
 }
 
 fn text(value: &str) -> RecordData {

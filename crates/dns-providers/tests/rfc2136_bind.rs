@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Ttl};
+use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Spot, Ttl};
 use dns_providers::{
     Class, DnsProvider, Error, Fixed, Zone,
     contract::Bench,
@@ -109,7 +109,7 @@ fn site(label: &str) -> Site {
 
 fn site_in(label: &str, zone: &str) -> Site {
     let scope: DomainName = format!("{label}.{zone}").parse().unwrap();
-    Guarded::direct(&scope, zone.parse().unwrap()).unwrap()
+    Guarded::direct(&Spot::dnsauth(scope), zone.parse().unwrap()).unwrap()
 }
 
 fn add(site: Site, value: &str) -> Change {

@@ -18,7 +18,7 @@ use aws_sdk_route53::{
         RrType, Vpc, VpcRegion,
     },
 };
-use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Ttl};
+use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Spot, Ttl};
 use dns_providers::{
     Class, DnsProvider, Fixed, Secret, Zone,
     contract::Bench,
@@ -112,7 +112,7 @@ fn zone(name: &str, id: Option<&str>) -> Zone {
 
 fn site(label: &str) -> Site {
     let scope: DomainName = format!("{label}.dcv.test").parse().unwrap();
-    Guarded::direct(&scope, "dcv.test".parse().unwrap()).unwrap()
+    Guarded::direct(&Spot::dnsauth(scope), "dcv.test".parse().unwrap()).unwrap()
 }
 
 fn add(label: &str, value: &str) -> Change {
