@@ -311,3 +311,22 @@ async fn a_missing_document_root_is_not_made() {
     let refused = Webroot::new(root.path().join("plain")).put(&value("one"), &[]).await.unwrap_err();
     assert!(matches!(refused, Error::Kind { .. }), "{refused:?}");
 }
+
+#[test]
+fn a_file_that_came_in_between_is_neither_replaced_nor_deleted() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = Folder::root(root.path()).unwrap();
+    let path = root.path().join(FILE);
+    fs::write(&path, "theirs").unwrap();
+    let like = folder.stat().unwrap();
+    let refused = folder.write(FILE, PASSING, "one", &like, Place::Empty).unwrap_err();
+    assert!(!refused.is_blocked(), "the next look judges it: {refused:?}");
+    assert_eq!(names(root.path()), [FILE]);
+    assert_eq!(fs::read_to_string(&path).unwrap(), "theirs");
+
+    let held = folder.read(FILE).unwrap().unwrap();
+    fs::write(root.path().join("new"), "theirs").unwrap();
+    fs::rename(root.path().join("new"), &path).unwrap();
+    folder.delete(FILE, &held).unwrap();
+    assert!(path.exists());
+}
