@@ -14,7 +14,7 @@ use crate::{
     config::{Config, Discover},
     engine::{Board, News},
     pass::cert_name,
-    roster::OrderKey,
+    roster::Subject,
     world::{Account, World, chain},
 };
 
@@ -30,7 +30,7 @@ const RETRY: Backoff = Backoff { first: SignedDuration::from_secs(5), cap: Signe
 #[derive(Debug)]
 pub struct Found {
     /// Which order.
-    pub order: OrderKey,
+    pub order: Subject,
     /// Its status in the list.
     pub status: OrderStatus,
     /// What to begin with, or why it is left alone.
@@ -54,7 +54,7 @@ pub async fn list(
     let orders = account.client.orders(&filter).await?;
     let strange = |order: &OrderSummary| !config.names(name, order.id);
     let found = orders.into_iter().filter(strange).map(|order| Found {
-        order: OrderKey { account: name.to_owned(), id: order.id },
+        order: Subject::order(name, order.id),
         status: OrderStatus::from(order.status.as_str()),
         facts: consider(order.id, &order.dns_names, discover),
     });
@@ -170,7 +170,7 @@ impl Watch {
         let total = found.len();
         let taken = found.iter().filter(|found| found.facts.is_ok()).count();
         for Found { order, status, facts } in found {
-            known.note(order.id, status);
+            known.note(order.id.number(), status);
             self.admit(order, facts).await;
         }
         info!(account = self.name, orders = total, taken, "read the list of open orders");
@@ -199,13 +199,13 @@ impl Watch {
             if known.statuses.get(&change.order_id) == Some(&status) {
                 continue;
             }
-            let order = OrderKey { account: self.name.clone(), id: change.order_id };
-            let named = self.world.config.names(&self.name, order.id);
+            let order = Subject::order(&self.name, change.order_id);
+            let named = self.world.config.names(&self.name, change.order_id);
             if named || !discover.statuses.contains(&status) {
                 self.tell(News::Changed(order)).await;
             } else {
                 // Its names may have changed with a reissue, so they are read each time.
-                match account.client.order(order.id).await {
+                match account.client.order(change.order_id).await {
                     Ok(read) => self.admit(order, consider(read.id, &read.dns_names, discover)).await,
                     // It is not marked as known, so the overlap brings it again.
                     Err(error) if matches!(error.class(), Class::Throttled | Class::Transient) => {
@@ -221,7 +221,7 @@ impl Watch {
         well
     }
 
-    async fn admit(&self, order: OrderKey, facts: Result<Facts, String>) {
+    async fn admit(&self, order: Subject, facts: Result<Facts, String>) {
         match facts {
             Ok(facts) => self.tell(News::Work(order, Box::new(facts))).await,
             Err(why) => self.leave(order, why).await,
@@ -229,7 +229,7 @@ impl Watch {
     }
 
     /// An order that is not ours to do: it is listed with the reason, and tidied up should it have been ours before.
-    async fn leave(&self, order: OrderKey, why: String) {
+    async fn leave(&self, order: Subject, why: String) {
         self.board.leave(&order, why, clock::now());
         self.tell(News::Left(order)).await;
     }

@@ -21,7 +21,7 @@ use tracing::{Instrument as _, debug, info, info_span, warn};
 use crate::{
     clock,
     journal::Note,
-    roster::{OrderKey, Roster},
+    roster::{Id, Roster, Subject},
     world::World,
 };
 
@@ -46,11 +46,11 @@ pub enum Mode {
 #[derive(Debug)]
 pub enum News {
     /// There is work: it is taken up with these facts, or, where it is tended already, read again.
-    Work(OrderKey, Box<Facts>),
+    Work(Subject, Box<Facts>),
     /// Something has changed; of interest only if it is tended.
-    Changed(OrderKey),
+    Changed(Subject),
     /// It is none of ours; should it be tended, it is tidied up.
-    Left(OrderKey),
+    Left(Subject),
 }
 
 /// What is going on with one order, for people and machines.
@@ -58,7 +58,7 @@ pub enum News {
 pub struct Report {
     /// Which order.
     #[serde(flatten)]
-    pub order: OrderKey,
+    pub order: Subject,
     /// What it has come to.
     pub outcome: Outcome,
     /// The reason code.
@@ -76,7 +76,7 @@ pub struct Report {
 /// The latest report of every order, and a stream of changes.
 #[derive(Debug)]
 pub struct Board {
-    reports: Mutex<std::collections::BTreeMap<OrderKey, Report>>,
+    reports: Mutex<std::collections::BTreeMap<Subject, Report>>,
     changes: broadcast::Sender<Report>,
 }
 
@@ -102,7 +102,7 @@ impl Board {
     /// Puts a report up; returns it when the reason is another than before.
     fn post(
         &self,
-        order: &OrderKey,
+        order: &Subject,
         decision: &Decision,
         deadline: Option<Timestamp>,
         now: Timestamp,
@@ -130,12 +130,12 @@ impl Board {
     }
 
     /// Lists an order that was found and is left alone.
-    pub fn leave(&self, order: &OrderKey, why: String, now: Timestamp) {
+    pub fn leave(&self, order: &Subject, why: String, now: Timestamp) {
         let because = Because::new(Reason::NotTakenUp, why);
         self.post(order, &Decision { step: Step::Rest, wake: now, because }, None, now);
     }
 
-    fn forget(&self, order: &OrderKey) {
+    fn forget(&self, order: &Subject) {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).remove(order);
     }
 }
@@ -215,10 +215,10 @@ impl Engine {
         &self,
         news: News,
         slots: &mut JoinSet<Ended>,
-        doors: &mut HashMap<OrderKey, mpsc::UnboundedSender<Knock>>,
+        doors: &mut HashMap<Subject, mpsc::UnboundedSender<Knock>>,
         known: &mut Roster,
     ) {
-        let knock = |order: &OrderKey, knock| doors.get(order).is_some_and(|door| door.send(knock).is_ok());
+        let knock = |order: &Subject, knock| doors.get(order).is_some_and(|door| door.send(knock).is_ok());
         match news {
             News::Work(order, facts) => {
                 // A task that ended in a defect left its door behind.
@@ -239,12 +239,15 @@ impl Engine {
     fn take_up(
         &self,
         slots: &mut JoinSet<Ended>,
-        doors: &mut HashMap<OrderKey, mpsc::UnboundedSender<Knock>>,
-        order: OrderKey,
+        doors: &mut HashMap<Subject, mpsc::UnboundedSender<Knock>>,
+        order: Subject,
         facts: Facts,
     ) {
         let engine = self.clone();
-        let span = info_span!("order", account = order.account, order = order.id);
+        let span = match order.id {
+            Id::Order(number) => info_span!("order", account = order.account, order = number),
+            Id::Domain(number) => info_span!("domain", account = order.account, domain = number),
+        };
         let (door, knocks) = mpsc::unbounded_channel();
         doors.insert(order.clone(), door);
         slots.spawn(async move { engine.tend(order, facts, knocks).await }.instrument(span));
@@ -252,14 +255,15 @@ impl Engine {
 
     async fn tend(
         &self,
-        order: OrderKey,
+        order: Subject,
         mut facts: Facts,
         mut knocks: mpsc::UnboundedReceiver<Knock>,
     ) -> Ended {
         let mut in_a_row = 0;
+        let policy = self.world.policy(&order.account);
         loop {
             let now = clock::now();
-            let decision = decide(&facts, &self.world.policy, now);
+            let decision = decide(&facts, policy, now);
             self.note(&order, &facts, &decision, now).await;
             let Decision { step, wake, because } = decision;
             if step == Step::Rest {
@@ -317,8 +321,8 @@ impl Engine {
     }
 
     /// Says once what has changed, on the board, in the log and in the journal.
-    async fn note(&self, order: &OrderKey, facts: &Facts, decision: &Decision, now: Timestamp) {
-        let deadline = facts.expiry(self.world.policy.value_life_cap);
+    async fn note(&self, order: &Subject, facts: &Facts, decision: &Decision, now: Timestamp) {
+        let deadline = facts.deadline(self.world.policy(&order.account).value_life_cap);
         let Some(report) = self.board.post(order, decision, deadline, now) else { return };
         match report.outcome {
             Outcome::Blocked | Outcome::Setup | Outcome::Bug => {
@@ -347,7 +351,7 @@ impl Engine {
 }
 
 /// An order's task at its end: what it knew, and what came too late.
-type Ended = (OrderKey, Facts, mpsc::UnboundedReceiver<Knock>);
+type Ended = (Subject, Facts, mpsc::UnboundedReceiver<Knock>);
 
 /// What comes to an order's task from outside.
 #[derive(Clone, Copy, Debug)]

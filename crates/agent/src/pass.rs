@@ -3,10 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use dcv_core::{
-    CertName, DomainName, Facts, FailureClass, Learned, Location, Method, OrderStatus, RandomValue,
-    RecordData, ScopeFacts, Site, Stage, Step, ValueError,
+    CertName, DomainFacts, DomainName, DomainToken, Exhibit, Facts, FailureClass, Learned, Location, Method,
+    OrderStatus, Policy, RandomValue, ScopeFacts, Spot, Stage, Step, ValueError,
 };
-use digicert_api::{CheckOutcome, Class, Client, DcvMethod, Error as ApiError, OrderValidation};
+use digicert_api::{
+    CheckOutcome, Class, Client, DcvMethod, Domain, DomainValue, Error as ApiError, OrderValidation,
+};
 use dns_providers::Class as ProviderClass;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -16,95 +18,116 @@ use crate::{
     clock,
     ledger::Event,
     publish::Error as PublishError,
-    roster::OrderKey,
+    roster::{Id, Subject},
     world::{Account, World, chain},
 };
 
+/// Clocks that differ by less are taken for the same.
+const TOLERATED_SKEW: SignedDuration = SignedDuration::from_secs(30);
 /// The slack of an order without a value: the longest that a value lives.
 const NO_HURRY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl World {
-    /// Carries out one step for one order.
-    pub async fn carry_out(&self, order: &OrderKey, facts: &Facts, step: &Step) -> Learned {
+    /// Carries out one step for one order or domain.
+    pub async fn carry_out(&self, subject: &Subject, facts: &Facts, step: &Step) -> Learned {
+        let policy = self.policy(&subject.account);
         match step {
-            Step::ReadOrder => {
-                self.ask(order, facts, step, async |client| self.read_order(client, order.id).await).await
-            }
-            Step::RequestValue => {
-                let learned =
-                    self.ask(order, facts, step, async |client| request_value(client, order.id).await).await;
-                self.ledger.note(Event::value(order, &learned)).await;
-                learned
-            }
-            Step::AskCa => {
-                self.ask(order, facts, step, async |client| self.ask_on_record(client, order, facts).await)
-                    .await
-            }
-            Step::SwitchMethod(method) => {
-                let wanted = DcvMethod::from(method.as_str());
-                self.ask(order, facts, step, async |client| {
-                    client.change_dcv_method(order.id, &wanted).await?;
-                    Ok(Learned::Switched(method.clone()))
-                })
-                .await
-            }
-            Step::Locate(scopes) => {
-                match self.observer.locate(&self.config, facts, &self.policy.methods, scopes).await {
+            Step::ReadOrder
+            | Step::RequestValue
+            | Step::ReadDomain
+            | Step::SubmitDomain
+            | Step::NewDomainValue
+            | Step::SwitchMethod(_)
+            | Step::AskCa => self.ask(subject, facts, step).await,
+            Step::Locate(spots) => {
+                match self.observer.locate(&self.config, facts, &policy.methods, spots).await {
                     Ok(located) => Learned::Located(located),
                     Err(detail) => later(detail),
                 }
             }
-            Step::Publish { sites, data, replacing } => {
-                match self.publisher.publish(order, sites, data, replacing).await {
-                    Ok(()) => {
-                        Learned::Published(sites.iter().map(|site| (site.clone(), data.clone())).collect())
-                    }
+            Step::Publish { exhibits, replacing } => {
+                let deadline = facts.deadline(policy.value_life_cap);
+                match self.publisher.publish(subject, exhibits, replacing, deadline).await {
+                    Ok(()) => Learned::Published(exhibits.clone()),
                     Err(error) => unpublished(&error),
                 }
             }
-            Step::Look(scopes) => match self.record_and_sites(facts, scopes) {
-                Some((data, sites)) => {
-                    Learned::Looked(self.observer.look(&sites, &data, &facts.sightings).await)
-                }
+            Step::Look(spots) => match wanted(policy, facts, spots) {
+                Some(wanted) => Learned::Looked(self.observer.look(&wanted, &facts.sightings).await),
                 None => later("there is nothing to look for".to_owned()),
             },
             Step::ReadCaa(names) => Learned::Caa(self.observer.caa(names).await),
-            Step::Retract(values) => match self.publisher.retract(order, values).await {
-                Ok(()) => Learned::Retracted(values.clone()),
+            Step::Retract(exhibits) => match self.publisher.retract(subject, exhibits).await {
+                Ok(()) => Learned::Retracted(exhibits.clone()),
                 Err(error) => unpublished(&error),
             },
             Step::Rest => later("a rest is not carried out".to_owned()),
         }
     }
 
-    /// Makes a call unless the account is in trouble, and puts it there when its key is refused.
-    async fn ask(
-        &self,
-        order: &OrderKey,
-        facts: &Facts,
-        step: &Step,
-        call: impl AsyncFnOnce(&Client) -> Result<Learned, ApiError>,
-    ) -> Learned {
-        let Some(account) = self.accounts.get(&order.account) else {
-            return blocked(format!("the account {} is not configured", order.account));
+    /// Makes a step's call unless the account is in trouble, and puts it there when its key is refused.
+    async fn ask(&self, subject: &Subject, facts: &Facts, step: &Step) -> Learned {
+        let Some(account) = self.accounts.get(&subject.account) else {
+            return blocked(format!("the account {} is not configured", subject.account));
         };
         let now = clock::now();
         if let Some(hold) = account.held(now) {
             return setup(hold.detail, Some(hold.until.duration_since(now)));
         }
-        let client = account.client.with_deadline(deadline(facts, now));
-        match call(&client).await {
+        let deadline = facts.deadline(self.policy(&subject.account).value_life_cap);
+        let client = account.client.with_deadline(due(deadline, now));
+        match self.call(subject, facts, step, &client).await {
             Ok(learned) => {
                 account.release();
                 learned
             }
-            Err(error) => self.refused(order, account, step, &error, now),
+            Err(error) => self.refused(subject, account, step, &error, now),
         }
+    }
+
+    /// The call of a step, and what it tells. What has to be on record is put there.
+    async fn call(
+        &self,
+        subject: &Subject,
+        facts: &Facts,
+        step: &Step,
+        client: &Client,
+    ) -> Result<Learned, ApiError> {
+        let number = subject.id.number();
+        let learned = match (step, subject.id) {
+            (Step::ReadOrder, _) => return self.read_order(client, number).await,
+            (Step::RequestValue, _) => request_value(client, number).await?,
+            (Step::ReadDomain, _) => {
+                let domain = client.domain(number).await?;
+                read_domain(client, domain)
+            }
+            (Step::SubmitDomain, _) => {
+                let (kinds, method) = submission(facts);
+                let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+                Learned::Submitted(token(client, client.submit_domain(number, &kinds, &method).await?))
+            }
+            (Step::NewDomainValue, _) => match token(client, client.new_domain_value(number).await?) {
+                Some((value, expires)) => Learned::Value { value, expires },
+                None => bug("DigiCert made no value for the domain"),
+            },
+            (Step::SwitchMethod(method), id) => {
+                let wanted = DcvMethod::from(method.as_str());
+                match id {
+                    Id::Order(_) => drop(client.change_dcv_method(number, &wanted).await?),
+                    Id::Domain(_) => drop(client.change_domain_method(number, &wanted).await?),
+                }
+                return Ok(Learned::Switched(method.clone()));
+            }
+            (Step::AskCa, _) => return self.ask_on_record(client, subject, facts).await,
+            (step, _) => bug(&format!("the step {} is no call", step.label())),
+        };
+        self.ledger.note(Event::value(subject, &learned)).await;
+        Ok(learned)
     }
 
     fn refused(
         &self,
-        order: &OrderKey,
+        order: &Subject,
         account: &Account,
         step: &Step,
         error: &ApiError,
@@ -115,7 +138,9 @@ impl World {
         match error.class() {
             Class::KeyTrouble | Class::MissingPermission | Class::Setup => setup(detail, None),
             Class::NotFound => blocked(detail),
-            Class::Misconfigured | Class::NotYet if *step == Step::ReadOrder => blocked(detail),
+            Class::Misconfigured | Class::NotYet if matches!(step, Step::ReadOrder | Step::ReadDomain) => {
+                blocked(detail)
+            }
             Class::Misconfigured | Class::NotYet => {
                 Learned::Failed { class: FailureClass::Refused, detail, retry_after: wait }
             }
@@ -126,21 +151,6 @@ impl World {
         }
     }
 
-    /// The record that is looked for, and where.
-    fn record_and_sites(
-        &self,
-        facts: &Facts,
-        scopes: &[DomainName],
-    ) -> Option<(RecordData, Vec<(DomainName, Site)>)> {
-        let value = facts.token.as_ref()?.value.as_ref().ok()?;
-        let data = facts.proof(&self.policy.methods)?.record(value).ok()?;
-        let sites = scopes.iter().filter_map(|scope| match facts.located.get(scope)? {
-            Location::At(site) => Some((scope.clone(), site.clone())),
-            Location::Blocked(_) => None,
-        });
-        Some((data, sites.collect()))
-    }
-
     /// A sentence about a refused call. A refused key holds back the whole account, and is said once.
     pub(crate) fn trouble(&self, name: &str, account: &Account, error: &ApiError, now: Timestamp) -> String {
         let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
@@ -149,7 +159,7 @@ impl World {
             return detail;
         }
         let detail = format!("account {name}: {detail}");
-        let until = now.saturating_add(self.policy.setup_retry).unwrap_or(Timestamp::MAX);
+        let until = now.saturating_add(self.policy(name).setup_retry).unwrap_or(Timestamp::MAX);
         if account.hold(until, detail.clone()) {
             error!(account = name, "{detail}");
         }
@@ -160,13 +170,16 @@ impl World {
     async fn ask_on_record(
         &self,
         client: &Client,
-        order: &OrderKey,
+        order: &Subject,
         facts: &Facts,
     ) -> Result<Learned, ApiError> {
         if let Err(detail) = self.ledger.keep(Event::asked(order, facts)).await {
             return Ok(setup(detail, None));
         }
-        let answer = ask_ca(client, order.id).await;
+        let answer = match order.id {
+            Id::Order(number) => check_order(client, number).await,
+            Id::Domain(number) => check_domain(client, number).await,
+        };
         let told = match &answer {
             Ok(learned) => Event::answered(order, learned),
             Err(error) => Some(Event::unanswered(order.clone(), &chain(error))),
@@ -179,7 +192,7 @@ impl World {
     async fn read_order(&self, client: &Client, id: u64) -> Result<Learned, ApiError> {
         let validation = client.order_validation(id).await;
         match validation {
-            Ok(OrderValidation { status: Some(status), method, names, .. }) => {
+            Ok(OrderValidation { status: Some(status), method, names, organization_missing, .. }) => {
                 let method = method.or_else(|| {
                     names.iter().find(|name| !name.approved).and_then(|name| name.method.clone())
                 });
@@ -198,6 +211,7 @@ impl World {
                     status: OrderStatus::from(status.as_str()),
                     method: method.map(Method::from),
                     scopes,
+                    missing: organization_missing,
                 })
             }
             Ok(OrderValidation { status: None, .. }) => self.read_status(client, id).await,
@@ -213,11 +227,21 @@ impl World {
     async fn read_status(&self, client: &Client, id: u64) -> Result<Learned, ApiError> {
         let order = client.order(id).await?;
         let status = OrderStatus::from(order.status.as_str());
-        // Without the CA's word the base domains are the best guess: a proof there covers every name below
-        // (TLS BR 3.2.2.4.7), and accounts prove there unless they choose otherwise.
-        let scopes = if status.stage() == Stage::Work { base_domains(&order.dns_names) } else { Vec::new() };
-        Ok(Learned::Order { status, method: order.dcv_method.map(Method::from), scopes })
+        let method = order.dcv_method.map(Method::from);
+        // Without the CA's word the base domains are the best guess: a proof there covers every name below it
+        // (TLS BR 3.2.2.4.7), and accounts prove there unless they choose otherwise. A file proves its own name only.
+        let scopes = match status.stage() {
+            Stage::Work if method == Some(Method::Http) => each_by_itself(&order.dns_names),
+            Stage::Work => base_domains(&order.dns_names),
+            Stage::Watch | Stage::Ended | Stage::Unknown => Vec::new(),
+        };
+        Ok(Learned::Order { status, method, scopes, missing: Vec::new() })
     }
+}
+
+fn each_by_itself(names: &[String]) -> Vec<ScopeFacts> {
+    let names = names.iter().filter_map(|text| cert_name(text));
+    names.map(|name| ScopeFacts { name: name.name.clone(), approved: false, names: vec![name] }).collect()
 }
 
 /// The domains under public suffixes to which names belong, each with its names.
@@ -235,12 +259,22 @@ pub(crate) fn cert_name(text: &str) -> Option<CertName> {
     Some(CertName { name: DomainName::scope(text).ok()?, wildcard: text.trim_start().starts_with("*.") })
 }
 
-/// When the call is wanted at the latest: by the value's expiry. While the CA's rate is used up, the least slack goes first.
-fn deadline(facts: &Facts, now: Timestamp) -> Instant {
-    let expires = facts.token.as_ref().and_then(|token| token.expires);
-    let slack = expires
-        .map_or(NO_HURRY, |expires| Duration::try_from(expires.duration_since(now)).unwrap_or_default());
+/// When a call is wanted at the latest. While the CA's rate is used up, the least slack goes first.
+fn due(deadline: Option<Timestamp>, now: Timestamp) -> Instant {
+    let slack = deadline
+        .map_or(NO_HURRY, |deadline| Duration::try_from(deadline.duration_since(now)).unwrap_or_default());
     Instant::now() + slack.min(NO_HURRY)
+}
+
+/// What is looked for at these spots.
+fn wanted(policy: &Policy, facts: &Facts, spots: &[Spot]) -> Option<Vec<(Spot, Exhibit)>> {
+    let value = facts.token.as_ref()?.value.as_ref().ok()?;
+    let proof = facts.proof(&policy.methods)?;
+    let wanted = spots.iter().filter_map(|spot| match facts.located.get(spot)? {
+        Location::At(place) => Some((spot.clone(), proof.exhibit(place, value).ok()?)),
+        Location::Blocked(_) => None,
+    });
+    Some(wanted.collect())
 }
 
 async fn request_value(client: &Client, id: u64) -> Result<Learned, ApiError> {
@@ -257,15 +291,67 @@ async fn request_value(client: &Client, id: u64) -> Result<Learned, ApiError> {
         });
     };
     let value: Result<RandomValue, ValueError> = RandomValue::new(text);
-    Ok(Learned::Value { value, expires: answer.expires })
+    Ok(Learned::Value { value, expires: by_our_clock(client, answer.expires) })
 }
 
-async fn ask_ca(client: &Client, id: u64) -> Result<Learned, ApiError> {
-    let check = client.check_dcv(id).await?;
-    let (validated, said) = match check.outcome {
+/// A date of the CA's as our clock will show it, where the two differ by more than the network explains: an expiry that
+/// we take for past while the CA does not, or the reverse, would have us wait for a new value, or publish a dead one.
+fn by_our_clock(client: &Client, date: Option<Timestamp>) -> Option<Timestamp> {
+    let skew = client.clock_skew(clock::now()).filter(|skew| skew.abs() > TOLERATED_SKEW);
+    match (date, skew) {
+        (Some(date), Some(skew)) => date.checked_add(skew).ok(),
+        (date, _) => date,
+    }
+}
+
+/// The kinds of validation and the method with which a domain is submitted: those that it has.
+fn submission(facts: &Facts) -> (Vec<String>, DcvMethod) {
+    let domain = facts.domain.as_ref();
+    let kinds = domain.map(|domain| domain.kinds.clone()).filter(|kinds| !kinds.is_empty());
+    let method = domain.and_then(|domain| domain.method.as_ref()).unwrap_or(&Method::DnsTxt);
+    (kinds.unwrap_or_else(|| vec!["ov".to_owned()]), DcvMethod::from(method.as_str()))
+}
+
+/// The value of a domain, where it has one.
+fn token(client: &Client, value: DomainValue) -> Option<DomainToken> {
+    Some((RandomValue::new(value.value?), by_our_clock(client, value.expires)))
+}
+
+fn read_domain(client: &Client, domain: Domain) -> Learned {
+    let name = match DomainName::scope(&domain.name) {
+        Ok(name) => name,
+        Err(error) => return blocked(error.to_string()),
+    };
+    let now = clock::now();
+    let facts = DomainFacts {
+        at: now,
+        name,
+        active: domain.active.unwrap_or(true),
+        pending: domain.pending.unwrap_or(false),
+        method: domain.method.as_ref().map(|method| Method::from(method.as_str())),
+        kinds: domain.validations.iter().map(|validation| validation.kind.clone()).collect(),
+        approved: by_our_clock(client, domain.approved),
+        valid_until: by_our_clock(client, domain.expiry.earliest()),
+        seen: now,
+    };
+    Learned::Domain(Box::new(facts), domain.value.and_then(|value| token(client, value)))
+}
+
+async fn check_domain(client: &Client, number: u64) -> Result<Learned, ApiError> {
+    let (validated, said) = outcome(client.check_domain(number).await?.outcome);
+    Ok(Learned::Asked { validated, status: None, approved: Vec::new(), said })
+}
+
+fn outcome(outcome: CheckOutcome) -> (bool, String) {
+    match outcome {
         CheckOutcome::Validated => (true, "validated".to_owned()),
         CheckOutcome::NotYet { reason } => (false, reason),
-    };
+    }
+}
+
+async fn check_order(client: &Client, id: u64) -> Result<Learned, ApiError> {
+    let check = client.check_dcv(id).await?;
+    let (validated, said) = outcome(check.outcome);
     let approved =
         check.names.iter().filter(|name| name.approved).filter_map(|name| DomainName::scope(&name.name).ok());
     Ok(Learned::Asked {
@@ -296,6 +382,10 @@ fn unpublished(error: &PublishError) -> Learned {
         PublishError::Journal(_) | PublishError::NoProvider(_) => {
             Learned::Failed { class: FailureClass::Setup, detail, retry_after: None }
         }
+        PublishError::File(cause) => {
+            let detail = format!("{detail} ({})", cause.hint());
+            if cause.is_blocked() { blocked(detail) } else { later(detail) }
+        }
         PublishError::Taken { .. } | PublishError::Stopping => later(detail),
     }
 }
@@ -310,4 +400,8 @@ fn blocked(detail: String) -> Learned {
 
 fn setup(detail: String, retry_after: Option<SignedDuration>) -> Learned {
     Learned::Failed { class: FailureClass::Setup, detail, retry_after }
+}
+
+fn bug(detail: &str) -> Learned {
+    Learned::Failed { class: FailureClass::Bug, detail: detail.to_owned(), retry_after: None }
 }

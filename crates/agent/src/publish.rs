@@ -1,19 +1,22 @@
-//! One writer per zone: gathers the changes that arrive while one is in flight and sends them as one batch.
+//! One writer per zone, and one for files: gathers the changes that arrive while one is in flight and sends them as one
+//! batch, the least slack first.
 //!
-//! The intent is in the journal before the provider is called, and marked applied or gone after.
+//! The intent is in the journal before anything is changed, and marked applied or gone after.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use dcv_core::{Change, DomainName, RecordData, Site, Ttl};
+use dcv_core::{Change, DomainName, Exhibit, Place, Ttl};
 use dns_providers::{Class, DnsProvider, Error as ProviderError, Receipt, Zone};
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tracing::{debug, info};
 
 use crate::{
     clock,
+    files::{Desk, Error as FileError},
     journal::{Entry, Error as JournalError, Journal},
     ledger::{Action, Event, Ledger},
-    roster::OrderKey,
+    roster::Subject,
 };
 
 /// Jobs that one batch takes up; providers split further by their own limits.
@@ -35,19 +38,22 @@ pub enum Error {
         #[source]
         cause: Arc<ProviderError>,
     },
+    /// The file of a host could not be written.
+    #[error("the file for http-token")]
+    File(#[source] Arc<FileError>),
     /// The intent could not be made durable, so nothing was written.
     #[error("nothing was written to DNS, since the journal cannot be written")]
     Journal(#[source] Arc<JournalError>),
     /// The zone is no longer configured.
     #[error("no configured provider serves {0}; what we hold there cannot be removed until one does")]
     NoProvider(DomainName),
-    /// The name can hold one record only, and another order's stands there.
-    #[error("{owner} can hold one record only, and order {order} has it; waiting until it lets go")]
+    /// The place can hold one value only, and another order's stands there.
+    #[error("{place} can hold one value only, and {order} has it; waiting until it lets go")]
     Taken {
-        /// The name.
-        owner: DomainName,
+        /// Where.
+        place: Place,
         /// Who has it.
-        order: OrderKey,
+        order: Subject,
     },
     /// The agent is ending.
     #[error("the agent is stopping")]
@@ -64,15 +70,25 @@ enum Want {
 struct Job {
     want: Want,
     entries: Vec<Entry>,
-    /// Records that give way in the same change.
+    /// What gives way in the same change.
     replacing: Vec<Entry>,
+    /// By when it has to be done; without one it has time.
+    deadline: Option<Timestamp>,
     done: oneshot::Sender<Result<Receipt, Error>>,
 }
 
-/// The writers of all configured zones.
+impl Job {
+    /// What is sorted by: the least slack first, what has time last.
+    fn urgency(&self) -> Timestamp {
+        self.deadline.unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// The writers of all configured zones, and the one of files.
 #[derive(Debug)]
 pub struct Publisher {
     zones: HashMap<DomainName, (mpsc::Sender<Job>, Served)>,
+    files: (mpsc::Sender<Job>, Desk),
 }
 
 /// A configured zone with its provider.
@@ -87,67 +103,64 @@ pub struct Served {
 }
 
 impl Publisher {
-    /// Starts one writer per zone; they end when the publisher is dropped.
+    /// Starts one writer per zone and one for files; they end when the publisher is dropped.
     #[must_use]
-    pub fn start(zones: Vec<Served>, journal: &Journal, ledger: &Ledger, ttl: Ttl) -> Self {
-        let zones = zones.into_iter().map(|served| {
+    pub fn start(zones: Vec<Served>, desk: Desk, journal: &Journal, ledger: &Ledger, ttl: Ttl) -> Self {
+        let begin = |target| {
             let (sender, jobs) = mpsc::channel(GATHER);
-            let writer =
-                Writer { served: served.clone(), journal: journal.clone(), ledger: ledger.clone(), ttl };
+            let writer = Writer { target, journal: journal.clone(), ledger: ledger.clone(), ttl };
             tokio::spawn(writer.run(jobs));
-            (served.zone.name.clone(), (sender, served))
-        });
-        Self { zones: zones.collect() }
+            sender
+        };
+        let files = (begin(Target::Files(desk.clone())), desk);
+        let zones = zones
+            .into_iter()
+            .map(|served| (served.zone.name.clone(), (begin(Target::Zone(served.clone())), served)));
+        Self { zones: zones.collect(), files }
     }
 
-    /// Publishes one order's record at sites, and waits until the providers hold it as distributed. What is to be
-    /// replaced goes in the same change.
+    /// Puts up what one order wants, and waits until the providers hold it as distributed. What is to be replaced goes
+    /// in the same change. While writers are busy, what has the earliest deadline goes first.
     ///
     /// # Errors
-    /// The first failure; sites before it may have been written, and the journal knows them.
+    /// The first failure; what comes before it may have been written, and the journal knows it.
     pub async fn publish(
         &self,
-        order: &OrderKey,
-        sites: &[Site],
-        data: &RecordData,
-        replacing: &[(Site, RecordData)],
+        order: &Subject,
+        exhibits: &[Exhibit],
+        replacing: &[Exhibit],
+        deadline: Option<Timestamp>,
     ) -> Result<(), Error> {
-        let entry = |site: &Site, data: &RecordData| Entry {
-            order: order.clone(),
-            site: site.clone(),
-            data: data.clone(),
-        };
-        let entries = sites.iter().map(|site| entry(site, data)).collect();
-        let replacing = replacing.iter().map(|(site, data)| entry(site, data)).collect();
-        for (provider, receipt) in self.submit(Want::There, entries, replacing).await? {
+        let (entries, replacing) = (entries(order, exhibits), entries(order, replacing));
+        for (provider, receipt) in self.submit(Want::There, entries, replacing, deadline).await? {
             settle(provider.as_ref(), &receipt).await;
         }
         Ok(())
     }
 
-    /// Takes one order's records out of DNS.
+    /// Takes down what one order has up.
     ///
     /// # Errors
     /// The first failure; what is left stays in the journal.
-    pub async fn retract(&self, order: &OrderKey, records: &[(Site, RecordData)]) -> Result<(), Error> {
-        let entry = |(site, data): &(Site, RecordData)| Entry {
-            order: order.clone(),
-            site: site.clone(),
-            data: data.clone(),
-        };
-        self.submit(Want::Gone, records.iter().map(entry).collect(), Vec::new()).await.map(drop)
+    pub async fn retract(&self, order: &Subject, exhibits: &[Exhibit]) -> Result<(), Error> {
+        self.submit(Want::Gone, entries(order, exhibits), Vec::new(), None).await.map(drop)
     }
 
-    /// Whether the provider itself holds the record, whatever name servers show.
+    /// Whether it stands where we put it, whatever name servers show.
     ///
     /// # Errors
     /// When the provider does not tell.
-    pub async fn holds(&self, site: &Site, data: &RecordData) -> Result<bool, Error> {
-        let (_, served) =
-            self.zones.get(site.zone()).ok_or_else(|| Error::NoProvider(site.zone().clone()))?;
-        let failed = |cause| Error::Provider { provider: served.name.clone(), cause: Arc::new(cause) };
-        let set = served.provider.read(&served.zone, site).await.map_err(failed)?;
-        Ok(set.holds(data))
+    pub async fn holds(&self, exhibit: &Exhibit) -> Result<bool, Error> {
+        match exhibit {
+            Exhibit::Record { site, data } => {
+                let (_, served) =
+                    self.zones.get(site.zone()).ok_or_else(|| Error::NoProvider(site.zone().clone()))?;
+                let set =
+                    served.provider.read(&served.zone, site).await.map_err(|cause| served.failed(cause))?;
+                Ok(set.holds(data))
+            }
+            Exhibit::File { host, value } => Ok(self.files.1.shows(host, value).await?),
+        }
     }
 
     /// The zones that are served, each with its provider.
@@ -155,31 +168,58 @@ impl Publisher {
         self.zones.values().map(|(_, served)| served)
     }
 
+    /// Where files go.
+    #[must_use]
+    pub const fn desk(&self) -> &Desk {
+        &self.files.1
+    }
+
     async fn submit(
         &self,
         want: Want,
         entries: Vec<Entry>,
         replacing: Vec<Entry>,
+        deadline: Option<Timestamp>,
     ) -> Result<Vec<(Arc<dyn DnsProvider>, Receipt)>, Error> {
-        let mut by_zone: HashMap<DomainName, (Vec<Entry>, Vec<Entry>)> = HashMap::new();
+        // No zone: files.
+        let mut parts: HashMap<Option<DomainName>, (Vec<Entry>, Vec<Entry>)> = HashMap::new();
         for entry in entries {
-            by_zone.entry(entry.site.zone().clone()).or_default().0.push(entry);
+            parts.entry(zone(&entry.exhibit)).or_default().0.push(entry);
         }
         for entry in replacing {
-            by_zone.entry(entry.site.zone().clone()).or_default().1.push(entry);
+            parts.entry(zone(&entry.exhibit)).or_default().1.push(entry);
         }
         let mut waiting = Vec::new();
-        for (zone, (entries, replacing)) in by_zone {
-            let (sender, served) = self.zones.get(&zone).ok_or_else(|| Error::NoProvider(zone.clone()))?;
+        for (zone, (entries, replacing)) in parts {
+            let (sender, provider) = match zone {
+                Some(zone) => {
+                    let (sender, served) = self.zones.get(&zone).ok_or(Error::NoProvider(zone))?;
+                    (sender, Some(Arc::clone(&served.provider)))
+                }
+                None => (&self.files.0, None),
+            };
             let (done, outcome) = oneshot::channel();
-            sender.send(Job { want, entries, replacing, done }).await.map_err(|_| Error::Stopping)?;
-            waiting.push((Arc::clone(&served.provider), outcome));
+            let job = Job { want, entries, replacing, deadline, done };
+            sender.send(job).await.map_err(|_| Error::Stopping)?;
+            waiting.push((provider, outcome));
         }
         let mut receipts = Vec::new();
         for (provider, outcome) in waiting {
-            receipts.push((provider, outcome.await.map_err(|_| Error::Stopping)??));
+            let receipt = outcome.await.map_err(|_| Error::Stopping)??;
+            receipts.extend(provider.map(|provider| (provider, receipt)));
         }
         Ok(receipts)
+    }
+}
+
+fn entries(order: &Subject, exhibits: &[Exhibit]) -> Vec<Entry> {
+    exhibits.iter().map(|exhibit| Entry { order: order.clone(), exhibit: exhibit.clone() }).collect()
+}
+
+fn zone(exhibit: &Exhibit) -> Option<DomainName> {
+    match exhibit {
+        Exhibit::Record { site, .. } => Some(site.zone().clone()),
+        Exhibit::File { .. } => None,
     }
 }
 
@@ -197,22 +237,35 @@ async fn settle(provider: &dyn DnsProvider, receipt: &Receipt) {
 }
 
 struct Writer {
-    served: Served,
+    target: Target,
     journal: Journal,
     ledger: Ledger,
     ttl: Ttl,
 }
 
+/// What a writer writes to.
+enum Target {
+    Zone(Served),
+    Files(Desk),
+}
+
 impl Writer {
     async fn run(self, mut jobs: mpsc::Receiver<Job>) {
-        let mut batch = Vec::new();
-        while jobs.recv_many(&mut batch, GATHER).await > 0 {
-            // Removals of a batch come first: an order that is taken up again then finds its value put back.
-            for want in [Want::Gone, Want::There] {
-                let (now, later): (Vec<_>, Vec<_>) = batch.drain(..).partition(|job| job.want == want);
-                batch = later;
-                self.carry_out(want, now).await;
+        let mut waiting = Vec::new();
+        loop {
+            if waiting.is_empty() && jobs.recv_many(&mut waiting, GATHER).await == 0 {
+                return;
             }
+            // All that has arrived meanwhile: what is urgent overtakes what is not.
+            while let Ok(job) = jobs.try_recv() {
+                waiting.push(job);
+            }
+            waiting.sort_by_key(Job::urgency);
+            let batch: Vec<Job> = waiting.drain(..waiting.len().min(GATHER)).collect();
+            // Removals of a batch come first: an order that is taken up again then finds its value put back.
+            let (gone, there) = batch.into_iter().partition(|job| job.want == Want::Gone);
+            self.carry_out(Want::Gone, gone).await;
+            self.carry_out(Want::There, there).await;
         }
     }
 
@@ -245,24 +298,21 @@ impl Writer {
 
     async fn write(&self, want: Want, entries: &[Entry], replacing: &[Entry]) -> Result<Receipt, Error> {
         let journal = |error| Error::Journal(Arc::new(error));
-        let zone = &self.served.zone;
-        let changes = match want {
+        let (leaving, coming) = match want {
             Want::There => {
                 self.unrivalled(entries).await?;
                 self.journal.intend(entries, clock::now()).await.map_err(journal)?;
-                let mut changes: Vec<_> = replacing.iter().map(remove).collect();
-                changes.extend(entries.iter().map(|entry| self.add(entry)));
-                changes
+                (exhibits(replacing), exhibits(entries))
             }
-            Want::Gone => self.removals(entries).await.map_err(journal)?,
+            Want::Gone => (self.leaving(entries).await.map_err(journal)?, Vec::new()),
         };
-        debug!(zone = %zone.name, changes = changes.len(), ?want, "writing");
-        let receipt = match changes.as_slice() {
-            [] => Receipt::default(),
-            changes => self.call(changes).await?,
+        debug!(at = self.target.name(), coming = coming.len(), leaving = leaving.len(), "writing");
+        let receipt = match (leaving.as_slice(), coming.as_slice()) {
+            ([], []) => Receipt::default(),
+            (leaving, coming) => self.target.change(leaving, coming, self.ttl).await?,
         };
-        self.tell(Want::Gone, replacing, &changes).await;
-        self.tell(want, entries, &changes).await;
+        self.tell(Want::Gone, replacing, &leaving).await;
+        self.tell(want, entries, &leaving).await;
         match want {
             Want::There => {
                 self.journal.gone(replacing).await.map_err(journal)?;
@@ -271,78 +321,181 @@ impl Writer {
             Want::Gone => self.journal.gone(entries).await,
         }
         .map_err(journal)?;
-        info!(zone = %zone.name, provider = self.served.name, values = entries.len(), "{}", match want {
-            Want::There => "published",
-            Want::Gone => "retracted",
-        });
+        info!(
+            at = self.target.name(),
+            by = self.target.provider(),
+            values = entries.len(),
+            "{}",
+            match want {
+                Want::There => "published",
+                Want::Gone => "retracted",
+            }
+        );
         Ok(receipt)
     }
 
-    /// Puts what the provider confirmed on record, before the journal may forget it.
-    async fn tell(&self, want: Want, entries: &[Entry], changes: &[Change]) {
-        for entry in entries {
+    /// Puts what is confirmed on record, before the journal may forget it.
+    async fn tell(&self, want: Want, entries: &[Entry], leaving: &[Exhibit]) {
+        for Entry { order, exhibit } in entries {
             let action = match want {
                 Want::There => Action::Add,
-                Want::Gone if changes.contains(&remove(entry)) => Action::Remove,
+                Want::Gone if leaving.contains(exhibit) => Action::Remove,
                 Want::Gone => Action::Release,
             };
-            let Entry { order, site, data } = entry;
-            self.ledger.note(Some(Event::change(order, site, data, action, &self.served.name))).await;
+            self.ledger.note(Some(Event::change(order, exhibit, action, self.target.provider()))).await;
         }
     }
 
-    async fn call(&self, changes: &[Change]) -> Result<Receipt, Error> {
-        let failed = |cause| Error::Provider { provider: self.served.name.clone(), cause: Arc::new(cause) };
-        let call = self.served.provider.apply(&self.served.zone, changes);
-        match tokio::time::timeout(CALL_TIMEOUT, call).await {
-            Ok(outcome) => outcome.map_err(failed),
-            Err(_) => {
-                Err(failed(ProviderError::new(Class::Later, "timeout", "it did not answer within a minute")))
-            }
-        }
-    }
-
-    /// Refuses records for names of which another order, in the journal or in this very batch, has the only place.
+    /// Refuses what needs a place of which another order, in the journal or in this very batch, has the only one.
     async fn unrivalled(&self, entries: &[Entry]) -> Result<(), Error> {
+        let journal = |error| Error::Journal(Arc::new(error));
+        let files = self.files().await.map_err(journal)?;
         for (at, entry) in entries.iter().enumerate() {
-            let rivals = self.journal.rivals(entry).await.map_err(|error| Error::Journal(Arc::new(error)))?;
-            let beside = entries[..at].iter().find(|other| {
-                other.order != entry.order
-                    && other.site.owner() == entry.site.owner()
-                    && other.data.excludes(&entry.data)
-            });
-            if let Some(order) = rivals.into_iter().next().or_else(|| beside.map(|other| other.order.clone()))
-            {
-                return Err(Error::Taken { owner: entry.site.owner().clone(), order });
+            let rivals = self.journal.rivals(entry).await.map_err(journal)?;
+            let beside = entries[..at].iter().chain(&files);
+            let beside = beside.filter(|other| other.order != entry.order);
+            let mut beside = beside.filter(|other| self.target.excludes(&other.exhibit, &entry.exhibit));
+            let rival = rivals.into_iter().next().or_else(|| beside.next().map(|other| other.order.clone()));
+            if let Some(order) = rival {
+                return Err(Error::Taken { place: entry.exhibit.place(), order });
             }
         }
         Ok(())
     }
 
-    fn add(&self, entry: &Entry) -> Change {
-        Change::Add { site: entry.site.clone(), data: entry.data.clone(), ttl: self.ttl }
-    }
-
-    /// What leaves DNS: all but the values that an order outside this batch holds as well.
-    async fn removals(&self, entries: &[Entry]) -> Result<Vec<Change>, JournalError> {
-        let mut changes = Vec::new();
+    /// What goes: all but what an order outside this batch holds as well.
+    async fn leaving(&self, entries: &[Entry]) -> Result<Vec<Exhibit>, JournalError> {
+        let files = self.files().await?;
+        let mut leaving = Vec::new();
         for entry in entries {
             let holders = self.journal.holders(entry).await?;
-            let leaving = |order: &OrderKey| {
-                entries.iter().any(|e| {
-                    e.order == *order && e.data == entry.data && e.site.owner() == entry.site.owner()
-                })
+            let lets_go = |order: &Subject| {
+                entries.iter().any(|other| other.order == *order && other.exhibit == entry.exhibit)
             };
-            if holders.iter().all(leaving) {
-                changes.push(remove(entry));
+            let mut kept = files.iter().filter(|file| !entries.contains(file));
+            let wanted = kept.any(|file| self.target.is_same_file(&file.exhibit, &entry.exhibit));
+            if holders.iter().all(lets_go) && !wanted {
+                leaving.push(entry.exhibit.clone());
             }
         }
-        Ok(changes)
+        Ok(leaving)
+    }
+
+    /// The files that are up, where files are what is written: hosts may share one.
+    async fn files(&self) -> Result<Vec<Entry>, JournalError> {
+        match self.target {
+            Target::Files(_) => self.journal.files().await,
+            Target::Zone(_) => Ok(Vec::new()),
+        }
     }
 }
 
-fn remove(entry: &Entry) -> Change {
-    Change::Remove { site: entry.site.clone(), data: entry.data.clone() }
+fn exhibits(entries: &[Entry]) -> Vec<Exhibit> {
+    entries.iter().map(|entry| entry.exhibit.clone()).collect()
+}
+
+impl Target {
+    fn name(&self) -> &str {
+        match self {
+            Self::Zone(served) => served.zone.name.as_str(),
+            Self::Files(_) => "files",
+        }
+    }
+
+    fn provider(&self) -> &str {
+        match self {
+            Self::Zone(served) => &served.name,
+            Self::Files(_) => "http",
+        }
+    }
+
+    /// Whether the two cannot stand side by side.
+    fn excludes(&self, one: &Exhibit, other: &Exhibit) -> bool {
+        match (self, one, other) {
+            (
+                Self::Files(desk),
+                Exhibit::File { host, value },
+                Exhibit::File { host: beside, value: other },
+            ) => value != other && desk.share_a_file(host, beside),
+            _ => one.excludes(other),
+        }
+    }
+
+    /// Whether the two are one and the same file with the same value.
+    fn is_same_file(&self, one: &Exhibit, other: &Exhibit) -> bool {
+        match (self, one, other) {
+            (
+                Self::Files(desk),
+                Exhibit::File { host, value },
+                Exhibit::File { host: beside, value: other },
+            ) => value == other && desk.share_a_file(host, beside),
+            _ => false,
+        }
+    }
+
+    /// Makes the changes, removals first. A provider gets them as one batch; files are changed one by one.
+    async fn change(&self, leaving: &[Exhibit], coming: &[Exhibit], ttl: Ttl) -> Result<Receipt, Error> {
+        let (served, desk) = match self {
+            Self::Zone(served) => (Some(served), None),
+            Self::Files(desk) => (None, Some(desk)),
+        };
+        let mut changes = Vec::new();
+        for exhibit in leaving {
+            match (exhibit, desk) {
+                (Exhibit::Record { site, data }, _) => {
+                    changes.push(Change::Remove { site: site.clone(), data: data.clone() });
+                }
+                // One that gives way to another at the same host is replaced with it.
+                (Exhibit::File { host, value }, Some(desk))
+                    if !coming.iter().any(|new| new.excludes(exhibit)) =>
+                {
+                    desk.remove(host, value).await?;
+                }
+                (Exhibit::File { .. }, _) => {}
+            }
+        }
+        for exhibit in coming {
+            match (exhibit, desk) {
+                (Exhibit::Record { site, data }, _) => {
+                    changes.push(Change::Add { site: site.clone(), data: data.clone(), ttl });
+                }
+                (Exhibit::File { host, value }, Some(desk)) => {
+                    let gives_way = leaving.iter().filter_map(|old| match old {
+                        Exhibit::File { value, .. } if self.excludes(old, exhibit) => Some(value.clone()),
+                        Exhibit::File { .. } | Exhibit::Record { .. } => None,
+                    });
+                    desk.put(host, value, &gives_way.collect::<Vec<_>>()).await?;
+                }
+                (Exhibit::File { .. }, None) => {}
+            }
+        }
+        match served {
+            Some(served) => served.call(&changes).await,
+            None => Ok(Receipt::default()),
+        }
+    }
+}
+
+impl Served {
+    async fn call(&self, changes: &[Change]) -> Result<Receipt, Error> {
+        match tokio::time::timeout(CALL_TIMEOUT, self.provider.apply(&self.zone, changes)).await {
+            Ok(outcome) => outcome.map_err(|cause| self.failed(cause)),
+            Err(_) => {
+                let cause = ProviderError::new(Class::Later, "timeout", "it did not answer within a minute");
+                Err(self.failed(cause))
+            }
+        }
+    }
+
+    fn failed(&self, cause: ProviderError) -> Error {
+        Error::Provider { provider: self.name.clone(), cause: Arc::new(cause) }
+    }
+}
+
+impl From<FileError> for Error {
+    fn from(error: FileError) -> Self {
+        Self::File(Arc::new(error))
+    }
 }
 
 impl Error {
@@ -350,7 +503,7 @@ impl Error {
     fn is_of_one_name(&self) -> bool {
         match self {
             Self::Provider { cause, .. } => cause.class() != Class::Later,
-            Self::Taken { .. } => true,
+            Self::Taken { .. } | Self::File(_) => true,
             Self::Journal(_) | Self::NoProvider(_) | Self::Stopping => false,
         }
     }
@@ -358,10 +511,11 @@ impl Error {
 
 fn share(error: &Error) -> Error {
     match error {
-        Error::Taken { owner, order } => Error::Taken { owner: owner.clone(), order: order.clone() },
+        Error::Taken { place, order } => Error::Taken { place: place.clone(), order: order.clone() },
         Error::Provider { provider, cause } => {
             Error::Provider { provider: provider.clone(), cause: Arc::clone(cause) }
         }
+        Error::File(cause) => Error::File(Arc::clone(cause)),
         Error::Journal(cause) => Error::Journal(Arc::clone(cause)),
         Error::NoProvider(zone) => Error::NoProvider(zone.clone()),
         Error::Stopping => Error::Stopping,

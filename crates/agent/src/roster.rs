@@ -1,8 +1,8 @@
-//! Which orders there are, and what is remembered of each.
+//! Which orders and domains there are, and what is remembered of each.
 
 use std::{collections::BTreeMap, fmt};
 
-use dcv_core::{Facts, OrderFacts, OrderStatus};
+use dcv_core::{Facts, Kind, OrderFacts, OrderStatus};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -11,24 +11,70 @@ use crate::{
     journal::{Error, Journal},
 };
 
-/// An order of an account.
+/// An order or a domain of an account: what is tended, each on its own.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct OrderKey {
+pub struct Subject {
     /// The account's name in the configuration.
     pub account: String,
-    /// DigiCert's number.
-    #[serde(rename = "order")]
-    pub id: u64,
+    /// Which of its orders or domains.
+    #[serde(flatten)]
+    pub id: Id,
 }
 
-impl fmt::Display for OrderKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}/{}", self.account, self.id)
+/// DigiCert's number, and of what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Id {
+    /// A certificate order.
+    Order(u64),
+    /// A prevalidated domain.
+    Domain(u64),
+}
+
+impl Subject {
+    /// An order.
+    #[must_use]
+    pub fn order(account: impl Into<String>, number: u64) -> Self {
+        Self { account: account.into(), id: Id::Order(number) }
+    }
+
+    /// A domain.
+    #[must_use]
+    pub fn domain(account: impl Into<String>, number: u64) -> Self {
+        Self { account: account.into(), id: Id::Domain(number) }
     }
 }
 
-/// Facts by order.
-pub type Roster = BTreeMap<OrderKey, Facts>;
+impl Id {
+    /// DigiCert's number.
+    #[must_use]
+    pub const fn number(self) -> u64 {
+        match self {
+            Self::Order(number) | Self::Domain(number) => number,
+        }
+    }
+
+    /// Of what it is the number.
+    #[must_use]
+    pub const fn kind(self) -> Kind {
+        match self {
+            Self::Order(_) => Kind::Order,
+            Self::Domain(_) => Kind::Domain,
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.id {
+            Id::Order(number) => write!(f, "{}/{number}", self.account),
+            Id::Domain(number) => write!(f, "{}/domain/{number}", self.account),
+        }
+    }
+}
+
+/// Facts by order or domain.
+pub type Roster = BTreeMap<Subject, Facts>;
 
 /// The configured orders, with what the journal and an earlier roster know of them, and those that left the
 /// configuration while values of theirs are still in DNS.
@@ -40,7 +86,7 @@ pub async fn muster(config: &Config, journal: &Journal, earlier: Roster) -> Resu
     let mut roster = Roster::new();
     for (account, settings) in &config.accounts {
         for (&id, scopes) in &settings.orders {
-            let key = OrderKey { account: account.clone(), id };
+            let key = Subject::order(account, id);
             let mut facts = earlier.remove(&key).unwrap_or_default();
             facts.seed = id;
             facts.retired = false;
@@ -61,9 +107,19 @@ pub async fn muster(config: &Config, journal: &Journal, earlier: Roster) -> Resu
         facts.held.clear();
     }
     for (key, held) in journal.held().await? {
-        // An order of an account whose orders are discovered may still want its value; it is read to find out.
-        let discovered = config.accounts.get(&key.account).is_some_and(|account| account.discover.is_some());
-        let facts = Facts { seed: key.id, retired: !discovered, discovered, ..Facts::default() };
+        // What is found in the account, not named, may still want its value; it is read to find out.
+        let account = config.accounts.get(&key.account);
+        let discovered = account.is_some_and(|account| match key.id {
+            Id::Order(_) => account.discover.is_some(),
+            Id::Domain(_) => account.domains.is_some(),
+        });
+        let facts = Facts {
+            seed: key.id.number(),
+            kind: key.id.kind(),
+            retired: !discovered,
+            discovered,
+            ..Facts::default()
+        };
         roster.entry(key).or_insert(facts).held.push(held);
     }
     Ok(roster)
@@ -82,5 +138,6 @@ fn remember(facts: &mut Facts, status: Option<&str>, proven: bool) {
         status: OrderStatus::from(status),
         method: None,
         scopes: Vec::new(),
+        missing: Vec::new(),
     });
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use dcv_core::{Policy, VerdictPolicy};
+use dcv_core::{Methods, Policy, VerdictPolicy};
 use digicert_api::{CallMemory, Client, ClientBuilder, KeyError, KeySource};
 use dns_providers::{Secret, SecretSource as _};
 use jiff::Timestamp;
@@ -17,6 +17,7 @@ use url::Url;
 use crate::{
     clock,
     config::{Account as Settings, Config, SecretRef},
+    files::Desk,
     journal::Journal,
     ledger::Ledger,
     observe::Observer,
@@ -38,8 +39,9 @@ pub struct World {
     pub journal: Journal,
     /// What happened, for auditors.
     pub ledger: Ledger,
-    /// The numbers behind decisions.
-    pub policy: Policy,
+    /// The numbers behind decisions, where no account has its own.
+    policy: Policy,
+    policies: HashMap<String, Policy>,
 }
 
 /// A CA account: its client, and its trouble, shared by all its orders.
@@ -121,7 +123,16 @@ impl World {
         let mut accounts = HashMap::new();
         for (name, settings) in &config.accounts {
             let same = |account: &&Arc<Account>| {
-                Settings { orders: settings.orders.clone(), ..account.settings.clone() } == *settings
+                // What is tended may change; what the CA sees of us stays.
+                let tended = Settings {
+                    orders: settings.orders.clone(),
+                    discover: settings.discover.clone(),
+                    domains: settings.domains.clone(),
+                    cname_suffix: settings.cname_suffix.clone(),
+                    switch_method: settings.switch_method.clone(),
+                    ..account.settings.clone()
+                };
+                tended == *settings
             };
             let account = match earlier.and_then(|world| world.accounts.get(name)).filter(same) {
                 Some(account) => Arc::clone(account),
@@ -153,7 +164,12 @@ impl World {
             (None, Some((folder, limits))) => Ledger::new(folder, limits),
             (None, None) => Ledger::off(),
         };
-        let publisher = Publisher::start(zones, &journal, &ledger, config.ttl);
+        // Taken over, so that what it shows is shown without a gap.
+        let responder = earlier.map(|world| world.publisher.desk().responder().clone()).unwrap_or_default();
+        let desk = Desk::new(config.http.routes.clone(), responder);
+        let held = journal.held().await.map_err(|error| chain(&error))?;
+        desk.recall(held.iter().map(|(_, held)| held));
+        let publisher = Publisher::start(zones, desk, &journal, &ledger, config.ttl);
         let observer = Observer::new(&config.verify)?;
         let verdict = VerdictPolicy {
             quorum: config.verify.quorum,
@@ -161,8 +177,35 @@ impl World {
             dnssec: config.verify.dnssec,
         };
         let policy = Policy { verdict, ..Policy::default() };
-        Ok(Self { config, accounts, publisher, observer, journal, ledger, policy })
+        let policies = config
+            .accounts
+            .iter()
+            .map(|(name, account)| (name.clone(), policy_of(account, &policy, &config)));
+        let policies = policies.collect();
+        Ok(Self { config, accounts, publisher, observer, journal, ledger, policy, policies })
     }
+
+    /// What counts as visible.
+    #[must_use]
+    pub const fn verdict(&self) -> VerdictPolicy {
+        self.policy.verdict
+    }
+
+    /// The numbers behind decisions about an account's orders and domains.
+    #[must_use]
+    pub fn policy(&self, account: &str) -> &Policy {
+        self.policies.get(account).unwrap_or(&self.policy)
+    }
+}
+
+fn policy_of(account: &Settings, policy: &Policy, config: &Config) -> Policy {
+    let owners = config.providers.values().flat_map(|provider| provider.owners.clone()).collect();
+    let mut renewal = policy.renewal;
+    if let Some(domains) = &account.domains {
+        renewal.window_percent = domains.window_percent;
+    }
+    let methods = Methods::digicert(account.cname_suffix.clone()).with_owners(owners);
+    Policy { methods, renewal, ..policy.clone() }
 }
 
 /// Keeps the instants of calls in the journal.

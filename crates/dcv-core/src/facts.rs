@@ -540,5 +540,6 @@ impl Facts {
 
 /// `time + span`, held inside what a time stamp can hold: dates from outside may be anything.
 pub(crate) fn after(time: Timestamp, span: SignedDuration) -> Timestamp {
-    time.saturating_add(span).unwrap_or(if span.is_negative() { Timestamp::MIN } else { Timestamp::MAX })
+    let limit = if span.is_negative() { Timestamp::MIN } else { Timestamp::MAX };
+    time.saturating_add(span).unwrap_or(limit)
 }

@@ -385,7 +385,12 @@ fn an_order_by_file_puts_one_at_each_name() {
     let decision = decide(&order(vec![wildcard.clone()]), &Policy::default(), NOW);
     assert_eq!((decision.step.label(), decision.because.reason), ("rest", Reason::MethodUnsupported));
 
-    let mut facts = order(vec![www.clone(), wildcard]);
+    let mut facts = order(vec![www.clone(), wildcard.clone()]);
+    let names = vec![wildcard];
+    let beside = ScopeFacts { name: "example.org".parse().unwrap(), approved: false, names };
+    let mut both = facts.clone();
+    both.order.as_mut().unwrap().scopes.push(beside);
+    assert_eq!(decide(&both, &Policy::default(), NOW).because.reason, Reason::MethodUnsupported);
     let spot = Spot { domain: www.name.clone(), label: Label::File };
     let decision = decide(&facts, &Policy::default(), NOW);
     assert_eq!(decision.step, Step::Locate(vec![spot.clone()]));

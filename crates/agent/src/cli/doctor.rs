@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use dcv_core::{
-    Cadence, DomainName, Expectation, Guarded, Proof, RandomValue, RecordData, Severity, Site, VantageKind,
-    findings,
+    Cadence, DomainName, Exhibit, Expectation, Guarded, Proof, RandomValue, RecordData, Severity, Site, Spot,
+    VantageKind, findings,
 };
 use digicert_api::{Class, Client, OrderFilter};
 use jiff::SignedDuration;
@@ -22,7 +22,7 @@ use crate::{
     exit::Exit,
     observe::random_label,
     publish::Served,
-    roster::OrderKey,
+    roster::Subject,
     world::{Account, World, chain},
 };
 
@@ -280,8 +280,8 @@ async fn of_zone(world: &World, served: &Served) -> Vec<Check> {
             ),
         });
     }
-    let survey = world.observer.survey(&served.zone.name, &[], &Proof::Txt).await;
-    let found = findings(&survey, &Expectation::default(), world.policy.verdict, clock::now());
+    let survey = world.observer.survey(&Spot::dnsauth(served.zone.name.clone()), &[], &Proof::txt()).await;
+    let found = findings(&survey, &Expectation::default(), world.verdict(), clock::now());
     let worth: Vec<_> = found.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
     if worth.is_empty() {
         let servers = survey.zone.map_or(0, |zone| zone.servers.len());
@@ -301,7 +301,7 @@ async fn of_zone(world: &World, served: &Served) -> Vec<Check> {
 /// `_dnsauth.<random>.<zone>` for each zone, or the names that were asked for.
 fn probe_sites(config: &Config, served: &[&Served], at: &[DomainName]) -> Vec<Result<Site, Box<Check>>> {
     let site = |scope: &DomainName, zone: &DomainName| {
-        Guarded::direct(scope, zone.clone()).map_err(|error| {
+        Guarded::direct(&Spot::dnsauth(scope.clone()), zone.clone()).map_err(|error| {
             let what = error.to_string();
             Box::new(Check::bad(
                 Outcome::Setup,
@@ -333,15 +333,16 @@ fn probe_sites(config: &Config, served: &[&Served], at: &[DomainName]) -> Vec<Re
 /// Writes a probe, waits until every name server shows it, and removes it.
 async fn probe(world: &World, site: &Site) -> Vec<Check> {
     let subject = format!("zone {}", site.zone());
-    let order = OrderKey { account: "doctor".to_owned(), id: PROBE_ORDER };
+    let order = Subject::order("doctor", PROBE_ORDER);
     let Ok(value) = RandomValue::new(format!("dcv-agent-probe-{}", random_label())) else {
         return Vec::new();
     };
     let data = RecordData::Txt(value);
+    let exhibit = Exhibit::Record { site: site.clone(), data: data.clone() };
     show::progress(&format!("writing a probe at {} …", site.owner()));
     let start = Instant::now();
     let mut checks = Vec::new();
-    match world.publisher.publish(&order, std::slice::from_ref(site), &data, &[]).await {
+    match world.publisher.publish(&order, std::slice::from_ref(&exhibit), &[], None).await {
         Ok(()) => {
             checks.push(Check::pass(&subject, "write", format!("a probe at {} was accepted", site.owner())));
             checks.push(seen_everywhere(world, site, &data, &subject, start).await);
@@ -354,7 +355,7 @@ async fn probe(world: &World, site: &Site) -> Vec<Check> {
             "let the credential write TXT there; if it is limited to certain names on purpose, name one: doctor --write --at DOMAIN",
         )),
     }
-    checks.push(match world.publisher.retract(&order, &[(site.clone(), data)]).await {
+    checks.push(match world.publisher.retract(&order, &[exhibit]).await {
         Ok(()) => Check::pass(&subject, "remove", "the probe was removed"),
         Err(error) => Check::bad(
             Outcome::Fail,

@@ -1,11 +1,11 @@
 //! `explain` and `plan`: read and look, then tell what `decide` makes of it. Nothing is changed.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use dcv_core::{
-    Because, CaaFacts, CertName, Decision, DomainName, Expectation, Facts, Finding, Learned, Location,
-    OrderStatus, Outcome, Proof, RandomValue, Reason, Severity, Sighting, Stage, Step, Survey, VerdictPolicy,
-    decide, findings, verdict,
+    Because, CaaFacts, CertName, Decision, DomainName, Exhibit, Expectation, Facts, Finding, Form, Label,
+    Learned, Location, OrderStatus, Outcome, Place, Proof, Reason, RecordData, Severity, Sighting, Spot,
+    Stage, Step, Survey, VerdictPolicy, decide, findings, verdict,
 };
 use futures_util::{StreamExt as _, stream};
 use serde::Serialize;
@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::{
     args::{DEFAULT_CONFIG, Output},
     fail, load,
-    report::{Next, OrderSeen, Report, ScopeSeen},
+    report::{FileSeen, Next, OrderSeen, Report, ScopeSeen},
     show,
 };
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
     exit::Exit,
     journal::Journal,
     observe::Observer,
-    roster::{OrderKey, Roster, muster},
+    roster::{Id, Roster, Subject, muster},
     world::{World, chain},
 };
 
@@ -37,7 +37,7 @@ pub(super) async fn order(path: &Path, id: u64, output: Output) -> Exit {
         Err(exit) => return exit,
     };
     let mut reports = Vec::new();
-    for (order, facts) in roster.into_iter().filter(|(order, _)| order.id == id) {
+    for (order, facts) in roster.into_iter().filter(|(order, _)| order.id == Id::Order(id)) {
         reports.push(report(&world, order, facts).await);
     }
     if reports.is_empty() {
@@ -59,7 +59,7 @@ async fn strangers(world: &World, id: u64) -> Vec<Report> {
     let mut reports = Vec::new();
     for (name, settings) in &world.config.accounts {
         let Some(account) = world.accounts.get(name) else { continue };
-        let order = OrderKey { account: name.clone(), id };
+        let order = Subject::order(name, id);
         let Some(discover) = &settings.discover else {
             if world.accounts.len() == 1 {
                 reports.push(report(world, order, Facts { seed: id, ..Facts::default() }).await);
@@ -78,7 +78,7 @@ async fn strangers(world: &World, id: u64) -> Vec<Report> {
 }
 
 /// An order that no pattern admits.
-fn left_alone(key: OrderKey, status: &str, why: String) -> Report {
+fn left_alone(key: Subject, status: &str, why: String) -> Report {
     Report {
         order: Some(OrderSeen {
             key,
@@ -88,6 +88,7 @@ fn left_alone(key: OrderKey, status: &str, why: String) -> Report {
             value_expires: None,
         }),
         scopes: Vec::new(),
+        files: Vec::new(),
         outcome: Some(Reason::NotTakenUp.outcome()),
         because: Some(Because::new(Reason::NotTakenUp, why)),
         action: "nothing, or change `only` and `except` of the account's `discover`".to_owned(),
@@ -117,7 +118,7 @@ pub(super) async fn domain(path: &Path, text: &str, output: Output) -> Exit {
         Err(error) => return fail(Exit::Setup, &error),
     };
     let names = [CertName { name: scope.clone(), wildcard: text.trim().starts_with("*.") }];
-    let survey = observer.survey(&scope, &names, &Proof::Txt).await;
+    let survey = observer.survey(&Spot::dnsauth(scope.clone()), &names, &Proof::txt()).await;
     let findings = findings(&survey, &Expectation::default(), policy(verify), clock::now());
     let routed = config.as_ref().and_then(|config| {
         let end = survey.delegation.chain.last().unwrap_or(&survey.owner);
@@ -127,6 +128,7 @@ pub(super) async fn domain(path: &Path, text: &str, output: Output) -> Exit {
     let mut report = Report {
         order: None,
         scopes: vec![scope],
+        files: Vec::new(),
         because: None,
         outcome: None,
         action: String::new(),
@@ -167,24 +169,35 @@ async fn open(path: &Path) -> Result<(World, Roster), Exit> {
 
 /// Learns all that decides about an order, without changing anything: the order, its value (asking for it never
 /// replaces one that is valid), where its records go, and what DNS shows there.
-async fn report(world: &World, order: OrderKey, mut facts: Facts) -> Report {
+async fn report(world: &World, order: Subject, mut facts: Facts) -> Report {
     gather(world, &order, &mut facts).await;
+    let policy = world.policy(&order.account);
     let value = facts.token.as_ref().and_then(|token| token.value.clone().ok());
-    let surveys = survey(world, &facts).await;
-    if !surveys.is_empty() {
-        let look = Step::Look(surveys.iter().map(|survey| survey.scope.clone()).collect());
-        let seen = surveys.iter().map(|survey| (survey.scope.clone(), sightings(survey))).collect();
+    let (spots, hosts): (Vec<_>, Vec<_>) =
+        open_spots(world, &order, &facts).into_iter().partition(|spot| spot.label != Label::File);
+    let surveys = survey(world, &order, &facts, &spots).await;
+    let mut seen: BTreeMap<_, _> =
+        surveys.iter().map(|(spot, survey)| (spot.clone(), sightings(survey))).collect();
+    for host in hosts {
+        let shown = world.observer.look_at_file(&host.domain).await;
+        seen.insert(host, shown);
+    }
+    if !seen.is_empty() {
+        let look = Step::Look(seen.keys().cloned().collect());
         facts.learn(&look, Learned::Looked(seen), clock::now());
         // A report is read once: what is bogus now is told now.
-        facts.looks = world.policy.bogus_looks;
-        let names = surveys.iter().flat_map(|survey| survey.caa.clone()).collect();
+        facts.looks = policy.bogus_looks;
+        let names = surveys.iter().flat_map(|(_, survey)| survey.caa.clone()).collect();
         facts.caa = Some(CaaFacts { at: clock::now(), names });
     }
-    let decision = decide(&facts, &world.policy, clock::now());
+    let decision = decide(&facts, policy, clock::now());
     let mut scopes = Vec::new();
-    for survey in surveys {
-        scopes.push(scope(world, &facts, value.as_ref(), survey).await);
+    for (spot, survey) in surveys {
+        scopes.push(scope(world, &order, &facts, &spot, survey).await);
     }
+    let of_host = |spot: &&Spot| spot.label == Label::File;
+    let files = facts.sightings.keys().filter(of_host).map(|spot| file(world, &order, &facts, spot));
+    let files = files.collect();
     let status = facts.order.as_ref().map(|order| order.status.as_str().to_owned());
     let method = facts.order.as_ref().and_then(|order| order.method.as_ref().map(ToString::to_string));
     let mut report = Report {
@@ -196,6 +209,7 @@ async fn report(world: &World, order: OrderKey, mut facts: Facts) -> Report {
             value_expires: facts.token.as_ref().and_then(|token| token.expires),
         }),
         scopes,
+        files,
         outcome: Some(decision.because.reason.outcome()),
         action: String::new(),
         next: Some(Next::of(&decision)),
@@ -217,82 +231,127 @@ fn action(report: &Report) -> Option<String> {
     report.worst().filter(|finding| finding.severity == Severity::Fail).map(|Finding { fix, .. }| fix.clone())
 }
 
-async fn gather(world: &World, order: &OrderKey, facts: &mut Facts) {
+async fn gather(world: &World, order: &Subject, facts: &mut Facts) {
     let work = |facts: &Facts| facts.order.as_ref().is_some_and(|order| order.status.stage() == Stage::Work);
     if !facts.retired
         && take(world, order, facts, Step::ReadOrder).await
         && work(facts)
         && !facts.proven
-        && facts.proof(&world.policy.methods).is_some()
+        && facts.proof(&world.policy(&order.account).methods).is_some()
         && take(world, order, facts, Step::RequestValue).await
     {
         locate(world, order, facts).await;
     }
 }
 
-async fn locate(world: &World, order: &OrderKey, facts: &mut Facts) {
-    let scopes: Vec<_> = facts.open_scopes().into_iter().cloned().collect();
-    if !scopes.is_empty() {
-        take(world, order, facts, Step::Locate(scopes)).await;
+async fn locate(world: &World, order: &Subject, facts: &mut Facts) {
+    let spots = facts.spots(&world.policy(&order.account).methods);
+    if !spots.is_empty() {
+        take(world, order, facts, Step::Locate(spots)).await;
     }
 }
 
 /// Carries out one step; tells whether it went well.
-async fn take(world: &World, order: &OrderKey, facts: &mut Facts, step: Step) -> bool {
+async fn take(world: &World, order: &Subject, facts: &mut Facts, step: Step) -> bool {
     let learned = world.carry_out(order, facts, &step).await;
     facts.learn(&step, learned, clock::now());
     facts.failure.is_none()
 }
 
-async fn survey(world: &World, facts: &Facts) -> Vec<Survey> {
+/// Where the CA looks for what is still to be proven; by TXT where the method is none of ours, so that something can be
+/// told.
+fn open_spots(world: &World, order: &Subject, facts: &Facts) -> Vec<Spot> {
     let over = |status: &OrderStatus| status.stage() == Stage::Ended;
     if facts.proven || facts.order.as_ref().is_some_and(|order| over(&order.status)) {
         return Vec::new();
     }
-    let proof = facts.proof(&world.policy.methods).cloned().unwrap_or(Proof::Txt);
-    let each: Vec<_> = facts
-        .open_scopes()
-        .into_iter()
-        .map(|scope| {
-            let covered = |order: &dcv_core::OrderFacts| {
-                order.scopes.iter().find(|known| known.name == *scope).map(|known| known.names.clone())
-            };
-            let mut names = facts.order.as_ref().and_then(covered).unwrap_or_default();
+    let methods = &world.policy(&order.account).methods;
+    match facts.proof(methods) {
+        Some(_) => facts.spots(methods),
+        None => facts.open_scopes().into_iter().cloned().map(Spot::dnsauth).collect(),
+    }
+}
+
+async fn survey(world: &World, order: &Subject, facts: &Facts, spots: &[Spot]) -> Vec<(Spot, Survey)> {
+    let proof = facts.proof(&world.policy(&order.account).methods).cloned().unwrap_or_else(Proof::txt);
+    let open: BTreeMap<_, _> = facts.open().into_iter().collect();
+    let each: Vec<_> = spots
+        .iter()
+        .map(|spot| {
+            let mut names = open.get(&spot.domain).map(|names| names.to_vec()).unwrap_or_default();
             if names.is_empty() {
-                names.push(CertName { name: scope.clone(), wildcard: false });
+                names.push(CertName { name: spot.domain.clone(), wildcard: false });
             }
-            let scope = scope.clone();
-            let proof = proof.clone();
-            async move { world.observer.survey(&scope, &names, &proof).await }
+            let (spot, proof) = (spot.clone(), proof.clone());
+            async move {
+                let survey = world.observer.survey(&spot, &names, &proof).await;
+                (spot, survey)
+            }
         })
         .collect();
     stream::iter(each).buffered(TOGETHER).collect().await
 }
 
-async fn scope(world: &World, facts: &Facts, value: Option<&RandomValue>, survey: Survey) -> ScopeSeen {
-    let location = facts.located.get(&survey.scope).cloned();
-    let proof = facts.proof(&world.policy.methods);
-    let record = proof.zip(value).and_then(|(proof, value)| proof.record(value).ok());
+async fn scope(world: &World, order: &Subject, facts: &Facts, spot: &Spot, survey: Survey) -> ScopeSeen {
+    let location = facts.located.get(spot).cloned();
+    let exhibit = exhibit(world, order, facts, spot);
     let (mut provider, mut at_provider) = (None, None);
-    if let Some(Location::At(site)) = &location {
+    if let Some(Exhibit::Record { site, .. }) = &exhibit {
         provider = world.config.route(site.owner()).map(|(name, _)| name.to_owned());
-        if let Some(record) = &record {
-            at_provider = world.publisher.holds(site, record).await.ok();
-        }
     }
-    let held = || {
-        facts.held.iter().filter(|held| matches!(&location, Some(Location::At(site)) if held.site == *site))
-    };
-    let former = held().map(|held| held.data.clone()).filter(|former| Some(former) != record.as_ref());
+    if let Some(exhibit) = &exhibit {
+        at_provider = world.publisher.holds(exhibit).await.ok();
+    }
+    let held: Vec<_> = facts
+        .held
+        .iter()
+        .filter(|held| matches!(&location, Some(Location::At(place)) if held.exhibit.place() == *place))
+        .collect();
+    let record = exhibit.as_ref().and_then(record_of);
     let expected = Expectation {
-        former: former.collect(),
-        published: held().any(|held| Some(&held.data) == record.as_ref() && held.applied.is_some()),
-        record: record.clone(),
+        former: held
+            .iter()
+            .filter(|held| Some(&held.exhibit) != exhibit.as_ref())
+            .filter_map(|held| record_of(&held.exhibit))
+            .collect(),
+        published: held.iter().any(|held| Some(&held.exhibit) == exhibit.as_ref() && held.applied.is_some()),
+        record,
         at_provider,
     };
-    let findings = findings(&survey, &expected, world.policy.verdict, clock::now());
-    let verdict = record.map(|record| verdict(&sightings(&survey), &record, world.policy.verdict));
+    let verdict_policy = world.verdict();
+    let findings = findings(&survey, &expected, verdict_policy, clock::now());
+    let verdict =
+        exhibit.map(|exhibit| verdict(&sightings(&survey), |answer| answer.proves(&exhibit), verdict_policy));
     ScopeSeen { survey, provider, location, verdict, findings }
+}
+
+/// What the web server of a host shows.
+fn file(world: &World, order: &Subject, facts: &Facts, spot: &Spot) -> FileSeen {
+    let sightings = facts.sightings.get(spot).cloned().unwrap_or_default();
+    let exhibit = exhibit(world, order, facts, spot);
+    let judged = |exhibit: &Exhibit| verdict(&sightings, |answer| answer.proves(exhibit), world.verdict());
+    FileSeen {
+        host: spot.domain.clone(),
+        url: Place::File(spot.domain.clone()).to_string(),
+        way: world.config.http.routes.of(&spot.domain).map(|route| route.to_string()),
+        location: facts.located.get(spot).cloned(),
+        verdict: exhibit.as_ref().map(judged),
+        sightings,
+    }
+}
+
+/// What would have to stand at a spot.
+fn exhibit(world: &World, order: &Subject, facts: &Facts, spot: &Spot) -> Option<Exhibit> {
+    let value = facts.token.as_ref()?.value.as_ref().ok()?;
+    let Some(Location::At(place)) = facts.located.get(spot) else { return None };
+    facts.proof(&world.policy(&order.account).methods)?.exhibit(place, value).ok()
+}
+
+fn record_of(exhibit: &Exhibit) -> Option<RecordData> {
+    match exhibit {
+        Exhibit::Record { data, .. } => Some(data.clone()),
+        Exhibit::File { .. } => None,
+    }
 }
 
 /// What a look would have brought.
@@ -308,7 +367,7 @@ fn policy(verify: &Verify) -> VerdictPolicy {
 #[derive(Serialize)]
 struct Planned {
     #[serde(flatten)]
-    order: OrderKey,
+    order: Subject,
     because: Because,
     changes: Vec<PlannedChange>,
 }
@@ -316,12 +375,25 @@ struct Planned {
 #[derive(Serialize)]
 struct PlannedChange {
     action: &'static str,
+    /// `TXT`, `CNAME` or `FILE`.
     kind: &'static str,
+    /// The record's name, or the host of the file.
     owner: String,
-    zone: String,
+    /// The record's zone; null for a file.
+    zone: Option<String>,
 }
 
-/// What a run would change in DNS.
+impl PlannedChange {
+    fn new(action: &'static str, kind: &'static str, place: &Place) -> Self {
+        let (owner, zone) = match place {
+            Place::Record(site) => (site.owner().to_string(), Some(site.zone().to_string())),
+            Place::File(host) => (host.to_string(), None),
+        };
+        Self { action, kind, owner, zone }
+    }
+}
+
+/// What a run would change in DNS and on web servers.
 pub(super) async fn plan(path: &Path, output: Output) -> Exit {
     let (world, roster) = match open(path).await {
         Ok(opened) => opened,
@@ -353,7 +425,8 @@ pub(super) async fn plan(path: &Path, output: Output) -> Exit {
             for Planned { order, because, changes } in &planned {
                 show::line(&format!("{order}  {because}"));
                 for PlannedChange { action, kind, owner, zone } in changes {
-                    show::line(&format!("  {action} {kind} {owner}  (zone {zone})"));
+                    let at = zone.as_ref().map_or_else(String::new, |zone| format!("  (zone {zone})"));
+                    show::line(&format!("  {action} {kind} {owner}{at}"));
                 }
             }
         }
@@ -361,28 +434,34 @@ pub(super) async fn plan(path: &Path, output: Output) -> Exit {
     Exit::Success
 }
 
-async fn plan_one(world: &World, order: OrderKey, mut facts: Facts) -> Planned {
-    if facts.retired || take(world, &order, &mut facts, Step::ReadOrder).await {
+async fn plan_one(world: &World, order: Subject, mut facts: Facts) -> Planned {
+    let read = match order.id {
+        Id::Order(_) => Step::ReadOrder,
+        Id::Domain(_) => Step::ReadDomain,
+    };
+    if facts.retired || take(world, &order, &mut facts, read).await {
         locate(world, &order, &mut facts).await;
     }
-    let Decision { step, because, .. } = decide(&facts, &world.policy, clock::now());
-    let exclusive = facts.proof(&world.policy.methods).is_some_and(Proof::is_exclusive);
-    let kind = if exclusive { "CNAME" } else { "TXT" };
-    let change = |action, kind, site: &dcv_core::Site| PlannedChange {
-        action,
-        kind,
-        owner: site.owner().to_string(),
-        zone: site.zone().to_string(),
+    let policy = world.policy(&order.account);
+    let Decision { step, because, .. } = decide(&facts, policy, clock::now());
+    let kind = match facts.proof(&policy.methods).map(|proof| &proof.form) {
+        Some(Form::Cname { .. }) => "CNAME",
+        Some(Form::File) => "FILE",
+        Some(Form::Txt { .. }) | None => "TXT",
     };
     let changes = match &step {
-        Step::Retract(values) => {
-            values.iter().map(|(site, data)| change("remove", data.kind(), site)).collect()
-        }
-        Step::RequestValue => facts
+        Step::Retract(exhibits) => exhibits
+            .iter()
+            .map(|exhibit| {
+                let kind = record_of(exhibit).map_or("FILE", |data| data.kind());
+                PlannedChange::new("remove", kind, &exhibit.place())
+            })
+            .collect(),
+        Step::RequestValue | Step::SubmitDomain | Step::NewDomainValue => facts
             .located
             .values()
             .filter_map(|location| match location {
-                Location::At(site) => Some(change("add", kind, site)),
+                Location::At(place) => Some(PlannedChange::new("add", kind, place)),
                 Location::Blocked(_) => None,
             })
             .collect(),

@@ -1,14 +1,14 @@
 //! What `explain` found, for machines as it is and for people as text.
 
 use dcv_core::{
-    Answer, Because, Caa, CertName, Decision, Finding, Location, Outcome, Path, Security, ServerSeen,
-    Severity, Sighting, Survey, Verdict,
+    Answer, Because, Caa, CertName, Decision, DomainName, Finding, Location, Outcome, Path, Place, Security,
+    ServerSeen, Severity, Sighting, Survey, Verdict,
 };
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::show::{self, BAD, DIM, GOOD, HEAD, WARN, paint};
-use crate::roster::OrderKey;
+use crate::roster::Subject;
 
 /// The whole report; the fields are documented in `docs/output.md`.
 #[derive(Debug, Serialize)]
@@ -17,6 +17,8 @@ pub(super) struct Report {
     pub(super) order: Option<OrderSeen>,
     /// Each scope that is looked at.
     pub(super) scopes: Vec<ScopeSeen>,
+    /// Each host whose file is looked at.
+    pub(super) files: Vec<FileSeen>,
     /// Why the agent does what it does; for an order.
     pub(super) because: Option<Because>,
     /// What the order has come to.
@@ -32,7 +34,7 @@ pub(super) struct Report {
 #[derive(Debug, Serialize)]
 pub(super) struct OrderSeen {
     #[serde(flatten)]
-    pub(super) key: OrderKey,
+    pub(super) key: Subject,
     pub(super) status: Option<String>,
     pub(super) method: Option<String>,
     /// The beginning of the value, enough to recognise it.
@@ -50,6 +52,18 @@ pub(super) struct ScopeSeen {
     /// Whether the CA would see the value now; for an order.
     pub(super) verdict: Option<Verdict>,
     pub(super) findings: Vec<Finding>,
+}
+
+/// What the web server of a host shows at each of its addresses.
+#[derive(Debug, Serialize)]
+pub(super) struct FileSeen {
+    pub(super) host: DomainName,
+    pub(super) url: String,
+    /// How the file gets there: the responder, or a document root.
+    pub(super) way: Option<String>,
+    pub(super) location: Option<Location>,
+    pub(super) verdict: Option<Verdict>,
+    pub(super) sightings: Vec<Sighting>,
 }
 
 #[derive(Debug, Serialize)]
@@ -84,6 +98,9 @@ impl Report {
         for scope in &self.scopes {
             scope.tell();
         }
+        for file in &self.files {
+            file.tell();
+        }
         show::line("");
         if let Some(because) = &self.because {
             let colour = match self.outcome {
@@ -103,6 +120,26 @@ impl Report {
     }
 }
 
+impl FileSeen {
+    fn tell(&self) {
+        show::line("");
+        show::line(&paint(HEAD, self.host.as_str()));
+        show::line(&format!("  file       {}", self.url));
+        show::line(&format!(
+            "  written    {}",
+            self.way.as_deref().unwrap_or("nowhere: no [http] entry covers the host")
+        ));
+        for sighting in &self.sightings {
+            show::line(&format!("  {}  {}", sighting.vantage, said(&sighting.answer)));
+        }
+        match &self.verdict {
+            Some(Verdict::Visible) => show::line(&format!("  {}", paint(GOOD, "DigiCert would find it"))),
+            Some(_) => show::line(&format!("  {}", paint(WARN, "DigiCert would not find it yet"))),
+            None => {}
+        }
+    }
+}
+
 impl ScopeSeen {
     fn tell(&self) {
         let Survey { scope, owner, delegation, zone, resolvers, caa, path, .. } = &self.survey;
@@ -112,10 +149,11 @@ impl ScopeSeen {
         let chain: String = delegation.chain.iter().map(|target| format!(" -> {target}")).collect();
         let served = match (&self.location, &self.provider) {
             (Some(Location::Blocked(because)), _) => paint(BAD, &format!("{because}")),
-            (Some(Location::At(site)), Some(provider)) => {
+            (Some(Location::At(Place::Record(site))), Some(provider)) => {
                 format!("zone {}, provider {provider}", site.zone())
             }
-            (Some(Location::At(site)), None) => format!("zone {}", site.zone()),
+            (Some(Location::At(Place::Record(site))), None) => format!("zone {}", site.zone()),
+            (Some(Location::At(Place::File(host))), _) => format!("a file of {host}"),
             (None, _) => zone.as_ref().map_or_else(String::new, |zone| format!("zone {}", zone.apex)),
         };
         show::line(&format!("  record     {owner}{chain}  {}", paint(DIM, &served)));
@@ -201,6 +239,7 @@ fn said(answer: &Answer) -> String {
         Answer::Txt(found) if found.is_empty() => "nothing there".to_owned(),
         Answer::Txt(found) => texts(found),
         Answer::Cname(target) => format!("alias for {target}"),
+        Answer::File(text) => format!("a file with {:?}", bounded(text)),
         Answer::Failed(why) => why.clone(),
     }
 }

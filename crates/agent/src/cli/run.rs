@@ -58,6 +58,7 @@ async fn run_daemon(path: &Path) -> Result<(), Exit> {
             .map_err(|error| fail(Exit::Setup, &format!("agent.listen {address}: {error}")))?;
         info!("health and metrics at http://{bound}/");
     }
+    serve_files(&world, &stop).await?;
     tokio::spawn(watchdog());
     let mut roster = Roster::new();
     loop {
@@ -167,6 +168,8 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
     let board = Arc::new(Board::default());
     let printing = progress.then(|| tokio::spawn(print(board.subscribe())));
     let stop = CancellationToken::new();
+    // Ends with the process: what is validated is fetched until the last moment.
+    serve_files(&world, &CancellationToken::new()).await?;
     let (news, lists) = watch(&world, &board, &stop, Mode::Once);
     let mut running =
         tokio::spawn(Engine::new(world, Arc::clone(&board), Mode::Once, stop.clone()).run(roster, news));
@@ -249,6 +252,26 @@ async fn build(config: Config, journal: &Journal, earlier: Option<&World>) -> Re
         .map_err(|error| fail(Exit::Setup, &error))
 }
 
+/// Shows files by the responder, where it is wanted. Commands that only look leave the port to the agent.
+async fn serve_files(world: &World, stop: &CancellationToken) -> Result<(), Exit> {
+    let Some(address) = world.config.http.listen else { return Ok(()) };
+    let responder = world.publisher.desk().responder();
+    let bound = responder.serve(address, stop.clone()).await.map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                " (ports below 1024 need CAP_NET_BIND_SERVICE; or let the web server pass the path on to another port)"
+            }
+            std::io::ErrorKind::AddrInUse => {
+                " (another program listens there: let it pass the path on to another port, or use http.webroots)"
+            }
+            _ => "",
+        };
+        fail(Exit::Setup, &format!("http.listen {address}: {error}{hint}"))
+    })?;
+    info!("files for http-token at http://{bound}/");
+    Ok(())
+}
+
 /// A ledger that is required and cannot be written is better found now than when the CA should be asked.
 async fn begin(world: &World, mode: &'static str) -> Result<(), Exit> {
     world.ledger.keep(Event::started(mode)).await.map_err(|error| fail(Exit::Setup, &error))
@@ -263,8 +286,11 @@ async fn reload(path: &Path, journal: &Journal, world: &World) -> Option<Arc<Wor
             return None;
         }
     };
-    if config.state != world.config.state || config.listen != world.config.listen {
-        warn!("agent.state and agent.listen change at the next start only");
+    if config.state != world.config.state
+        || config.listen != world.config.listen
+        || config.http.listen != world.config.http.listen
+    {
+        warn!("agent.state, agent.listen and http.listen change at the next start only");
     }
     match World::build(config, journal.clone(), Some(world)).await {
         Ok(world) => {

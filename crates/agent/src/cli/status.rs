@@ -2,28 +2,32 @@
 
 use std::path::Path;
 
+use dcv_core::{Exhibit, FILE_PATH};
 use serde::Serialize;
 
 use super::{args::Output, fail, load, show};
 use crate::{
     exit::Exit,
     journal::{Error, Journal, Note},
+    roster::Subject,
     world::chain,
 };
 
 #[derive(Serialize)]
 struct Status {
     orders: Vec<Note>,
-    /// Values that are, or may be, in DNS.
+    /// What is, or may be, up.
     held: Vec<Value>,
 }
 
 #[derive(Serialize)]
 struct Value {
-    account: String,
-    order: u64,
+    #[serde(flatten)]
+    order: Subject,
+    /// The record's name, or the host of the file.
     owner: String,
-    zone: String,
+    /// The record's zone; null for a file.
+    zone: Option<String>,
     applied: bool,
 }
 
@@ -48,10 +52,15 @@ async fn read(path: &Path) -> Result<Status, Error> {
     let journal = Journal::open_existing(path).await?;
     let orders = journal.notes().await?;
     let held = journal.held().await?.into_iter().map(|(order, held)| Value {
-        account: order.account,
-        order: order.id,
-        owner: held.site.owner().to_string(),
-        zone: held.site.zone().to_string(),
+        order,
+        owner: match &held.exhibit {
+            Exhibit::Record { site, .. } => site.owner().to_string(),
+            Exhibit::File { host, .. } => host.to_string(),
+        },
+        zone: match &held.exhibit {
+            Exhibit::Record { site, .. } => Some(site.zone().to_string()),
+            Exhibit::File { .. } => None,
+        },
         applied: held.applied.is_some(),
     });
     let status = Status { orders, held: held.collect() };
@@ -73,9 +82,10 @@ fn text(status: &Status) {
     }
     for value in &status.held {
         let state = if value.applied { "published" } else { "intended" };
-        show::line(&format!(
-            "{}/{}  {state} at {} in zone {}",
-            value.account, value.order, value.owner, value.zone
-        ));
+        let place = match &value.zone {
+            Some(zone) => format!("{} in zone {zone}", value.owner),
+            None => format!("http://{}{FILE_PATH}", value.owner),
+        };
+        show::line(&format!("{}  {state} at {place}", value.order));
     }
 }

@@ -1,19 +1,22 @@
 //! The configuration: read from file, drop-ins and environment, checked once, then impossible to get wrong.
 
+mod account;
+mod http;
 mod load;
 mod raw;
 mod secret;
 mod verify;
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use dcv_core::{DomainName, Method, OrderStatus, Pattern, Patterns, Stage, Ttl};
-use digicert_api::Window;
+use dcv_core::{DomainName, Owner, Ttl};
 use dns_providers::{Settings, Zone};
 use url::Url;
 
-use self::raw::{Platform, Raw, RawAccount, RawDiscover, RawLedger, RawProvider, RawSwitch};
+use self::raw::{Raw, RawLedger, RawProvider};
 pub use self::{
+    account::{Account, Discover, Domains},
+    http::Http,
     load::{Problem, Problems, load},
     raw::LogFormat,
     secret::SecretRef,
@@ -43,6 +46,8 @@ pub struct Config {
     pub providers: BTreeMap<String, Provider>,
     /// Time to live of new records.
     pub ttl: Ttl,
+    /// How files of `http-token` reach the CA.
+    pub http: Http,
     /// How DNS is looked at.
     pub verify: Verify,
     /// Where evidence is kept, if anywhere.
@@ -58,49 +63,13 @@ pub struct Ledger {
     pub limits: Limits,
 }
 
-/// One API key on one platform.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Account {
-    /// Where the API is.
-    pub base_url: Url,
-    /// Plain HTTP is allowed, to a loopback address only.
-    pub insecure_http: bool,
-    /// The key.
-    pub api_key: SecretRef,
-    /// The orders to validate, with the scopes that were given.
-    pub orders: BTreeMap<u64, Vec<DomainName>>,
-    /// Which other orders of the account are taken up, if any.
-    pub discover: Option<Discover>,
-    /// What orders by e-mail are changed to, if they may be.
-    pub switch_method: Option<Method>,
-    /// The rate limit's windows.
-    pub rate: Vec<Window>,
-    /// More CA certificates, PEM.
-    pub ca_file: Option<PathBuf>,
-    /// An HTTP(S) proxy.
-    pub proxy: Option<Url>,
-    /// The longest a call may take.
-    pub timeout: Duration,
-}
-
-/// Which orders of an account are taken up without being named.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Discover {
-    /// Orders in these states.
-    pub statuses: Vec<OrderStatus>,
-    /// Orders with these names.
-    pub patterns: Patterns,
-    /// How often the account is asked what has changed.
-    pub every: Duration,
-    /// What orders by e-mail are changed to, if they may be.
-    pub switch_method: Option<Method>,
-}
-
 /// One DNS account or server.
 #[derive(Clone, Debug)]
 pub struct Provider {
     /// The zones that are its to serve.
     pub zones: Vec<Zone>,
+    /// At which names records of these zones go.
+    pub owners: BTreeMap<DomainName, Owner>,
     /// Its kind's settings.
     pub settings: Settings<SecretRef>,
 }
@@ -147,6 +116,7 @@ impl Config {
             found.push(("records.ttl".into(), format!("{ttl} is outside 1 to 86400 seconds")));
             Ttl::default()
         });
+        let owner = raw.records.owner.unwrap_or_default();
         for name in raw.accounts.keys().chain(raw.providers.keys()) {
             // The environment knows only lower case, so a name with capitals would become two entries.
             if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
@@ -170,18 +140,35 @@ impl Config {
         let accounts = raw
             .accounts
             .into_iter()
-            .filter_map(|(name, account)| Some((name.clone(), check_account(&name, account, found)?)))
+            .filter_map(|(name, account)| {
+                Some((name.clone(), account::check_account(&name, account, found)?))
+            })
             .collect();
         let providers: BTreeMap<_, _> = raw
             .providers
             .into_iter()
-            .filter_map(|(name, provider)| Some((name.clone(), check_provider(&name, provider, found)?)))
+            .filter_map(|(name, provider)| {
+                Some((name.clone(), check_provider(&name, provider, owner, found)?))
+            })
             .collect();
         check_claims(&providers, found);
         let verify = Verify::check(raw.verify, found);
         let log_format = raw.agent.log.format.unwrap_or_default();
         let ledger = check_ledger(raw.ledger, found);
-        Self { state, listen, concurrency, log_level, log_format, accounts, providers, ttl, verify, ledger }
+        let http = Http::check(raw.http, listen, found);
+        Self {
+            state,
+            listen,
+            concurrency,
+            log_level,
+            log_format,
+            accounts,
+            providers,
+            ttl,
+            http,
+            verify,
+            ledger,
+        }
     }
 
     /// Whether an order is named by number.
@@ -225,160 +212,22 @@ fn check_ledger(raw: RawLedger, found: &mut Found) -> Option<Ledger> {
     }
 }
 
-fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> Option<Account> {
-    let before = found.len();
-    let key = |leaf: &str| format!("accounts.{name}.{leaf}");
-    let base_url = match (raw.platform, raw.base_url) {
-        (Some(_), Some(_)) => {
-            found.push((key("base_url"), "stands beside platform; keep one".into()));
-            None
-        }
-        (Some(Platform::Us) | None, None) => Some(digicert_api::US.to_owned()),
-        (Some(Platform::Eu), None) => Some(digicert_api::EU.to_owned()),
-        (None, Some(text)) => Some(text),
-    };
-    let base_url = base_url.and_then(|text| check_url(&key("base_url"), &text, found));
-    if let Some(url) = &base_url {
-        let loopback = match url.host() {
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(url::Host::Domain(host)) => host == "localhost",
-            None => false,
-        };
-        match (url.scheme(), raw.insecure_http, loopback) {
-            ("https", ..) | ("http", true, true) => {}
-            ("http", false, true) => {
-                found.push((key("base_url"), "plain http needs insecure_http = true".into()))
-            }
-            _ => found.push((
-                key("base_url"),
-                "must be https; plain http is accepted for a loopback address only".into(),
-            )),
-        }
-    }
-    match &raw.api_key {
-        None => found.push((key("api_key"), "is missing; write { file = \"…\" } or { env = \"…\" }".into())),
-        Some(reference) => {
-            if let Some(problem) = reference.problem() {
-                found.push((key("api_key"), problem.into()));
-            }
-        }
-    }
-    let mut orders = BTreeMap::new();
-    for order in raw.orders {
-        let mut scopes = Vec::new();
-        for scope in &order.scopes {
-            match DomainName::scope(scope) {
-                Ok(scope) => scopes.push(scope),
-                Err(error) => found.push((key("orders"), format!("order {}: {error}", order.id))),
-            }
-        }
-        scopes.sort();
-        scopes.dedup();
-        if orders.insert(order.id, scopes).is_some() {
-            found.push((key("orders"), format!("order {} stands here twice", order.id)));
-        }
-    }
-    let switch_method = raw.switch_method.map(|RawSwitch::DnsTxt| Method::DnsTxt);
-    let discover =
-        raw.discover.map(|raw| check_discover(&key("discover"), raw, switch_method.clone(), found));
-    let rate = [(raw.rate.short, "rate.short", "100/5s"), (raw.rate.long, "rate.long", "1000/300s")]
-        .into_iter()
-        .filter_map(|(text, leaf, default)| {
-            let text = text.unwrap_or_else(|| default.to_owned());
-            window(&text).or_else(|| {
-                found.push((key(leaf), format!("{text:?} is not of the form \"100/5s\" (calls, seconds)")));
-                None
-            })
-        })
-        .collect();
-    let proxy = raw.proxy.and_then(|text| check_url(&key("proxy"), &text, found));
-    let timeout = raw.timeout_seconds.unwrap_or(30);
-    if !(1..=600).contains(&timeout) {
-        found.push((key("timeout_seconds"), "is outside 1 to 600".into()));
-    }
-    if found.len() > before {
-        return None;
-    }
-    Some(Account {
-        base_url: base_url?,
-        insecure_http: raw.insecure_http,
-        api_key: raw.api_key?,
-        orders,
-        discover,
-        switch_method,
-        rate,
-        ca_file: raw.ca_file,
-        proxy,
-        timeout: Duration::from_secs(timeout),
-    })
-}
-
-fn check_discover(key: &str, raw: RawDiscover, switch_method: Option<Method>, found: &mut Found) -> Discover {
-    let mut statuses = Vec::new();
-    for text in
-        raw.statuses.unwrap_or_else(|| ["pending", "reissue_pending", "processing"].map(Into::into).into())
-    {
-        let status = OrderStatus::from(text.as_str());
-        if status.stage() == Stage::Work {
-            statuses.push(status);
-        } else {
-            let what = format!(
-                "{text:?} is no state in which there is work; known: pending, reissue_pending, processing, approved, submitted"
-            );
-            found.push((format!("{key}.statuses"), what));
-        }
-    }
-    let mut read = |leaf: &str, texts: Vec<String>| -> Vec<Pattern> {
-        let mut patterns = Vec::new();
-        for text in texts {
-            match text.parse() {
-                Ok(pattern) => patterns.push(pattern),
-                Err(error) => {
-                    let error: dcv_core::NameError = error;
-                    found.push((format!("{key}.{leaf}"), error.to_string()));
-                }
-            }
-        }
-        patterns
-    };
-    let patterns = Patterns { only: read("only", raw.only), except: read("except", raw.except) };
-    if let Some((only, except)) = patterns.conflict() {
-        let what = format!(
-            "{:?} can never match: {:?} in except takes all of it",
-            only.to_string(),
-            except.to_string()
-        );
-        found.push((format!("{key}.only"), what));
-    }
-    let every = raw.every_seconds.unwrap_or(60);
-    if !(5..=3600).contains(&every) {
-        found.push((format!("{key}.every_seconds"), "is outside 5 to 3600".into()));
-    }
-    Discover { statuses, patterns, every: Duration::from_secs(every), switch_method }
-}
-
 fn check_url(key: &str, text: &str, found: &mut Found) -> Option<Url> {
     Url::parse(text)
         .map_err(|error| found.push((key.to_owned(), format!("{text:?} is not a URL: {error}"))))
         .ok()
 }
 
-/// Reads `100/5s`.
-fn window(text: &str) -> Option<Window> {
-    let (calls, per) = text.split_once('/')?;
-    let calls = calls.trim().parse().ok().filter(|&calls| calls > 0)?;
-    let seconds: u64 = per.trim().strip_suffix('s')?.parse().ok().filter(|per| (1..=86_400).contains(per))?;
-    Some(Window { calls, per: Duration::from_secs(seconds) })
-}
-
-fn check_provider(name: &str, raw: RawProvider, found: &mut Found) -> Option<Provider> {
+fn check_provider(name: &str, raw: RawProvider, owner: Owner, found: &mut Found) -> Option<Provider> {
     let before = found.len();
     let key = |leaf: &str| format!("providers.{name}.{leaf}");
-    let mut zones = Vec::new();
+    let (mut zones, mut owners) = (Vec::new(), BTreeMap::new());
     for zone in raw.zones {
-        match zone.name.parse() {
-            Ok(name) => zones.push(Zone { name, id: zone.id }),
+        match zone.name.parse::<DomainName>() {
+            Ok(name) => {
+                owners.insert(name.clone(), zone.owner.unwrap_or(owner));
+                zones.push(Zone { name, id: zone.id });
+            }
             Err(error) => found.push((key("zones"), error.to_string())),
         }
     }
@@ -405,7 +254,7 @@ fn check_provider(name: &str, raw: RawProvider, found: &mut Found) -> Option<Pro
     if found.len() > before {
         return None;
     }
-    Some(Provider { zones, settings: settings? })
+    Some(Provider { zones, owners, settings: settings? })
 }
 
 /// Two providers for one zone would each undo what the other knows.

@@ -7,6 +7,8 @@ use serde::{
     de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
+use dcv_core::Owner;
+
 use super::SecretRef;
 
 #[derive(Debug, Default, Deserialize)]
@@ -16,6 +18,7 @@ pub(super) struct Raw {
     pub(super) accounts: BTreeMap<String, RawAccount>,
     pub(super) providers: BTreeMap<String, RawProvider>,
     pub(super) records: RawRecords,
+    pub(super) http: RawHttp,
     pub(super) verify: RawVerify,
     pub(super) ledger: RawLedger,
 }
@@ -56,6 +59,8 @@ pub(super) struct RawAccount {
     pub(super) api_key: Option<SecretRef>,
     pub(super) orders: Vec<RawOrder>,
     pub(super) discover: Option<RawDiscover>,
+    pub(super) domains: Option<RawDomains>,
+    pub(super) cname_suffix: Option<String>,
     pub(super) switch_method: Option<RawSwitch>,
     pub(super) rate: RawRate,
     pub(super) ca_file: Option<PathBuf>,
@@ -76,6 +81,24 @@ pub(super) struct RawDiscover {
     pub(super) only: Vec<String>,
     pub(super) except: Vec<String>,
     pub(super) every_seconds: Option<u64>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawDomains {
+    pub(super) only: Vec<String>,
+    pub(super) except: Vec<String>,
+    pub(super) every_seconds: Option<u64>,
+    pub(super) window_percent: Option<u8>,
+}
+
+/// How files of `http-token` reach the CA.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RawHttp {
+    pub(super) listen: Option<String>,
+    pub(super) hosts: Option<Vec<String>>,
+    pub(super) webroots: BTreeMap<String, PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -153,6 +176,7 @@ pub(super) struct RawProvider {
 pub(super) struct RawZone {
     pub(super) name: String,
     pub(super) id: Option<String>,
+    pub(super) owner: Option<Owner>,
 }
 
 impl<'de> Deserialize<'de> for RawZone {
@@ -162,6 +186,7 @@ impl<'de> Deserialize<'de> for RawZone {
         struct Table {
             name: String,
             id: Option<String>,
+            owner: Option<Owner>,
         }
         struct Either;
         impl<'de> Visitor<'de> for Either {
@@ -172,12 +197,12 @@ impl<'de> Deserialize<'de> for RawZone {
             }
 
             fn visit_str<E: de::Error>(self, name: &str) -> Result<RawZone, E> {
-                Ok(RawZone { name: name.to_owned(), id: None })
+                Ok(RawZone { name: name.to_owned(), id: None, owner: None })
             }
 
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<RawZone, A::Error> {
-                let Table { name, id } = Table::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(RawZone { name, id })
+                let Table { name, id, owner } = Table::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(RawZone { name, id, owner })
             }
         }
         deserializer.deserialize_any(Either)
@@ -188,6 +213,7 @@ impl<'de> Deserialize<'de> for RawZone {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRecords {
     pub(super) ttl: Option<u32>,
+    pub(super) owner: Option<Owner>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -205,6 +231,7 @@ pub(super) struct RawVerify {
     pub(super) resolvers: Option<Vec<RawResolver>>,
     pub(super) discovery_resolvers: Option<Vec<RawResolver>>,
     pub(super) authorities: BTreeMap<String, Vec<String>>,
+    pub(super) web: BTreeMap<String, Vec<String>>,
     pub(super) zones: BTreeMap<String, RawView>,
     pub(super) tolerate_failed: Option<usize>,
     pub(super) quorum: Option<RawQuorum>,

@@ -24,6 +24,8 @@ pub struct Verify {
     pub zones: BTreeMap<DomainName, View>,
     /// Authoritative servers instead of discovered ones, by the domain at and below which they hold.
     pub authorities: BTreeMap<DomainName, Vec<SocketAddr>>,
+    /// Web servers instead of those that DNS names, by the domain at and below which they hold.
+    pub web: BTreeMap<DomainName, Vec<SocketAddr>>,
     /// Authorities that may fail to answer.
     pub tolerate_failed: usize,
     /// How many have to show a value.
@@ -126,7 +128,8 @@ impl Verify {
         Self {
             view,
             zones,
-            authorities: check_authorities(raw.authorities, found),
+            authorities: check_servers("verify.authorities", raw.authorities, found),
+            web: check_servers("verify.web", raw.web, found),
             tolerate_failed: raw.tolerate_failed.unwrap_or(0),
             quorum,
             dnssec,
@@ -137,13 +140,14 @@ impl Verify {
     }
 }
 
-fn check_authorities(
+fn check_servers(
+    table: &str,
     raw: BTreeMap<String, Vec<String>>,
     found: &mut Found,
 ) -> BTreeMap<DomainName, Vec<SocketAddr>> {
     let mut authorities = BTreeMap::new();
     for (domain, servers) in raw {
-        let key = || format!("verify.authorities.{domain}");
+        let key = || format!("{table}.{domain}");
         let mut addresses = Vec::new();
         for text in &servers {
             match text.parse() {

@@ -1,10 +1,11 @@
 //! Files for DigiCert's method `http-token`: the random value is shown over HTTP instead of in DNS.
 //!
-//! DigiCert reads one file, at [`PATH`], on every name of the order. Two ways to show it: a [`Responder`] that answers
+//! DigiCert reads one file, at [`FILE_PATH`](dcv_core::FILE_PATH), on every name of the order. Two ways to show it: a [`Responder`] that answers
 //! by itself, where the agent is reached on port 80 or a web server passes the path on to it, and a [`Webroot`], where a
 //! web server serves a folder that the agent may write to. Nothing here takes a path from the CA: there is one file
 //! name, and it is a constant.
 
+mod desk;
 mod responder;
 mod webroot;
 
@@ -13,11 +14,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use dcv_core::DomainName;
+
+pub use desk::{Desk, Route, Routes};
 pub use responder::Responder;
 pub use webroot::Webroot;
-
-/// The path that DigiCert reads (`http://<fqdn>/.well-known/pki-validation/fileauth.txt`).
-pub const PATH: &str = "/.well-known/pki-validation/fileauth.txt";
 
 /// Why the file is not as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +43,12 @@ pub enum Error {
         path: PathBuf,
         /// What has to be there.
         wanted: &'static str,
+    },
+    /// No way to the host is configured.
+    #[error("no responder and no document root is configured for {host}")]
+    NoRoute {
+        /// The host.
+        host: DomainName,
     },
     /// The document root does not exist.
     #[error("the document root {} does not exist", path.display())]
@@ -81,6 +88,7 @@ impl Error {
             Self::Foreign { .. }
             | Self::Link { .. }
             | Self::Kind { .. }
+            | Self::NoRoute { .. }
             | Self::Missing { .. }
             | Self::Denied { .. } => true,
             Self::Io { .. } => false,
@@ -96,6 +104,7 @@ impl Error {
                 "put a real folder or nothing in its place; only the document root may be a link"
             }
             Self::Kind { .. } => "remove it or rename it",
+            Self::NoRoute { .. } => "add the host to [http], or bring back the entry that it had",
             Self::Missing { .. } => "create the folder, mount it, or correct its path in the configuration",
             Self::Denied { .. } => {
                 "let the agent's user write there (and its service unit, where that confines it)"

@@ -1,6 +1,6 @@
-//! The values that this agent put into DNS, written durably before the provider is called.
+//! What this agent put into DNS and onto web servers, written durably before that is done.
 //!
-//! After any crash the journal lists every value that may be in DNS. It decides nothing: it exists to tidy up, to tell
+//! After any crash the journal lists everything that may be up. It decides nothing: it exists to tidy up, to tell
 //! `status`, and to stay polite after a restart.
 
 mod schema;
@@ -10,14 +10,14 @@ use std::{
     time::Duration,
 };
 
-use dcv_core::{DomainName, Guarded, Held, RandomValue, RecordData, Site};
+use dcv_core::{DomainName, Exhibit, Guarded, Held, Kind, RandomValue, RecordData};
 use jiff::Timestamp;
 use sqlx::{
     Row as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
-use crate::roster::OrderKey;
+use crate::roster::{Id, Subject};
 
 /// An open journal.
 #[derive(Clone, Debug)]
@@ -25,15 +25,13 @@ pub struct Journal {
     pool: SqlitePool,
 }
 
-/// A value of one order at one site.
+/// What is put up for one order or domain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
     /// Whose it is.
-    pub order: OrderKey,
-    /// Where it goes.
-    pub site: Site,
-    /// What it is.
-    pub data: RecordData,
+    pub order: Subject,
+    /// What it is, and where it goes.
+    pub exhibit: Exhibit,
 }
 
 /// What was last known of an order.
@@ -41,7 +39,7 @@ pub struct Entry {
 pub struct Note {
     /// Which order.
     #[serde(flatten)]
-    pub order: OrderKey,
+    pub order: Subject,
     /// The reason code of the last decision.
     pub reason: String,
     /// Its sentence.
@@ -68,6 +66,18 @@ pub enum Error {
         /// Why.
         #[source]
         source: sqlx::Error,
+    },
+    /// The file was written by an older version, and is only to be read.
+    #[error(
+        "the state file {path} has format {found}, this version knows {known}; the agent carries it over when it starts"
+    )]
+    Older {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The format that we know.
+        known: i64,
     },
     /// The file was written by a newer version.
     #[error(
@@ -115,14 +125,21 @@ impl Journal {
         // One connection: SQLite has one writer anyway, and a queue here is fairer than its locks.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(cannot)?;
         let journal = Self { pool };
+        // Read inside the transaction: another process may be doing the same at this moment.
+        let mut transaction = journal.pool.begin_with("BEGIN IMMEDIATE").await.map_err(cannot)?;
         let found: i64 =
-            sqlx::query_scalar("PRAGMA user_version").fetch_one(&journal.pool).await.map_err(cannot)?;
+            sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(cannot)?;
         if found > schema::VERSION {
             return Err(Error::Newer { path: path.to_owned(), found, known: schema::VERSION });
         }
-        if found < schema::VERSION {
-            sqlx::raw_sql(schema::CREATE).execute(&journal.pool).await.map_err(cannot)?;
+        // Beside a daemon that has not been restarted yet the tables have to stay as they are.
+        if found < schema::VERSION && !create {
+            return Err(Error::Older { path: path.to_owned(), found, known: schema::VERSION });
         }
+        for step in schema::STEPS.iter().skip(usize::try_from(found).unwrap_or_default()) {
+            sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(cannot)?;
+        }
+        transaction.commit().await.map_err(cannot)?;
         Ok(journal)
     }
 
@@ -132,7 +149,7 @@ impl Journal {
     /// When it could not be made durable: then nothing may be published.
     pub async fn intend(&self, entries: &[Entry], now: Timestamp) -> Result<(), Error> {
         self.each(
-            "INSERT INTO held (account, order_id, zone, owner, value, intended) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO held (account, kind, id, zone, owner, value, intended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
              ON CONFLICT DO NOTHING",
             entries,
             Some(now),
@@ -146,7 +163,7 @@ impl Journal {
     /// When the state file fails; the values then stay intended, and are published again.
     pub async fn applied(&self, entries: &[Entry], now: Timestamp) -> Result<(), Error> {
         self.each(
-            "UPDATE held SET applied = ?6 WHERE account = ?1 AND order_id = ?2 AND zone = ?3 AND owner = ?4 AND value = ?5",
+            "UPDATE held SET applied = ?7 WHERE account = ?1 AND kind = ?2 AND id = ?3 AND zone = ?4 AND owner = ?5 AND value = ?6",
             entries,
             Some(now),
         )
@@ -159,14 +176,14 @@ impl Journal {
     /// When the state file fails; the values then are removed once more, which is harmless.
     pub async fn gone(&self, entries: &[Entry]) -> Result<(), Error> {
         self.each(
-            "DELETE FROM held WHERE account = ?1 AND order_id = ?2 AND zone = ?3 AND owner = ?4 AND value = ?5",
+            "DELETE FROM held WHERE account = ?1 AND kind = ?2 AND id = ?3 AND zone = ?4 AND owner = ?5 AND value = ?6",
             entries,
             None,
         )
         .await
     }
 
-    /// Runs a statement for each entry, in one transaction: ?1 to ?5 are the entry, ?6 the time where one is given.
+    /// Runs a statement for each entry, in one transaction: ?1 to ?6 are the entry, ?7 the time where one is given.
     async fn each(
         &self,
         statement: &'static str,
@@ -174,13 +191,15 @@ impl Journal {
         time: Option<Timestamp>,
     ) -> Result<(), Error> {
         let mut transaction = self.pool.begin().await?;
-        for Entry { order, site, data } in entries {
+        for Entry { order, exhibit } in entries {
+            let Row { zone, owner, value } = encode(exhibit);
             let mut query = sqlx::query(statement)
                 .bind(&order.account)
-                .bind(order.id.cast_signed())
-                .bind(site.zone().as_str())
-                .bind(site.owner().as_str())
-                .bind(encode(data));
+                .bind(kind(order))
+                .bind(order.id.number().cast_signed())
+                .bind(zone)
+                .bind(owner)
+                .bind(value);
             if let Some(time) = time {
                 query = query.bind(time.to_string());
             }
@@ -193,10 +212,11 @@ impl Journal {
     ///
     /// # Errors
     /// When the state file fails.
-    pub async fn holders(&self, entry: &Entry) -> Result<Vec<OrderKey>, Error> {
-        let rows = sqlx::query("SELECT account, order_id FROM held WHERE owner = ? AND value = ?")
-            .bind(entry.site.owner().as_str())
-            .bind(encode(&entry.data))
+    pub async fn holders(&self, entry: &Entry) -> Result<Vec<Subject>, Error> {
+        let Row { owner, value, .. } = encode(&entry.exhibit);
+        let rows = sqlx::query("SELECT account, kind, id FROM held WHERE owner = ? AND value = ?")
+            .bind(owner)
+            .bind(value)
             .fetch_all(&self.pool)
             .await?;
         Ok(rows.iter().filter_map(key).collect())
@@ -206,24 +226,38 @@ impl Journal {
     ///
     /// # Errors
     /// When the state file fails.
-    pub async fn rivals(&self, entry: &Entry) -> Result<Vec<OrderKey>, Error> {
-        let rows = sqlx::query("SELECT account, order_id, value FROM held WHERE owner = ?")
-            .bind(entry.site.owner().as_str())
-            .fetch_all(&self.pool)
-            .await?;
-        let rival = |row: &SqliteRow| {
-            let held = decode(&row.try_get::<String, _>("value").ok()?)?;
-            key(row).filter(|order| *order != entry.order && held.excludes(&entry.data))
-        };
-        Ok(rows.iter().filter_map(rival).collect())
+    pub async fn rivals(&self, entry: &Entry) -> Result<Vec<Subject>, Error> {
+        let rows =
+            sqlx::query("SELECT account, kind, id, zone, owner, value, applied FROM held WHERE owner = ?")
+                .bind(encode(&entry.exhibit).owner)
+                .fetch_all(&self.pool)
+                .await?;
+        let rivals = rows
+            .iter()
+            .filter_map(held)
+            .filter(|(order, held)| *order != entry.order && held.exhibit.excludes(&entry.exhibit));
+        Ok(rivals.map(|(order, _)| order).collect())
     }
 
-    /// Every value that may be in DNS, by order.
+    /// Every file that may be up.
     ///
     /// # Errors
     /// When the state file fails.
-    pub async fn held(&self) -> Result<Vec<(OrderKey, Held)>, Error> {
-        let rows = sqlx::query("SELECT account, order_id, zone, owner, value, applied FROM held")
+    pub async fn files(&self) -> Result<Vec<Entry>, Error> {
+        let rows =
+            sqlx::query("SELECT account, kind, id, zone, owner, value, applied FROM held WHERE zone = ''")
+                .fetch_all(&self.pool)
+                .await?;
+        let entry = |(order, held): (Subject, Held)| Entry { order, exhibit: held.exhibit };
+        Ok(rows.iter().filter_map(held).map(entry).collect())
+    }
+
+    /// Everything that may be up, by order.
+    ///
+    /// # Errors
+    /// When the state file fails.
+    pub async fn held(&self) -> Result<Vec<(Subject, Held)>, Error> {
+        let rows = sqlx::query("SELECT account, kind, id, zone, owner, value, applied FROM held")
             .fetch_all(&self.pool)
             .await?;
         Ok(rows.iter().filter_map(held).collect())
@@ -235,11 +269,12 @@ impl Journal {
     /// When the state file fails.
     pub async fn note(&self, note: &Note) -> Result<(), Error> {
         sqlx::query(
-            "INSERT OR REPLACE INTO orders (account, order_id, reason, detail, at, wake, status, proven)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO notes (account, kind, id, reason, detail, at, wake, status, proven)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(&note.order.account)
-        .bind(note.order.id.cast_signed())
+        .bind(kind(&note.order))
+        .bind(note.order.id.number().cast_signed())
         .bind(&note.reason)
         .bind(&note.detail)
         .bind(note.at.to_string())
@@ -255,10 +290,11 @@ impl Journal {
     ///
     /// # Errors
     /// When the state file fails.
-    pub async fn forget(&self, order: &OrderKey) -> Result<(), Error> {
-        sqlx::query("DELETE FROM orders WHERE account = ? AND order_id = ?")
+    pub async fn forget(&self, order: &Subject) -> Result<(), Error> {
+        sqlx::query("DELETE FROM notes WHERE account = ? AND kind = ? AND id = ?")
             .bind(&order.account)
-            .bind(order.id.cast_signed())
+            .bind(kind(order))
+            .bind(order.id.number().cast_signed())
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -270,7 +306,7 @@ impl Journal {
     /// When the state file fails.
     pub async fn notes(&self) -> Result<Vec<Note>, Error> {
         let rows =
-            sqlx::query("SELECT * FROM orders ORDER BY account, order_id").fetch_all(&self.pool).await?;
+            sqlx::query("SELECT * FROM notes ORDER BY account, kind DESC, id").fetch_all(&self.pool).await?;
         Ok(rows.iter().filter_map(note).collect())
     }
 
@@ -321,33 +357,66 @@ impl Journal {
     }
 }
 
-fn key(row: &SqliteRow) -> Option<OrderKey> {
-    let id: i64 = row.try_get("order_id").ok()?;
-    Some(OrderKey { account: row.try_get("account").ok()?, id: id.cast_unsigned() })
+fn key(row: &SqliteRow) -> Option<Subject> {
+    let number = row.try_get::<i64, _>("id").ok()?.cast_unsigned();
+    let id = match row.try_get::<String, _>("kind").ok()?.as_str() {
+        "order" => Id::Order(number),
+        "domain" => Id::Domain(number),
+        _ => return None,
+    };
+    Some(Subject { account: row.try_get("account").ok()?, id })
+}
+
+const fn kind(subject: &Subject) -> &'static str {
+    match subject.id.kind() {
+        Kind::Order => "order",
+        Kind::Domain => "domain",
+    }
 }
 
 /// A row that we did not write is not ours to act on.
-fn held(row: &SqliteRow) -> Option<(OrderKey, Held)> {
+fn held(row: &SqliteRow) -> Option<(Subject, Held)> {
     let text = |column| row.try_get::<String, _>(column).ok();
-    let zone: DomainName = text("zone")?.parse().ok()?;
-    let site = Guarded::recorded(text("owner")?.parse().ok()?, zone).ok()?;
     let applied = row.try_get::<Option<String>, _>("applied").ok()?.and_then(|at| at.parse().ok());
-    Some((key(row)?, Held { site, data: decode(&text("value")?)?, applied }))
+    let exhibit = decode(&text("zone")?, &text("owner")?, &text("value")?)?;
+    Some((key(row)?, Held { exhibit, applied }))
 }
 
-/// A record as one text: a TXT value as it is, an alias behind its type, which no value can look like.
-fn encode(data: &RecordData) -> String {
-    match data {
-        RecordData::Txt(value) => value.as_str().to_owned(),
-        RecordData::Cname(target) => format!("CNAME {target}"),
+/// An exhibit in three columns.
+struct Row {
+    /// Empty for a file.
+    zone: String,
+    owner: String,
+    /// A TXT value as it is; an alias or a file behind a word and a blank, which no value holds.
+    value: String,
+}
+
+fn encode(exhibit: &Exhibit) -> Row {
+    match exhibit {
+        Exhibit::Record { site, data } => Row {
+            zone: site.zone().to_string(),
+            owner: site.owner().to_string(),
+            value: match data {
+                RecordData::Txt(value) => value.as_str().to_owned(),
+                RecordData::Cname(target) => format!("CNAME {target}"),
+            },
+        },
+        Exhibit::File { host, value } => {
+            Row { zone: String::new(), owner: host.to_string(), value: format!("FILE {}", value.as_str()) }
+        }
     }
 }
 
-fn decode(text: &str) -> Option<RecordData> {
-    match text.strip_prefix("CNAME ") {
-        Some(target) => target.parse().ok().map(RecordData::Cname),
-        None => RandomValue::new(text).ok().map(RecordData::Txt),
+fn decode(zone: &str, owner: &str, value: &str) -> Option<Exhibit> {
+    let owner: DomainName = owner.parse().ok()?;
+    if let Some(value) = value.strip_prefix("FILE ") {
+        return Some(Exhibit::File { host: owner, value: RandomValue::new(value).ok()? });
     }
+    let data = match value.strip_prefix("CNAME ") {
+        Some(target) => RecordData::Cname(target.parse().ok()?),
+        None => RecordData::Txt(RandomValue::new(value).ok()?),
+    };
+    Some(Exhibit::Record { site: Guarded::recorded(owner, zone.parse().ok()?).ok()?, data })
 }
 
 fn note(row: &SqliteRow) -> Option<Note> {

@@ -1,11 +1,13 @@
 //! The state file's format. It is raised with each change of the tables, and older files are carried over.
 
 /// What `PRAGMA user_version` says in files of this version.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
-/// Makes the tables; one transaction, so a crash leaves either nothing or all of it.
-pub(super) const CREATE: &str = "
-BEGIN IMMEDIATE;
+/// From each version to the next, from nothing on. They are run in one transaction, so a crash leaves either nothing or
+/// all of it.
+pub(super) const STEPS: [&str; VERSION as usize] = [FIRST, DOMAINS_AND_FILES];
+
+const FIRST: &str = "
 -- Records that are, or may be, in DNS: `value` is a TXT value, or 'CNAME ' and the target. `applied` is empty from the intent until the provider confirmed it.
 CREATE TABLE IF NOT EXISTS held (
     account  TEXT    NOT NULL,
@@ -37,5 +39,39 @@ CREATE TABLE IF NOT EXISTS calls (
 ) STRICT;
 CREATE INDEX IF NOT EXISTS calls_by_time ON calls (account, sent);
 PRAGMA user_version = 1;
-COMMIT;
+";
+
+/// Prevalidated domains stand beside orders. Files stand beside records, in a row without a zone: `value` is then
+/// 'FILE ' and the value.
+const DOMAINS_AND_FILES: &str = "
+ALTER TABLE held RENAME TO held_1;
+CREATE TABLE held (
+    account  TEXT    NOT NULL,
+    kind     TEXT    NOT NULL,
+    id       INTEGER NOT NULL,
+    zone     TEXT    NOT NULL,
+    owner    TEXT    NOT NULL,
+    value    TEXT    NOT NULL,
+    intended TEXT    NOT NULL,
+    applied  TEXT,
+    PRIMARY KEY (account, kind, id, zone, owner, value)
+) STRICT;
+INSERT INTO held SELECT account, 'order', order_id, zone, owner, value, intended, applied FROM held_1;
+DROP TABLE held_1;
+CREATE INDEX held_by_name ON held (owner, value);
+CREATE TABLE notes (
+    account TEXT    NOT NULL,
+    kind    TEXT    NOT NULL,
+    id      INTEGER NOT NULL,
+    reason  TEXT    NOT NULL,
+    detail  TEXT    NOT NULL,
+    at      TEXT    NOT NULL,
+    wake    TEXT    NOT NULL,
+    status  TEXT,
+    proven  INTEGER NOT NULL,
+    PRIMARY KEY (account, kind, id)
+) STRICT;
+INSERT INTO notes SELECT account, 'order', order_id, reason, detail, at, wake, status, proven FROM orders;
+DROP TABLE orders;
+PRAGMA user_version = 2;
 ";

@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use dcv_core::{Answer, Facts, Learned, RecordData, Security, Sighting, Site, VantageKind};
+use dcv_core::{Answer, Exhibit, Facts, Learned, RandomValue, Security, Sighting, VantageKind};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::roster::OrderKey;
+use crate::roster::Subject;
 
 /// The longest text of a name server that is kept.
 const MAX_TEXT: usize = 512;
@@ -41,7 +41,7 @@ pub enum Event {
     ValueRequested {
         /// Whose.
         #[serde(flatten)]
-        order: OrderKey,
+        order: Subject,
         /// What logs show of it.
         fingerprint: Option<String>,
         /// The value.
@@ -52,16 +52,16 @@ pub enum Event {
         /// The CA's date.
         expires: Option<Timestamp>,
     },
-    /// A provider confirmed a change of DNS.
+    /// A change of DNS that a provider confirmed, or of a file.
     ChangeApplied {
         /// For which order.
         #[serde(flatten)]
-        order: OrderKey,
-        /// In which zone.
-        zone: String,
-        /// At which name.
+        order: Subject,
+        /// In which zone; null for a file.
+        zone: Option<String>,
+        /// At which name, or on which host.
         owner: String,
-        /// The record's type and data.
+        /// The record's type and data, or `FILE` and the value.
         data: String,
         /// What was done with it.
         action: Action,
@@ -72,7 +72,7 @@ pub enum Event {
     Asked {
         /// For which order.
         #[serde(flatten)]
-        order: OrderKey,
+        order: Subject,
         /// The scopes still to be proven.
         scopes: Vec<String>,
         /// How many more there were than are listed.
@@ -90,7 +90,7 @@ pub enum Event {
     Answered {
         /// For which order.
         #[serde(flatten)]
-        order: OrderKey,
+        order: Subject,
         /// Its words.
         said: String,
         /// The order's status, where the answer had one.
@@ -105,7 +105,7 @@ pub enum Event {
     Unanswered {
         /// For which order.
         #[serde(flatten)]
-        order: OrderKey,
+        order: Subject,
         /// What happened.
         detail: String,
     },
@@ -139,6 +139,8 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Seen {
     scope: String,
+    /// Where the CA looks.
+    spot: String,
     server: String,
     address: Option<SocketAddr>,
     kind: VantageKind,
@@ -162,12 +164,18 @@ impl Event {
 
     /// The CA's answer to the request for a value.
     #[must_use]
-    pub fn value(order: &OrderKey, learned: &Learned) -> Option<Self> {
-        let Learned::Value { value, expires } = learned else { return None };
+    pub fn value(order: &Subject, learned: &Learned) -> Option<Self> {
+        let (value, expires) = match learned {
+            Learned::Value { value, expires } => (value, expires),
+            Learned::Domain(_, Some((value, expires))) | Learned::Submitted(Some((value, expires))) => {
+                (value, expires)
+            }
+            _ => return None,
+        };
         let known = value.as_ref().ok();
         Some(Self::ValueRequested {
             order: order.clone(),
-            fingerprint: known.map(dcv_core::RandomValue::fingerprint),
+            fingerprint: known.map(RandomValue::fingerprint),
             value: known.map(|value| value.as_str().to_owned()),
             unfit: value.as_ref().err().map(ToString::to_string),
             expires: *expires,
@@ -176,24 +184,22 @@ impl Event {
 
     /// A change that the provider confirmed.
     #[must_use]
-    pub fn change(order: &OrderKey, site: &Site, data: &RecordData, action: Action, provider: &str) -> Self {
-        Self::ChangeApplied {
-            order: order.clone(),
-            zone: site.zone().to_string(),
-            owner: site.owner().to_string(),
-            data: data.to_string(),
-            action,
-            provider: provider.to_owned(),
-        }
+    pub fn change(order: &Subject, exhibit: &Exhibit, action: Action, provider: &str) -> Self {
+        let (zone, owner, data) = match exhibit {
+            Exhibit::Record { site, data } => {
+                (Some(site.zone().to_string()), site.owner().to_string(), data.to_string())
+            }
+            Exhibit::File { host, value } => (None, host.to_string(), format!("FILE {:?}", value.as_str())),
+        };
+        Self::ChangeApplied { order: order.clone(), zone, owner, data, action, provider: provider.to_owned() }
     }
 
     /// What is known at the moment of asking the CA.
     #[must_use]
-    pub fn asked(order: &OrderKey, facts: &Facts) -> Self {
+    pub fn asked(order: &Subject, facts: &Facts) -> Self {
         let open = facts.open_scopes();
-        let sightings = open.iter().flat_map(|scope| {
-            let of_scope = facts.sightings.get(*scope).into_iter().flatten();
-            of_scope.map(|sighting| Seen::new(scope.as_str(), sighting))
+        let sightings = facts.sightings.iter().flat_map(|(spot, sightings)| {
+            sightings.iter().map(|sighting| Seen::new(&spot.to_string(), spot.domain.as_str(), sighting))
         });
         let value = facts.token.as_ref().and_then(|token| token.value.as_ref().ok());
         Self::Asked {
@@ -208,7 +214,7 @@ impl Event {
 
     /// The CA's answer to the request for a check.
     #[must_use]
-    pub fn answered(order: &OrderKey, learned: &Learned) -> Option<Self> {
+    pub fn answered(order: &Subject, learned: &Learned) -> Option<Self> {
         let order = order.clone();
         match learned {
             Learned::Asked { validated, status, approved, said } => Some(Self::Answered {
@@ -225,7 +231,7 @@ impl Event {
 
     /// The CA gave no answer that counts.
     #[must_use]
-    pub fn unanswered(order: OrderKey, detail: &str) -> Self {
+    pub fn unanswered(order: Subject, detail: &str) -> Self {
         Self::Unanswered { order, detail: cut(detail, MAX_SAID) }
     }
 
@@ -252,10 +258,11 @@ impl Event {
 }
 
 impl Seen {
-    fn new(scope: &str, sighting: &Sighting) -> Self {
+    fn new(spot: &str, scope: &str, sighting: &Sighting) -> Self {
         let Sighting { vantage, at, answer, security, .. } = sighting;
         Self {
             scope: scope.to_owned(),
+            spot: spot.to_owned(),
             server: cut(&vantage.server, MAX_TEXT),
             address: vantage.address,
             kind: vantage.kind,
@@ -269,6 +276,7 @@ impl Seen {
                     Answer::Txt(kept)
                 }
                 Answer::Cname(target) => Answer::Cname(target.clone()),
+                Answer::File(text) => Answer::File(cut(text, MAX_TEXT)),
                 Answer::Failed(why) => Answer::Failed(cut(why, MAX_TEXT)),
             },
             security: match security {

@@ -8,11 +8,11 @@ use std::{
     time::Duration,
 };
 
-use dcv_core::DomainName;
+use dcv_core::{DomainName, FILE_PATH};
 use futures_util::future::{BoxFuture, join_all};
 use reqwest::{Client, Response, StatusCode, Url, header::LOCATION, redirect, retry};
 
-use crate::{files::PATH, world::chain};
+use crate::world::chain;
 
 /// What DigiCert reads of a body at most.
 const MAX_BODY: usize = 5000;
@@ -89,7 +89,7 @@ struct Fetch<'a, 'r> {
 
 impl Fetch<'_, '_> {
     async fn follow(&self) -> Result<String, String> {
-        let start = format!("http://{}:{}{PATH}", self.host, self.address.port());
+        let start = format!("http://{}:{}{FILE_PATH}", self.host, self.address.port());
         let mut url = Url::parse(&start).map_err(|error| format!("{start}: {error}"))?;
         let mut name = self.host.clone();
         for step in 0..=MAX_REDIRECTS {

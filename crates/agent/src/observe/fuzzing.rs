@@ -8,7 +8,7 @@ use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use dcv_core::{
     Caa, CaaRecord, CertName, Dnssec, DomainName, Expectation, Proof, Quorum, RandomValue, RecordData,
-    Sighting, Transport, VerdictPolicy, findings, verdict,
+    Sighting, Spot, Transport, VerdictPolicy, findings, verdict,
 };
 use hickory_proto::{
     dnssec::TrustAnchors,
@@ -115,6 +115,7 @@ impl Stage {
                 exchange,
                 everywhere,
                 zones: BTreeMap::new(),
+                web: BTreeMap::new(),
                 aliased: Kept::new(ALIASED),
             }),
         }
@@ -127,6 +128,7 @@ fn verify() -> Verify {
         view: View { resolvers: Vec::new(), discovery: Vec::new() },
         zones: BTreeMap::new(),
         authorities: BTreeMap::new(),
+        web: BTreeMap::new(),
         tolerate_failed: 0,
         quorum: Quorum::default(),
         dnssec: Dnssec::Enforce,
@@ -213,9 +215,10 @@ async fn look(stage: &Stage, owner: &DomainName, scope: &DomainName) {
     let observer = stage.observer();
     let mut seen: Vec<Sighting> = observer.authorities(owner).await;
     seen.extend(observer.look_at_resolvers(owner, RecordType::TXT).await);
-    let _ = verdict(&seen, &RecordData::Txt(stage.value.clone()), policy);
+    let record = RecordData::Txt(stage.value.clone());
+    let _ = verdict(&seen, |answer| answer.shows(&record), policy);
     let names = [false, true].map(|wildcard| CertName { name: scope.clone(), wildcard });
-    let survey = observer.survey(scope, &names, &Proof::Txt).await;
+    let survey = observer.survey(&Spot::dnsauth(scope.clone()), &names, &Proof::txt()).await;
     let expected = Expectation {
         record: Some(RecordData::Txt(stage.value.clone())),
         former: Vec::new(),

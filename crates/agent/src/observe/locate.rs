@@ -1,10 +1,10 @@
-//! Where a scope's record goes: aliases from `_dnsauth.<scope>` followed into a configured zone, asking authorities only.
+//! Where a spot leads: aliases from `_dnsauth.<scope>` followed into a configured zone, asking authorities only.
 
 use std::sync::Arc;
 
 use dcv_core::{
-    Answer, Because, DomainName, Facts, Guarded, Held, Location, Methods, Proof, Reason, RecordData,
-    Security, dnsauth_owner,
+    Answer, Because, DomainName, Exhibit, Facts, Guarded, Label, Location, Methods, Place, Proof, Reason,
+    RecordData, Security, Spot,
 };
 use hickory_proto::{
     op::{Query, ResponseCode},
@@ -65,19 +65,30 @@ impl Broken {
 }
 
 impl Observer {
-    /// Where one scope's record goes.
+    /// Where one spot leads.
     pub(super) async fn locate_one(
         &self,
         config: &Config,
         facts: &Facts,
         methods: &Methods,
-        scope: &DomainName,
+        spot: &Spot,
     ) -> Result<Location, String> {
         let blocked = |reason, detail: String| Ok(Location::Blocked(Because::new(reason, detail)));
-        let owner = match dnsauth_owner(scope) {
+        let owner = match spot.name() {
             Ok(owner) => owner,
             Err(error) => return blocked(Reason::BadDelegation, error.to_string()),
         };
+        if spot.label == Label::File {
+            return match config.http.routes.of(&owner) {
+                Some(_) => Ok(Location::At(Place::File(owner))),
+                None => blocked(
+                    Reason::NoProvider,
+                    format!(
+                        "neither a document root nor the responder is configured for {owner}; add it to [http], or change the DCV method to dns-txt-token"
+                    ),
+                ),
+            };
+        }
         let routed = config.route(&owner);
         let delegation = match self.delegation(&owner).await {
             Ok(delegation) => delegation,
@@ -99,9 +110,9 @@ impl Observer {
         if let Some(alias) =
             delegation.chain.first().filter(|alias| methods.owns(alias) && !delegation.wildcard)
         {
-            let ours =
-                |held: &Held| held.site.owner() == &owner && held.data == RecordData::Cname(alias.clone());
-            if !facts.held.iter().any(ours) {
+            let stands = RecordData::Cname(alias.clone());
+            let ours = |exhibit: &Exhibit| matches!(exhibit, Exhibit::Record { site, data } if *site.owner() == owner && *data == stands);
+            if !facts.held.iter().any(|held| ours(&held.exhibit)) {
                 return blocked(
                     Reason::NameTaken,
                     format!(
@@ -112,8 +123,16 @@ impl Observer {
         }
         // A method that puts an alias at the name follows none, and replaces its own.
         let delegation = if exclusive { Delegation::default() } else { delegation };
-        // A wildcard's alias gives way to a record at the name itself.
-        let chain = if delegation.wildcard && routed.is_some() { &[] } else { delegation.chain.as_slice() };
+        // A wildcard's alias gives way to a record at the name itself. That does no harm at a validation name, and takes
+        // the service from a bare one.
+        let gives_way = delegation.wildcard && routed.is_some() && spot.label != Label::Bare;
+        let chain = if gives_way { &[] } else { delegation.chain.as_slice() };
+        if spot.label == Label::Bare
+            && let Some(alias) = chain.first()
+        {
+            let why = "no record can stand beside an alias; set owner = \"dnsauth\" for its zone";
+            return blocked(Reason::ForeignCname, format!("{owner} is an alias for {alias}: {why}"));
+        }
         if let (Some(broken), false) = (&delegation.broken, chain.is_empty()) {
             let reason = match broken {
                 Broken::Circle | Broken::Long => Reason::BadDelegation,
@@ -140,12 +159,12 @@ impl Observer {
             };
         };
         let site = if chain.is_empty() {
-            Guarded::direct(scope, zone.name.clone())
+            Guarded::direct(spot, zone.name.clone())
         } else {
-            Guarded::delegated(scope, chain, zone.name.clone())
+            Guarded::delegated(spot, chain, zone.name.clone())
         };
         Ok(match site {
-            Ok(site) => Location::At(site),
+            Ok(site) => Location::At(Place::Record(site)),
             Err(error) => Location::Blocked(Because::new(Reason::BadDelegation, error.to_string())),
         })
     }
@@ -162,7 +181,7 @@ impl Observer {
     async fn alias_anywhere(&self, owner: &DomainName) -> Option<DomainName> {
         self.authorities(owner).await.into_iter().find_map(|sighting| match sighting.answer {
             Answer::Cname(target) => Some(target),
-            Answer::Txt(_) | Answer::Failed(_) => None,
+            Answer::Txt(_) | Answer::File(_) | Answer::Failed(_) => None,
         })
     }
 
@@ -182,7 +201,7 @@ impl Observer {
             found.dname |= reply.response.answers.iter().any(is_dname);
             let target = match answer::of_authority(&reply.response, &wire) {
                 Answer::Cname(target) => target,
-                Answer::Txt(_) | Answer::Failed(_) => {
+                Answer::Txt(_) | Answer::File(_) | Answer::Failed(_) => {
                     let missing = reply.response.response_code == ResponseCode::NXDomain;
                     if missing
                         && !found.chain.is_empty()
@@ -224,7 +243,7 @@ impl Observer {
             }
             match answer::of_authority(&reply.response, &wire) {
                 Answer::Cname(target) => name = target,
-                Answer::Txt(_) | Answer::Failed(_) => break,
+                Answer::Txt(_) | Answer::File(_) | Answer::Failed(_) => break,
             }
         }
         worst
@@ -237,7 +256,7 @@ impl Observer {
         let failed = match walk.home_with_answer(wire).await {
             Ok((cut, reply)) => match answer::of_authority(&reply.response, wire) {
                 Answer::Failed(why) => why,
-                Answer::Txt(_) | Answer::Cname(_) => return Ok((cut, reply)),
+                Answer::Txt(_) | Answer::Cname(_) | Answer::File(_) => return Ok((cut, reply)),
             },
             Err(trouble) => trouble,
         };

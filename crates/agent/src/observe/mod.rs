@@ -1,10 +1,9 @@
-//! Looking at DNS as the CA will: where a record goes, and who shows it.
+//! Looking as the CA will: where a record or file goes, and who shows it.
 
 mod answer;
 mod caa;
 mod dnssec;
 mod exchange;
-#[cfg_attr(not(test), expect(dead_code, reason = "the method http-token will look through it"))]
 mod fetch;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
@@ -18,15 +17,16 @@ mod walk;
 use std::{
     collections::BTreeMap,
     hash::{BuildHasher as _, Hasher as _, RandomState},
+    net::{IpAddr, SocketAddr},
     sync::Arc,
     time::Duration,
 };
 
 use dcv_core::{
-    Answer, Caa, CertName, Dnssec, DomainName, Facts, Location, Methods, RecordData, Security, Sighting,
-    Site, Transport, Vantage, VantageKind, dnsauth_owner,
+    Answer, Caa, CertName, Dnssec, DomainName, Exhibit, Facts, Location, Methods, RecordData, Security,
+    Sighting, Site, Spot, Transport, Vantage, VantageKind,
 };
-use futures_util::future::join_all;
+use futures_util::future::{BoxFuture, join_all};
 use hickory_proto::{
     op::Query,
     rr::{Name, RecordType},
@@ -49,6 +49,10 @@ use crate::{
 
 /// How long an alias that every authority showed is believed.
 const ALIASED: Duration = Duration::from_secs(60);
+/// Where web servers are asked for files: DigiCert begins there too.
+const HTTP: u16 = 80;
+/// The longest that a random value can be.
+const LONGEST_VALUE: usize = 255;
 /// What a server showed within this span it need not show again while others lag.
 const RECENT: SignedDuration = SignedDuration::from_secs(10);
 
@@ -63,6 +67,8 @@ struct Inner {
     everywhere: Eyes,
     /// Other eyes at and below certain domains.
     zones: BTreeMap<DomainName, Eyes>,
+    /// Web servers that are not looked up, by domain.
+    web: BTreeMap<DomainName, Vec<SocketAddr>>,
     /// Names of which every authority showed the alias.
     aliased: Kept<DomainName, ()>,
 }
@@ -109,7 +115,8 @@ impl Observer {
         for (domain, view) in &verify.zones {
             zones.insert(domain.clone(), eyes(view)?);
         }
-        Ok(Self { inner: Arc::new(Inner { exchange, everywhere, zones, aliased: Kept::new(ALIASED) }) })
+        let (web, aliased) = (verify.web.clone(), Kept::new(ALIASED));
+        Ok(Self { inner: Arc::new(Inner { exchange, everywhere, zones, web, aliased }) })
     }
 
     /// Questions asked of authorities so far.
@@ -124,7 +131,7 @@ impl Observer {
         self.inner.exchange.blocked()
     }
 
-    /// Where each scope's record goes.
+    /// Where each spot leads.
     ///
     /// # Errors
     /// One sentence, when no server tells.
@@ -133,10 +140,10 @@ impl Observer {
         config: &Config,
         facts: &Facts,
         methods: &Methods,
-        scopes: &[DomainName],
-    ) -> Result<BTreeMap<DomainName, Location>, String> {
-        let each = scopes.iter().map(|scope| async move {
-            Ok((scope.clone(), self.locate_one(config, facts, methods, scope).await?))
+        spots: &[Spot],
+    ) -> Result<BTreeMap<Spot, Location>, String> {
+        let each = spots.iter().map(|spot| async move {
+            Ok((spot.clone(), self.locate_one(config, facts, methods, spot).await?))
         });
         join_all(each).await.into_iter().collect()
     }
@@ -147,24 +154,73 @@ impl Observer {
         join_all(each).await.into_iter().flatten().collect()
     }
 
-    /// Asks the authorities of each site, and, once all of them show the value, the resolvers. A server that showed the
-    /// value a moment ago, as `known` tells, is not asked again.
+    /// Looks at each spot for what was put up: asks the authorities, and, once all of them show it, the resolvers; or
+    /// fetches the file. A server that showed it a moment ago, as `known` tells, is not asked again.
     pub async fn look(
         &self,
-        sites: &[(DomainName, Site)],
-        data: &RecordData,
-        known: &BTreeMap<DomainName, Vec<Sighting>>,
-    ) -> BTreeMap<DomainName, Vec<Sighting>> {
-        let each = sites.iter().map(|(scope, site)| async move {
-            let known = known.get(scope).map_or(&[][..], Vec::as_slice);
-            (scope.clone(), self.look_one(scope, site, data, known).await)
+        wanted: &[(Spot, Exhibit)],
+        known: &BTreeMap<Spot, Vec<Sighting>>,
+    ) -> BTreeMap<Spot, Vec<Sighting>> {
+        let each = wanted.iter().map(|(spot, exhibit)| async move {
+            let known = known.get(spot).map_or(&[][..], Vec::as_slice);
+            let seen = match exhibit {
+                Exhibit::Record { site, data } => self.look_at_record(spot, site, data, known).await,
+                Exhibit::File { host, .. } => self.look_at_file(host).await,
+            };
+            (spot.clone(), seen)
         });
         join_all(each).await.into_iter().collect()
     }
 
-    async fn look_one(
+    /// What the web server shows at each address of a host.
+    pub async fn look_at_file(&self, host: &DomainName) -> Vec<Sighting> {
+        let sighting = |address: Option<SocketAddr>, answer| {
+            let vantage = Vantage { server: host.to_string(), address, kind: VantageKind::Web };
+            Sighting::new(vantage, clock::now(), answer)
+        };
+        let addresses = match self.web_servers(host).await {
+            Ok(addresses) => addresses,
+            Err(why) => return vec![sighting(None, Answer::Failed(why))],
+        };
+        let resolve = |name: String| -> BoxFuture<'_, Result<Vec<IpAddr>, String>> {
+            Box::pin(async move {
+                let name: DomainName = name.parse().map_err(|error| format!("{error}"))?;
+                let servers = self.web_servers(&name).await?;
+                Ok(servers.into_iter().map(|server| server.ip()).collect())
+            })
+        };
+        let fetched = fetch::fetch(host, &addresses, &resolve).await;
+        let each = fetched.into_iter().map(|fetched| {
+            let answer = match fetched.outcome {
+                Ok(body) => Answer::File(excerpt(body.trim())),
+                Err(why) => Answer::Failed(why),
+            };
+            sighting(Some(fetched.address), answer)
+        });
+        each.collect()
+    }
+
+    /// The addresses of a host's web server that can be reached from here.
+    async fn web_servers(&self, host: &DomainName) -> Result<Vec<SocketAddr>, String> {
+        let pins = self.inner.web.iter().filter(|(domain, _)| host.is_within(domain));
+        if let Some((_, pinned)) = pins.max_by_key(|(domain, _)| domain.as_str().len()) {
+            return Ok(pinned.clone());
+        }
+        let wire = wire_name(host).map_err(|error| error.to_string())?;
+        let walk = &self.eyes(host).walk;
+        let found = walk.addresses(&wire).await?;
+        let servers: Vec<_> =
+            found.iter().filter(|&&ip| walk.reaches(ip)).map(|&ip| SocketAddr::new(ip, HTTP)).collect();
+        match (found.is_empty(), servers.is_empty()) {
+            (true, _) => Err(format!("{host} has no address")),
+            (false, true) => Err(format!("{host} has addresses of a family only that this host has not")),
+            (false, false) => Ok(servers),
+        }
+    }
+
+    async fn look_at_record(
         &self,
-        scope: &DomainName,
+        spot: &Spot,
         site: &Site,
         data: &RecordData,
         known: &[Sighting],
@@ -177,7 +233,7 @@ impl Observer {
             .collect();
         let kind = record_type(data);
         let mut seen = self.authorities_but(site.owner(), kind, &recent).await;
-        let owner = dnsauth_owner(scope).unwrap_or_else(|_| site.owner().clone());
+        let owner = spot.name().unwrap_or_else(|_| site.owner().clone());
         if owner != *site.owner() {
             distrust(&mut seen, &self.trust(&owner, site.owner()).await);
             seen.extend(self.without_alias(&owner).await);
@@ -350,6 +406,14 @@ fn distrust(seen: &mut [Sighting], way: &Security) {
         for sighting in seen {
             sighting.security = way.clone();
         }
+    }
+}
+
+/// A file longer than any value is somebody else's, perhaps a page that a redirect led to: its beginning tells enough.
+fn excerpt(body: &str) -> String {
+    match body.char_indices().nth(LONGEST_VALUE) {
+        Some((end, _)) => format!("{}… ({} bytes more)", &body[..end], body.len() - end),
+        None => body.to_owned(),
     }
 }
 

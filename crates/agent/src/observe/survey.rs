@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dcv_core::{
     Answer, CertName, DelegationSeen, DomainName, Elsewhere, Misplaced, Path, Proof, Security, ServerSeen,
-    Sighting, Survey, Transport, ZoneSeen, dnsauth_owner,
+    Sighting, Spot, Survey, Transport, ZoneSeen, dnsauth_owner,
 };
 use futures_util::future::join_all;
 use hickory_proto::{
@@ -20,10 +20,11 @@ use super::{
 };
 
 impl Observer {
-    /// Surveys one scope for what a method wants there; `names` are those of the certificate that it covers. Resolvers
+    /// Surveys one spot in DNS for what a method wants there; `names` are those of the certificate that it covers. Resolvers
     /// are asked about the owner name only where every authority shows something there.
-    pub async fn survey(&self, scope: &DomainName, names: &[CertName], proof: &Proof) -> Survey {
-        let owner = dnsauth_owner(scope).unwrap_or_else(|_| scope.clone());
+    pub async fn survey(&self, spot: &Spot, names: &[CertName], proof: &Proof) -> Survey {
+        let scope = &spot.domain;
+        let owner = spot.name().unwrap_or_else(|_| scope.clone());
         let mut survey = Survey {
             scope: scope.clone(),
             owner: owner.clone(),
@@ -152,7 +153,7 @@ impl Observer {
                 let (_, reply) = self.eyes(&name).walk.ask(&wire, RecordType::TXT).await.ok()?;
                 match answer::of_authority(&reply.response, &wire) {
                     Answer::Txt(texts) if !texts.is_empty() => Some(Elsewhere { place, name, texts }),
-                    Answer::Txt(_) | Answer::Cname(_) | Answer::Failed(_) => None,
+                    Answer::Txt(_) | Answer::Cname(_) | Answer::File(_) | Answer::Failed(_) => None,
                 }
             },
         );

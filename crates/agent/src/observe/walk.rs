@@ -365,8 +365,13 @@ impl Walk {
         }
     }
 
+    /// Whether an address can be reached from this host at all.
+    pub(super) fn reaches(&self, ip: IpAddr) -> bool {
+        self.families.reach(ip)
+    }
+
     /// The host's addresses; none only where that is known.
-    async fn addresses(&self, host: &Name) -> Result<Vec<IpAddr>, String> {
+    pub(super) async fn addresses(&self, host: &Name) -> Result<Vec<IpAddr>, String> {
         let (v4, v6) = tokio::join!(
             first(&self.resolvers, host, RecordType::A),
             first(&self.resolvers, host, RecordType::AAAA)

@@ -16,15 +16,25 @@ mod order;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Answer, Because, CaaFacts, Decision, Exhibit, Facts, FailureClass, Kind, Location, OrderFacts, Place,
-    Policy, Reason, Spot, Stage, Step, Verdict, backoff::jitter, facts::after, method::Life, verdict,
+    Answer, Because, CaaFacts, Decision, DomainName, Exhibit, Facts, FailureClass, Kind, Location,
+    OrderFacts, Place, Policy, Reason, Spot, Stage, Step, Verdict, backoff::jitter, facts::after,
+    method::Life, verdict,
 };
 
 /// Decides. Pure: the same facts, policy and time give the same decision.
 #[must_use]
 pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Decision {
-    let spots = facts.spots(&policy.methods);
-    Chooser { facts, policy, now, spots }.choose()
+    let (mut spots, mut unprovable) = (Vec::new(), None);
+    if let Some(proof) = facts.proof(&policy.methods) {
+        for (scope, names) in facts.open() {
+            let of_scope = policy.methods.spots(proof, scope, names);
+            if of_scope.is_empty() {
+                unprovable = Some(scope);
+            }
+            spots.extend(of_scope);
+        }
+    }
+    Chooser { facts, policy, now, spots, unprovable }.choose()
 }
 
 struct Chooser<'a> {
@@ -33,6 +43,8 @@ struct Chooser<'a> {
     now: Timestamp,
     /// Where the CA looks for what is still to be proven.
     spots: Vec<Spot>,
+    /// A domain that the method cannot prove: the CA looks nowhere for it.
+    unprovable: Option<&'a DomainName>,
 }
 
 impl Chooser<'_> {
@@ -103,9 +115,11 @@ impl Chooser<'_> {
     }
 
     fn locate(&self) -> Option<Decision> {
-        if self.spots.is_empty() {
-            // Only a file has none: it proves no wildcard (TLS BR 3.2.2.4.18).
-            let detail = "a wildcard cannot be proven by a file; change the DCV method to dns-txt-token";
+        if let Some(domain) = self.unprovable {
+            // Only a file has no place for some names: it proves no wildcard (TLS BR 3.2.2.4.18).
+            let detail = format!(
+                "the wildcard of {domain} cannot be proven by a file; change the DCV method to dns-txt-token"
+            );
             return Some(self.rest(self.audit(), Reason::MethodUnsupported, detail));
         }
         let taken = |location: &Location| matches!(location, Location::Blocked(because) if because.reason == Reason::NameTaken);

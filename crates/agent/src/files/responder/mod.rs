@@ -13,7 +13,7 @@ use std::{
     time::Duration,
 };
 
-use dcv_core::{DomainName, RandomValue};
+use dcv_core::{DomainName, FILE_PATH, RandomValue};
 use http_body_util::Full;
 use hyper::{
     Method, Request, Response, StatusCode,
@@ -29,8 +29,6 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
-
-use super::PATH;
 
 /// After a failed accept: long enough not to spin while file descriptors are short, short enough for a fetch's
 /// connection to be taken up before its time-out of two seconds.
@@ -120,7 +118,7 @@ impl Responder {
 
     fn answer<B>(&self, request: &Request<B>, peer: SocketAddr) -> Response<Full<Bytes>> {
         let host = host(request);
-        let response = if request.uri().path() != PATH {
+        let response = if request.uri().path() != FILE_PATH {
             refusal(StatusCode::NOT_FOUND)
         } else if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED);

@@ -45,7 +45,7 @@ async fn rest(stream: &mut TcpStream) -> String {
 }
 
 async fn get(address: SocketAddr, host: &str) -> String {
-    say(address, &format!("GET {PATH} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await
+    say(address, &format!("GET {FILE_PATH} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await
 }
 
 #[track_caller]
@@ -91,16 +91,16 @@ async fn a_host_is_known_in_every_spelling_that_http_allows() {
         let answer = get(address, host).await;
         assert!(!answer.contains("for-"), "{host:?}: {answer}");
     }
-    let many = format!("GET {PATH} HTTP/1.1\r\nHost: example.com\r\nHost: www.example.com\r\n\r\n");
+    let many = format!("GET {FILE_PATH} HTTP/1.1\r\nHost: example.com\r\nHost: www.example.com\r\n\r\n");
     assert_refused(&say(address, &many).await, "404");
 }
 
 #[tokio::test]
 async fn the_absolute_form_goes_before_the_header() {
     let address = start(&two_hosts(), LIMITS).await;
-    let asked = format!("GET http://www.example.com{PATH} HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    let asked = format!("GET http://www.example.com{FILE_PATH} HTTP/1.1\r\nHost: example.com\r\n\r\n");
     assert_shows(&say(address, &asked).await, "for-www");
-    let asked = format!("GET http://other.example{PATH} HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    let asked = format!("GET http://other.example{FILE_PATH} HTTP/1.1\r\nHost: example.com\r\n\r\n");
     assert_refused(&say(address, &asked).await, "404");
 }
 
@@ -108,10 +108,10 @@ async fn the_absolute_form_goes_before_the_header() {
 async fn http_1_0_is_answered_when_it_names_the_host() {
     let address = start(&two_hosts(), LIMITS).await;
     assert_shows(
-        &say(address, &format!("GET {PATH} HTTP/1.0\r\nHost: example.com\r\n\r\n")).await,
+        &say(address, &format!("GET {FILE_PATH} HTTP/1.0\r\nHost: example.com\r\n\r\n")).await,
         "for-the-apex",
     );
-    assert_refused(&say(address, &format!("GET {PATH} HTTP/1.0\r\n\r\n")).await, "404");
+    assert_refused(&say(address, &format!("GET {FILE_PATH} HTTP/1.0\r\n\r\n")).await, "404");
 }
 
 #[tokio::test]
@@ -137,20 +137,20 @@ async fn no_other_path_leads_to_the_value() {
         let answer = say(address, &format!("GET {path} HTTP/1.1\r\nHost: example.com\r\n\r\n")).await;
         assert!(answer.starts_with("HTTP/1.1 4") && !answer.contains("for-"), "{path}: {answer}");
     }
-    let with_query = format!("GET {PATH}?cache=no HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    let with_query = format!("GET {FILE_PATH}?cache=no HTTP/1.1\r\nHost: example.com\r\n\r\n");
     assert_shows(&say(address, &with_query).await, "for-the-apex");
 }
 
 #[tokio::test]
 async fn only_get_and_head_are_answered_and_no_body_is_waited_for() {
     let address = start(&two_hosts(), LIMITS).await;
-    let head = say(address, &format!("HEAD {PATH} HTTP/1.1\r\nHost: example.com\r\n\r\n")).await;
+    let head = say(address, &format!("HEAD {FILE_PATH} HTTP/1.1\r\nHost: example.com\r\n\r\n")).await;
     assert_shows(&head, "");
     assert!(head.to_ascii_lowercase().contains("content-length: 12\r\n"), "{head}");
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "BREW"] {
         // The promised body never comes; the answer must not depend on it.
         let asked =
-            format!("{method} {PATH} HTTP/1.1\r\nHost: example.com\r\nContent-Length: 1000000\r\n\r\n");
+            format!("{method} {FILE_PATH} HTTP/1.1\r\nHost: example.com\r\nContent-Length: 1000000\r\n\r\n");
         let answer = say(address, &asked).await;
         assert_refused(&answer, "405");
         assert!(answer.to_ascii_lowercase().contains("allow: get, head\r\n"), "{answer}");
@@ -161,7 +161,7 @@ async fn only_get_and_head_are_answered_and_no_body_is_waited_for() {
 #[tokio::test]
 async fn a_connection_ends_with_its_first_answer() {
     let address = start(&two_hosts(), LIMITS).await;
-    let one = format!("GET {PATH} HTTP/1.1\r\nHost: example.com\r\nConnection: keep-alive\r\n\r\n");
+    let one = format!("GET {FILE_PATH} HTTP/1.1\r\nHost: example.com\r\nConnection: keep-alive\r\n\r\n");
     let answer = say(address, &one.repeat(3)).await;
     assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 1, "{answer}");
 }
@@ -172,7 +172,8 @@ async fn a_head_without_end_is_refused_early() {
     let long = "x".repeat(2 * LIMITS.head);
     let lines = "X: y\r\n".repeat(LIMITS.headers + 1);
     for more in [format!("X: {long}\r\n"), lines] {
-        let answer = say(address, &format!("GET {PATH} HTTP/1.1\r\nHost: example.com\r\n{more}\r\n")).await;
+        let answer =
+            say(address, &format!("GET {FILE_PATH} HTTP/1.1\r\nHost: example.com\r\n{more}\r\n")).await;
         assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
     }
     let answer = say(address, &format!("GET /{long} HTTP/1.1\r\nHost: example.com\r\n\r\n")).await;
@@ -201,7 +202,7 @@ async fn a_slow_client_is_cut() {
         let address = start(&two_hosts(), limits).await;
         let begun = Instant::now();
         // The second one sends nothing at all.
-        for text in [&format!("GET {PATH} HTTP/1.1\r\nHost: exam"), ""] {
+        for text in [&format!("GET {FILE_PATH} HTTP/1.1\r\nHost: exam"), ""] {
             assert!(!say(address, text).await.contains("200 OK"));
         }
         assert!(begun.elapsed() < LIMITS.head_time, "cut after {:?}", begun.elapsed());
@@ -214,7 +215,7 @@ async fn many_are_served_at_the_same_time() {
     let mut open = Vec::new();
     for _ in 0..100 {
         let mut stream = TcpStream::connect(address).await.unwrap();
-        stream.write_all(format!("GET {PATH} HTTP/1.1\r\nHost: ").as_bytes()).await.unwrap();
+        stream.write_all(format!("GET {FILE_PATH} HTTP/1.1\r\nHost: ").as_bytes()).await.unwrap();
         open.push(stream);
     }
     // The last comes first: nobody waits for those before.
@@ -236,7 +237,7 @@ async fn beyond_the_maximum_connections_are_refused_and_earlier_ones_finish() {
         assert_eq!(get(address, "example.com").await, "", "refused without an answer");
     }
     for stream in [&mut first, &mut second] {
-        let asked = format!("GET {PATH} HTTP/1.1\r\nHost: example.com\r\n\r\n");
+        let asked = format!("GET {FILE_PATH} HTTP/1.1\r\nHost: example.com\r\n\r\n");
         stream.write_all(asked.as_bytes()).await.unwrap();
         assert_shows(&rest(stream).await, "for-the-apex");
     }

@@ -7,7 +7,9 @@ use std::{
 use rustix::fs::{CWD, FileType, FlockOperation, Mode, flock, mknodat};
 use tempfile::TempDir;
 
-use super::{super::PATH, *};
+use dcv_core::FILE_PATH;
+
+use super::*;
 
 fn value(text: &str) -> RandomValue {
     RandomValue::new(text).unwrap()
@@ -20,7 +22,7 @@ fn new() -> (TempDir, Webroot) {
 }
 
 fn file(root: &TempDir) -> PathBuf {
-    root.path().join(PATH.trim_start_matches('/'))
+    root.path().join(FILE_PATH.trim_start_matches('/'))
 }
 
 /// A document root whose folders exist.
@@ -41,7 +43,7 @@ fn mode(path: &Path) -> u32 {
 
 #[test]
 fn the_steps_are_those_of_the_path() {
-    assert_eq!(format!("/{}/{}/{FILE}", FOLDERS[0], FOLDERS[1]), PATH);
+    assert_eq!(format!("/{}/{}/{FILE}", FOLDERS[0], FOLDERS[1]), FILE_PATH);
 }
 
 #[tokio::test]

@@ -127,7 +127,7 @@ async fn the_request_is_plain_and_says_who_asks() {
     let address = serve("127.0.0.1", move |head, _| {
         seen.lock().unwrap().push(head.to_ascii_lowercase());
         match path(head) {
-            PATH => Act::Send(
+            FILE_PATH => Act::Send(
                 b"HTTP/1.1 302 Found\r\nSet-Cookie: a=b\r\nLocation: /next\r\nContent-Length: 0\r\n\r\n"
                     .into(),
             ),
@@ -139,7 +139,7 @@ async fn the_request_is_plain_and_says_who_asks() {
     .await;
     assert_eq!(ask(address).await.unwrap(), "abc", "nothing is unpacked");
     let heads = heads.lock().unwrap();
-    assert!(heads[0].starts_with(&format!("get {PATH} http/1.1\r\n")), "{}", heads[0]);
+    assert!(heads[0].starts_with(&format!("get {FILE_PATH} http/1.1\r\n")), "{}", heads[0]);
     for head in heads.iter() {
         assert!(head.contains(&format!("\r\nhost: shop.example.com:{}\r\n", address.port())), "{head}");
         assert!(head.contains("\r\nuser-agent: dcv-agent/"), "{head}");
@@ -210,7 +210,7 @@ async fn only_four_kinds_of_redirect_are_followed() {
         [(301, true), (302, true), (307, true), (308, true), (300, false), (303, false), (305, false)]
     {
         let address = serve("127.0.0.1", move |head, _| match path(head) {
-            PATH => Act::redirect(status, "/next"),
+            FILE_PATH => Act::redirect(status, "/next"),
             _ => Act::ok("value"),
         })
         .await;
@@ -232,7 +232,7 @@ async fn redirects_stay_within_the_base_domain() {
     ];
     for location in followed {
         let address = serve("127.0.0.1", move |head, port| match path(head) {
-            PATH => Act::redirect(302, location.replace("PORT", &port.to_string())),
+            FILE_PATH => Act::redirect(302, location.replace("PORT", &port.to_string())),
             _ => Act::ok("value"),
         })
         .await;

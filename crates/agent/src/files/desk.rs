@@ -1,0 +1,202 @@
+//! Where the file of a host goes: to the responder, or into the document root of its web server.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fmt,
+    path::PathBuf,
+};
+
+use dcv_core::{CertName, DomainName, Exhibit, Held, Pattern, RandomValue};
+
+use super::{Error, Responder, Webroot};
+
+/// How files reach the CA, as configured.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routes {
+    /// The hosts whose port 80 leads to the responder.
+    pub responder: Vec<Pattern>,
+    /// Every host that is not named otherwise is the responder's.
+    pub everywhere: bool,
+    /// Document roots of other web servers.
+    pub webroots: BTreeMap<Pattern, PathBuf>,
+}
+
+/// The way for one host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Route<'a> {
+    /// The responder answers for it.
+    Responder,
+    /// A web server shows what stands in this folder.
+    Webroot(&'a PathBuf),
+}
+
+impl fmt::Display for Route<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Responder => f.write_str("the agent's responder"),
+            Self::Webroot(folder) => write!(f, "the document root {}", folder.display()),
+        }
+    }
+}
+
+impl Routes {
+    /// The way for a host: a name by itself goes before a pattern, the longer pattern before the shorter.
+    #[must_use]
+    pub fn of(&self, host: &DomainName) -> Option<Route<'_>> {
+        let responder = self.responder.iter().map(|pattern| (pattern, Route::Responder));
+        let webroots = self.webroots.iter().map(|(pattern, folder)| (pattern, Route::Webroot(folder)));
+        let name = CertName { name: host.clone(), wildcard: false };
+        let closeness = |pattern: &Pattern| match pattern {
+            Pattern::Exactly(_) => usize::MAX,
+            Pattern::Below(domain) => domain.as_str().len(),
+        };
+        responder
+            .chain(webroots)
+            .filter(|(pattern, _)| pattern.covers(&name))
+            .max_by_key(|(pattern, _)| closeness(pattern))
+            .map(|(_, route)| route)
+            .or_else(|| self.everywhere.then_some(Route::Responder))
+    }
+}
+
+/// Puts files where the CA finds them.
+#[derive(Clone, Debug, Default)]
+pub struct Desk {
+    routes: Routes,
+    responder: Responder,
+    /// One for each document root, kept: it removes again the folders that it made.
+    webroots: HashMap<PathBuf, Webroot>,
+}
+
+impl Desk {
+    /// A desk with a responder that may be running already.
+    #[must_use]
+    pub fn new(routes: Routes, responder: Responder) -> Self {
+        let webroots = routes.webroots.values().map(|folder| (folder.clone(), Webroot::new(folder)));
+        let webroots = webroots.collect();
+        Self { routes, responder, webroots }
+    }
+
+    /// Whether the two hosts have one and the same file, since they share a document root.
+    #[must_use]
+    pub fn share_a_file(&self, host: &DomainName, other: &DomainName) -> bool {
+        let folder = |host| match self.routes.of(host) {
+            Some(Route::Webroot(folder)) => Some(folder),
+            Some(Route::Responder) | None => None,
+        };
+        host == other || folder(host).is_some_and(|root| folder(other) == Some(root))
+    }
+
+    /// The responder, which a later configuration takes over.
+    #[must_use]
+    pub const fn responder(&self) -> &Responder {
+        &self.responder
+    }
+
+    /// Has the responder show again what it showed before a restart.
+    pub fn recall<'a>(&self, held: impl IntoIterator<Item = &'a Held>) {
+        for Held { exhibit, applied } in held {
+            if let (Exhibit::File { host, value }, Some(_)) = (exhibit, applied)
+                && self.routes.of(host) == Some(Route::Responder)
+            {
+                self.responder.put(host, value);
+            }
+        }
+    }
+
+    /// Has the file of a host hold a value, in place of those that give way and of nothing else.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or is somebody else's.
+    pub async fn put(
+        &self,
+        host: &DomainName,
+        value: &RandomValue,
+        gives_way: &[RandomValue],
+    ) -> Result<(), Error> {
+        match self.way(host)? {
+            Way::Responder(responder) => {
+                responder.put(host, value);
+                Ok(())
+            }
+            Way::Webroot(webroot) => webroot.put(value, gives_way).await,
+        }
+    }
+
+    /// Removes the file of a host if it holds this value.
+    ///
+    /// # Errors
+    /// When it is there and cannot be removed.
+    pub async fn remove(&self, host: &DomainName, value: &RandomValue) -> Result<(), Error> {
+        match self.way(host)? {
+            Way::Responder(responder) => {
+                responder.remove(host, value);
+                Ok(())
+            }
+            Way::Webroot(webroot) => {
+                // Should the host have been the responder's before a reload.
+                self.responder.remove(host, value);
+                webroot.remove(value).await
+            }
+        }
+    }
+
+    /// Whether the file of a host holds the value.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn shows(&self, host: &DomainName, value: &RandomValue) -> Result<bool, Error> {
+        match self.way(host)? {
+            Way::Responder(responder) => Ok(responder.shows(host, value)),
+            Way::Webroot(webroot) => webroot.shows(value).await,
+        }
+    }
+
+    fn way(&self, host: &DomainName) -> Result<Way<'_>, Error> {
+        match self.routes.of(host) {
+            Some(Route::Responder) => Some(Way::Responder(&self.responder)),
+            Some(Route::Webroot(folder)) => self.webroots.get(folder).map(Way::Webroot),
+            None => None,
+        }
+        .ok_or_else(|| Error::NoRoute { host: host.clone() })
+    }
+}
+
+enum Way<'a> {
+    Responder(&'a Responder),
+    Webroot(&'a Webroot),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closest_pattern_wins() {
+        let pattern = |text: &str| text.parse::<Pattern>().unwrap();
+        let folder = |text: &str| PathBuf::from(text);
+        let routes = Routes {
+            responder: vec![pattern("*.example.com"), pattern("example.com")],
+            everywhere: false,
+            webroots: [
+                (pattern("*.shop.example.com"), folder("/srv/shop")),
+                (pattern("www.example.com"), folder("/srv/www")),
+            ]
+            .into(),
+        };
+        let of = |host: &str| {
+            routes.of(&host.parse().unwrap()).map(|route| match route {
+                Route::Responder => "responder".to_owned(),
+                Route::Webroot(folder) => folder.display().to_string(),
+            })
+        };
+        assert_eq!(of("example.com").as_deref(), Some("responder"));
+        assert_eq!(of("api.example.com").as_deref(), Some("responder"));
+        assert_eq!(of("www.example.com").as_deref(), Some("/srv/www"));
+        assert_eq!(of("a.shop.example.com").as_deref(), Some("/srv/shop"));
+        assert_eq!(of("shop.example.com").as_deref(), Some("responder"));
+        assert_eq!(of("example.org"), None);
+        let everywhere = Routes { everywhere: true, ..Routes::default() };
+        assert_eq!(everywhere.of(&"example.org".parse().unwrap()), Some(Route::Responder));
+    }
+}
