@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use dcv_core::{Because, Decision, Facts, Outcome, Reason, Step, decide};
+use dcv_core::{Because, Decision, Facts, Kind, Outcome, Reason, Step, decide};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::{
@@ -69,8 +69,10 @@ pub struct Report {
     pub since: Timestamp,
     /// When the agent acts next.
     pub wake: Timestamp,
-    /// While work is open: when the value expires with which it has to be done.
+    /// While work is open: when it has to be done. Of a domain: until when it is proven.
     pub deadline: Option<Timestamp>,
+    /// While work is open: how many calls to DigiCert it needs at the least.
+    pub calls: u32,
 }
 
 /// The latest report of every order, and a stream of changes.
@@ -100,27 +102,24 @@ impl Board {
     }
 
     /// Puts a report up; returns it when the reason is another than before.
-    fn post(
-        &self,
-        order: &Subject,
-        decision: &Decision,
-        deadline: Option<Timestamp>,
-        now: Timestamp,
-    ) -> Option<Report> {
-        let reason = decision.because.reason;
+    fn post(&self, subject: &Subject, decision: &Decision, need: Need, now: Timestamp) -> Option<Report> {
+        let Decision { because, wake, .. } = decision;
+        let reason = because.reason;
+        let open = reason.outcome() == Outcome::Open;
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = reports.get(order);
+        let before = reports.get(subject);
         let changed = before.is_none_or(|report| report.reason != reason);
         let report = Report {
-            order: order.clone(),
+            order: subject.clone(),
             outcome: reason.outcome(),
             reason,
-            detail: decision.because.detail.clone(),
+            detail: because.detail.clone(),
             since: before.filter(|_| !changed).map_or(now, |report| report.since),
-            wake: decision.wake,
-            deadline: deadline.filter(|_| reason.outcome() == Outcome::Open),
+            wake: *wake,
+            deadline: need.deadline.filter(|_| open || subject.id.kind() == Kind::Domain),
+            calls: if open { need.calls } else { 0 },
         };
-        reports.insert(order.clone(), report.clone());
+        reports.insert(subject.clone(), report.clone());
         drop(reports);
         changed.then(|| {
             // Nobody listening is fine.
@@ -129,10 +128,17 @@ impl Board {
         })
     }
 
-    /// Lists an order that was found and is left alone.
-    pub fn leave(&self, order: &Subject, why: String, now: Timestamp) {
+    /// Lists what was found and is left alone.
+    pub fn leave(&self, subject: &Subject, why: String, now: Timestamp) {
         let because = Because::new(Reason::NotTakenUp, why);
-        self.post(order, &Decision { step: Step::Rest, wake: now, because }, None, now);
+        self.post(subject, &Decision { step: Step::Rest, wake: now, because }, Need::default(), now);
+    }
+
+    /// Lists a domain that rests until its proof is to be renewed.
+    pub fn keep(&self, subject: &Subject, facts: &Facts, because: Because, wake: Timestamp, now: Timestamp) {
+        let deadline = facts.domain.as_ref().and_then(|domain| domain.valid_until);
+        let need = Need { deadline, calls: 0 };
+        self.post(subject, &Decision { step: Step::Rest, wake, because }, need, now);
     }
 
     fn forget(&self, order: &Subject) {
@@ -140,7 +146,14 @@ impl Board {
     }
 }
 
-/// Runs a roster of orders.
+/// What open work needs.
+#[derive(Clone, Copy, Debug, Default)]
+struct Need {
+    deadline: Option<Timestamp>,
+    calls: u32,
+}
+
+/// Runs a roster of orders and domains.
 #[derive(Clone, Debug)]
 pub struct Engine {
     world: Arc<World>,
@@ -277,11 +290,13 @@ impl Engine {
                     return (order, facts, knocks);
                 }
                 if facts.discovered && facts.held.is_empty() && over(because.reason) {
-                    // What waits for others stays on the board; the account tells when something happens.
-                    if matches!(because.reason, Reason::Validated | Reason::OrderClosed) {
+                    // A domain is listed until when it is proven, and what waits for others; of the rest the account
+                    // tells when something happens.
+                    let done = matches!(because.reason, Reason::Validated | Reason::OrderClosed);
+                    if done && order.id.kind() == Kind::Order {
                         self.board.forget(&order);
+                        let _ = self.world.journal.forget(&order).await;
                     }
-                    let _ = self.world.journal.forget(&order).await;
                     return (order, facts, knocks);
                 }
                 // At least a little, so that clocks that step and rounding never make a loop that only spins.
@@ -306,9 +321,14 @@ impl Engine {
                     () = self.stop.cancelled() => return (order, facts, knocks),
                 }
             }
-            let permit = tokio::select! {
-                permit = self.permits.acquire() => permit,
-                () = self.stop.cancelled() => return (order, facts, knocks),
+            // Calls to the CA and changes of DNS stand in lines of their own, where the least slack goes first; here they
+            // would wait in the order in which they came.
+            let permit = match step {
+                Step::Locate(_) | Step::Look(_) | Step::ReadCaa(_) => Some(tokio::select! {
+                    permit = self.permits.acquire() => permit,
+                    () = self.stop.cancelled() => return (order, facts, knocks),
+                }),
+                _ => None,
             };
             let span = info_span!("pass", step = step.label(), reason = because.reason.code());
             let learned = self.world.carry_out(&order, &facts, &step).instrument(span).await;
@@ -323,7 +343,8 @@ impl Engine {
     /// Says once what has changed, on the board, in the log and in the journal.
     async fn note(&self, order: &Subject, facts: &Facts, decision: &Decision, now: Timestamp) {
         let deadline = facts.deadline(self.world.policy(&order.account).value_life_cap);
-        let Some(report) = self.board.post(order, decision, deadline, now) else { return };
+        let need = Need { deadline, calls: facts.calls_left() };
+        let Some(report) = self.board.post(order, decision, need, now) else { return };
         match report.outcome {
             Outcome::Blocked | Outcome::Setup | Outcome::Bug => {
                 warn!(reason = %report.reason, "{}", report.detail)
@@ -343,6 +364,7 @@ impl Engine {
             wake: decision.wake,
             status: facts.order.as_ref().map(|order| order.status.as_str().to_owned()),
             proven: facts.proven,
+            deadline: report.deadline,
         };
         if let Err(error) = self.world.journal.note(&note).await {
             warn!("{}", crate::world::chain(&error));
@@ -372,6 +394,7 @@ fn over(reason: Reason) -> bool {
             | Reason::WaitingForDigicert
             | Reason::WaitingForApproval
             | Reason::StatusUnknown
+            | Reason::DomainInactive
     )
 }
 

@@ -4,10 +4,11 @@ use std::{collections::BTreeMap, path::Path};
 
 use dcv_core::{
     Because, CaaFacts, CertName, Decision, DomainName, Exhibit, Expectation, Facts, Finding, Form, Label,
-    Learned, Location, OrderStatus, Outcome, Place, Proof, Reason, RecordData, Severity, Sighting, Spot,
-    Stage, Step, Survey, VerdictPolicy, decide, findings, verdict,
+    Learned, Location, OrderStatus, Outcome, Place, Policy, Proof, Reason, RecordData, Severity, Sighting,
+    Spot, Stage, Step, Survey, VerdictPolicy, decide, findings, verdict,
 };
 use futures_util::{StreamExt as _, stream};
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
@@ -67,7 +68,7 @@ async fn strangers(world: &World, id: u64) -> Vec<Report> {
             continue;
         };
         match account.client.order(id).await {
-            Ok(read) => match discover::consider(id, &read.dns_names, discover) {
+            Ok(read) => match discover::consider(id, &read.dns_names, read.valid_till, discover) {
                 Ok(facts) => reports.push(report(world, order, facts).await),
                 Err(why) => reports.push(left_alone(order, read.status.as_str(), why)),
             },
@@ -401,17 +402,31 @@ pub(super) async fn plan(path: &Path, output: Output) -> Exit {
     };
     let mut roster = roster;
     for (name, settings) in &world.config.accounts {
-        let (Some(discover), Some(account)) = (&settings.discover, world.accounts.get(name)) else {
-            continue;
+        let Some(account) = world.accounts.get(name) else { continue };
+        let found = async {
+            let mut found = Vec::new();
+            if let Some(discover) = &settings.discover {
+                let orders = discover::list_orders(&world.config, name, account, discover).await?;
+                found.extend(orders.into_iter().map(|Found { subject, facts, .. }| (subject, facts)));
+            }
+            if let Some(domains) = &settings.domains {
+                let domains = discover::list_domains(name, account, domains).await?;
+                found.extend(domains.into_iter().map(|Found { subject, facts, .. }| (subject, facts)));
+            }
+            Ok(found)
         };
-        let found = match discover::list(&world.config, name, account, discover).await {
+        let found: Result<_, digicert_api::Error> = found.await;
+        let found = match found {
             Ok(found) => found,
             Err(error) => return fail(Exit::Setup, &world.trouble(name, account, &error, clock::now())),
         };
-        for Found { order, facts, .. } in found {
+        let policy = world.policy(name);
+        for (subject, facts) in found {
             match facts {
-                Ok(facts) => drop(roster.entry(order).or_insert(facts)),
-                Err(why) => show::progress(&format!("{order}  left alone: {why}")),
+                // A domain whose proof has time left is not even read.
+                Ok(facts) if rests(&facts, policy, clock::now()) => {}
+                Ok(facts) => drop(roster.entry(subject).or_insert(facts)),
+                Err(why) => show::progress(&format!("{subject}  left alone: {why}")),
             }
         }
     }
@@ -432,6 +447,11 @@ pub(super) async fn plan(path: &Path, output: Output) -> Exit {
         }
     }
     Exit::Success
+}
+
+fn rests(facts: &Facts, policy: &Policy, now: Timestamp) -> bool {
+    let domain = facts.domain.as_ref();
+    domain.is_some_and(|domain| !domain.pending && domain.due(&policy.renewal, facts.seed) > now)
 }
 
 async fn plan_one(world: &World, order: Subject, mut facts: Facts) -> Planned {

@@ -24,7 +24,7 @@ use super::{args::Output, fail, load, open, show};
 use crate::{
     clock,
     config::{self, Config, LogFormat},
-    discover::{Listed, Watch},
+    discover::{Listed, Watch, Watched},
     engine::{Board, Engine, Mode, News, Report},
     exit::Exit,
     http::{self, Pages},
@@ -201,7 +201,7 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
     Ok(Ran { reports: board.reports(), dns_questions: observer.questions(), listed })
 }
 
-/// Begins to watch the accounts whose orders are discovered.
+/// Begins to watch the accounts whose orders or domains are found.
 fn watch(
     world: &Arc<World>,
     board: &Arc<Board>,
@@ -210,8 +210,12 @@ fn watch(
 ) -> (mpsc::Receiver<News>, Vec<JoinHandle<Listed>>) {
     let (news, heard) = mpsc::channel(1024);
     let mut lists = Vec::new();
-    let discovering = world.config.accounts.iter().filter(|(_, account)| account.discover.is_some());
-    for (name, _) in discovering {
+    let watched = world.config.accounts.iter().flat_map(|(name, account)| {
+        let orders = account.discover.is_some().then_some((name, Watched::Orders));
+        let domains = account.domains.is_some().then_some((name, Watched::Domains));
+        orders.into_iter().chain(domains)
+    });
+    for (name, what) in watched {
         let watch = Watch {
             name: name.clone(),
             world: Arc::clone(world),
@@ -222,10 +226,10 @@ fn watch(
         lists.push(tokio::spawn(async move {
             match mode {
                 Mode::Daemon => {
-                    watch.run().await;
+                    watch.run(what).await;
                     Listed::Open
                 }
-                Mode::Once => watch.once().await,
+                Mode::Once => watch.once(what).await,
             }
         }));
     }

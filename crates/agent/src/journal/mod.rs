@@ -52,6 +52,8 @@ pub struct Note {
     pub status: Option<String>,
     /// Control was proven.
     pub proven: bool,
+    /// When the work has to be done, where that is known; of a domain, until when it is proven.
+    pub deadline: Option<Timestamp>,
 }
 
 /// Why the journal cannot be used.
@@ -268,22 +270,34 @@ impl Journal {
     /// # Errors
     /// When the state file fails.
     pub async fn note(&self, note: &Note) -> Result<(), Error> {
-        sqlx::query(
-            "INSERT OR REPLACE INTO notes (account, kind, id, reason, detail, at, wake, status, proven)
-             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(&note.order.account)
-        .bind(kind(&note.order))
-        .bind(note.order.id.number().cast_signed())
-        .bind(&note.reason)
-        .bind(&note.detail)
-        .bind(note.at.to_string())
-        .bind(note.wake.to_string())
-        .bind(&note.status)
-        .bind(note.proven)
-        .execute(&self.pool)
-        .await?;
-        Ok(())
+        self.note_all(std::slice::from_ref(note)).await
+    }
+
+    /// Notes what was decided about many.
+    ///
+    /// # Errors
+    /// When the state file fails; then nothing of it is noted.
+    pub async fn note_all(&self, notes: &[Note]) -> Result<(), Error> {
+        let mut transaction = self.pool.begin().await?;
+        for note in notes {
+            sqlx::query(
+                "INSERT OR REPLACE INTO notes (account, kind, id, reason, detail, at, wake, status, proven, deadline)
+                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            )
+            .bind(&note.order.account)
+            .bind(kind(&note.order))
+            .bind(note.order.id.number().cast_signed())
+            .bind(&note.reason)
+            .bind(&note.detail)
+            .bind(note.at.to_string())
+            .bind(note.wake.to_string())
+            .bind(&note.status)
+            .bind(note.proven)
+            .bind(note.deadline.map(|at| at.to_string()))
+            .execute(&mut *transaction)
+            .await?;
+        }
+        Ok(transaction.commit().await?)
     }
 
     /// Forgets an order that has left the configuration and holds nothing.
@@ -429,5 +443,6 @@ fn note(row: &SqliteRow) -> Option<Note> {
         wake: time("wake")?,
         status: row.try_get("status").ok()?,
         proven: row.try_get("proven").ok()?,
+        deadline: time("deadline"),
     })
 }

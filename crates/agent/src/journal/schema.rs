@@ -69,9 +69,10 @@ CREATE TABLE notes (
     wake    TEXT    NOT NULL,
     status  TEXT,
     proven  INTEGER NOT NULL,
+    deadline TEXT,
     PRIMARY KEY (account, kind, id)
 ) STRICT;
-INSERT INTO notes SELECT account, 'order', order_id, reason, detail, at, wake, status, proven FROM orders;
+INSERT INTO notes SELECT account, 'order', order_id, reason, detail, at, wake, status, proven, NULL FROM orders;
 DROP TABLE orders;
 PRAGMA user_version = 2;
 ";

@@ -1,21 +1,21 @@
-//! Finding an account's work: the list of its orders once, then one question a minute about what has changed.
+//! Finding an account's orders: the list once, then one question a minute about what has changed.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use dcv_core::{Backoff, CertName, Facts, OrderStatus};
+use dcv_core::{CertName, Facts, OrderStatus};
 use digicert_api::{Class, Error, OrderFilter, OrderSummary};
-use jiff::SignedDuration;
-use tokio::{sync::mpsc, time::Instant};
-use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use tokio::time::Instant;
+use tracing::info;
 
+use super::{Found, Listed, RETRY, Watch};
 use crate::{
     clock,
     config::{Config, Discover},
-    engine::{Board, News},
+    engine::News,
     pass::cert_name,
     roster::Subject,
-    world::{Account, World, chain},
+    world::{Account, chain},
 };
 
 /// Changes are asked for with this much overlap: clocks differ, and a change may show late.
@@ -23,20 +23,6 @@ const OVERLAP: Duration = Duration::from_secs(120);
 /// After so long without an answer, and once a day in any case, the whole list is read again. The CA remembers changes
 /// for seven days.
 const RELIST: Duration = Duration::from_secs(24 * 60 * 60);
-/// The waits after calls that failed.
-const RETRY: Backoff = Backoff { first: SignedDuration::from_secs(5), cap: SignedDuration::from_mins(15) };
-
-/// What an order of the list is to us.
-#[derive(Debug)]
-pub struct Found {
-    /// Which order.
-    pub order: Subject,
-    /// Its status in the list.
-    pub status: OrderStatus,
-    /// What to begin with, or why it is left alone.
-    pub facts: Result<Facts, String>,
-}
-
 /// Reads the list of an account's orders in work states; those that are configured by number are left out.
 ///
 /// # Errors
@@ -46,7 +32,7 @@ pub async fn list(
     name: &str,
     account: &Account,
     discover: &Discover,
-) -> Result<Vec<Found>, Error> {
+) -> Result<Vec<Found<OrderStatus>>, Error> {
     let filter = OrderFilter {
         statuses: discover.statuses.iter().map(|status| status.as_str().into()).collect(),
         ..OrderFilter::default()
@@ -54,9 +40,9 @@ pub async fn list(
     let orders = account.client.orders(&filter).await?;
     let strange = |order: &OrderSummary| !config.names(name, order.id);
     let found = orders.into_iter().filter(strange).map(|order| Found {
-        order: Subject::order(name, order.id),
-        status: OrderStatus::from(order.status.as_str()),
-        facts: consider(order.id, &order.dns_names, discover),
+        subject: Subject::order(name, order.id),
+        told: OrderStatus::from(order.status.as_str()),
+        facts: consider(order.id, &order.dns_names, order.valid_till, discover),
     });
     Ok(found.collect())
 }
@@ -65,7 +51,12 @@ pub async fn list(
 ///
 /// # Errors
 /// Why it is left alone, in one sentence.
-pub fn consider(id: u64, dns_names: &[String], discover: &Discover) -> Result<Facts, String> {
+pub fn consider(
+    id: u64,
+    dns_names: &[String],
+    valid_till: Option<Date>,
+    discover: &Discover,
+) -> Result<Facts, String> {
     let written: Vec<&String> = dns_names.iter().filter(|text| !text.trim().is_empty()).collect();
     let names: Vec<CertName> = written.iter().filter_map(|text| cert_name(text)).collect();
     // What cannot be read may be what `except` is about.
@@ -73,55 +64,36 @@ pub fn consider(id: u64, dns_names: &[String], discover: &Discover) -> Result<Fa
         return Err("its names cannot be read, so no pattern can admit them".to_owned());
     }
     discover.patterns.admit(&names)?;
-    Ok(Facts { seed: id, discovered: true, switch_to: discover.switch_method.clone(), ..Facts::default() })
+    Ok(Facts {
+        seed: id,
+        discovered: true,
+        switch_to: discover.switch_method.clone(),
+        needed_by: valid_till.and_then(end_of),
+        ..Facts::default()
+    })
 }
 
-/// What came of reading a list once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Listed {
-    /// It was read.
-    Read,
-    /// The time was over before it could be.
-    Open,
-    /// The account's key or settings are refused.
-    Refused,
-}
-
-/// Watches one account.
-#[derive(Debug)]
-pub struct Watch {
-    /// The account's name.
-    pub name: String,
-    /// What it acts through.
-    pub world: Arc<World>,
-    /// Where orders that are left alone are listed.
-    pub board: Arc<Board>,
-    /// Where news goes.
-    pub news: mpsc::Sender<News>,
-    /// Ends it.
-    pub stop: CancellationToken,
+/// The end of a certificate's last day, in UTC.
+fn end_of(day: Date) -> Option<Timestamp> {
+    Some(day.tomorrow().ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp())
 }
 
 impl Watch {
     /// Reads the list once; what passes is tried again until `stop`. Tells whether the list was read.
-    pub async fn once(self) -> Listed {
-        let Some((account, discover)) = self.account() else { return Listed::Read };
+    pub(super) async fn orders_once(self) -> Listed {
+        let Some((account, discover)) = self.discovering() else { return Listed::Read };
         let mut failures = 0;
         while !self.read_list(&account, &discover, &mut Known::default()).await {
-            if account.held(clock::now()).is_some() {
-                return Listed::Refused;
-            }
-            failures += 1;
-            if !self.pause(RETRY.after(failures, 0).unsigned_abs()).await {
-                return Listed::Open;
+            if let Some(end) = self.patience(&account, &mut failures).await {
+                return end;
             }
         }
         Listed::Read
     }
 
     /// Reads the list, then the changes every minute.
-    pub async fn run(self) {
-        let Some((account, discover)) = self.account() else { return };
+    pub(super) async fn orders(self) {
+        let Some((account, discover)) = self.discovering() else { return };
         let mut known = Known::default();
         let mut listed: Option<Instant> = None;
         let mut heard = Instant::now();
@@ -152,7 +124,7 @@ impl Watch {
         }
     }
 
-    fn account(&self) -> Option<(Arc<Account>, Discover)> {
+    fn discovering(&self) -> Option<(Arc<Account>, Discover)> {
         let account = self.world.accounts.get(&self.name)?;
         let discover = self.world.config.accounts.get(&self.name)?.discover.clone()?;
         Some((Arc::clone(account), discover))
@@ -164,14 +136,14 @@ impl Watch {
         }
         let found = match list(&self.world.config, &self.name, account, discover).await {
             Ok(found) => found,
-            Err(error) => return self.failed(account, &error),
+            Err(error) => return self.failed(account, &error, "orders"),
         };
         account.release();
         let total = found.len();
         let taken = found.iter().filter(|found| found.facts.is_ok()).count();
-        for Found { order, status, facts } in found {
-            known.note(order.id.number(), status);
-            self.admit(order, facts).await;
+        for Found { subject, told, facts } in found {
+            known.note(subject.id.number(), told);
+            self.admit(subject, facts).await;
         }
         info!(account = self.name, orders = total, taken, "read the list of open orders");
         true
@@ -189,7 +161,7 @@ impl Watch {
         }
         let changes = match account.client.status_changes(silence + OVERLAP).await {
             Ok(changes) => changes,
-            Err(error) => return self.failed(account, &error),
+            Err(error) => return self.failed(account, &error, "orders"),
         };
         account.release();
         let mut well = true;
@@ -206,10 +178,12 @@ impl Watch {
             } else {
                 // Its names may have changed with a reissue, so they are read each time.
                 match account.client.order(change.order_id).await {
-                    Ok(read) => self.admit(order, consider(read.id, &read.dns_names, discover)).await,
+                    Ok(read) => {
+                        self.admit(order, consider(read.id, &read.dns_names, read.valid_till, discover)).await
+                    }
                     // It is not marked as known, so the overlap brings it again.
                     Err(error) if matches!(error.class(), Class::Throttled | Class::Transient) => {
-                        well = self.failed(account, &error);
+                        well = self.failed(account, &error, "orders");
                         continue;
                     }
                     // One order that cannot be read, such as another division's, says nothing of the others.
@@ -225,31 +199,6 @@ impl Watch {
         match facts {
             Ok(facts) => self.tell(News::Work(order, Box::new(facts))).await,
             Err(why) => self.leave(order, why).await,
-        }
-    }
-
-    /// An order that is not ours to do: it is listed with the reason, and tidied up should it have been ours before.
-    async fn leave(&self, order: Subject, why: String) {
-        self.board.leave(&order, why, clock::now());
-        self.tell(News::Left(order)).await;
-    }
-
-    fn failed(&self, account: &Account, error: &Error) -> bool {
-        let told = self.world.trouble(&self.name, account, error, clock::now());
-        warn!(account = self.name, "orders cannot be listed: {told}");
-        false
-    }
-
-    async fn tell(&self, news: News) {
-        // Nobody listens any more only when the round ends.
-        let _ = self.news.send(news).await;
-    }
-
-    /// False when it is time to end.
-    async fn pause(&self, wait: Duration) -> bool {
-        tokio::select! {
-            () = tokio::time::sleep(wait) => true,
-            () = self.stop.cancelled() => false,
         }
     }
 }

@@ -1,0 +1,290 @@
+//! Finding the domains of an account whose proofs are to be renewed: the list every hour, and in between the dates that it
+//! told.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use dcv_core::{Because, CertName, DomainFacts, DomainName, Facts, Kind, Method, Reason, Renewal};
+use digicert_api::{DomainFilter, DomainSummary, Error};
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tracing::info;
+
+use super::{Found, Listed, RETRY, Watch};
+use crate::{
+    clock,
+    config::Domains,
+    engine::News,
+    journal::Note,
+    roster::Subject,
+    world::{Account, chain},
+};
+
+/// Reads the list of an account's domains.
+///
+/// # Errors
+/// As the call does.
+pub async fn list(name: &str, account: &Account, domains: &Domains) -> Result<Vec<Found<()>>, Error> {
+    let found = account.client.domains(&DomainFilter::default()).await?;
+    let found = found.into_iter().map(|domain| Found {
+        subject: Subject::domain(name, domain.id),
+        told: (),
+        facts: consider(&domain, domains, clock::now()),
+    });
+    Ok(found.collect())
+}
+
+/// What to begin a domain with. The list does not tell everything, so the domain is read before anything is done for it.
+fn consider(domain: &DomainSummary, domains: &Domains, now: Timestamp) -> Result<Facts, String> {
+    let name = DomainName::scope(&domain.name).map_err(|error| error.to_string())?;
+    domains.patterns.admit(&[CertName { name: name.clone(), wildcard: false }])?;
+    if domain.active == Some(false) {
+        return Err("the domain is deactivated in CertCentral".to_owned());
+    }
+    let facts = DomainFacts {
+        at: Timestamp::UNIX_EPOCH,
+        name,
+        active: true,
+        pending: domain.pending.unwrap_or(false),
+        method: domain.method.as_ref().map(|method| Method::from(method.as_str())),
+        kinds: domain.validations.iter().map(|validation| validation.kind.clone()).collect(),
+        approved: domain.approved,
+        valid_until: domain.expiry.earliest(),
+        seen: now,
+    };
+    Ok(Facts {
+        seed: domain.id,
+        kind: Kind::Domain,
+        discovered: true,
+        switch_to: domains.switch_method.clone(),
+        domain: Some(facts),
+        ..Facts::default()
+    })
+}
+
+impl Watch {
+    /// Reads the list once.
+    pub(super) async fn domains_once(self) -> Listed {
+        let Some((account, domains)) = self.tended() else { return Listed::Read };
+        let mut waiting = Waiting::default();
+        let mut failures = 0;
+        while !self.read_domains(&account, &domains, &mut waiting).await {
+            if let Some(end) = self.patience(&account, &mut failures).await {
+                return end;
+            }
+        }
+        self.take_up_due(&mut waiting, clock::now()).await;
+        Listed::Read
+    }
+
+    /// Reads the list, and takes up each domain when it is due.
+    pub(super) async fn domains(self) {
+        let Some((account, domains)) = self.tended() else { return };
+        let mut waiting = Waiting::default();
+        let mut failures = 0;
+        let mut list_at = Instant::now();
+        loop {
+            if Instant::now() >= list_at {
+                let went_well = self.read_domains(&account, &domains, &mut waiting).await;
+                failures = if went_well { 0 } else { failures + 1 };
+                let wait = if went_well { domains.every } else { RETRY.after(failures, 0).unsigned_abs() };
+                list_at = Instant::now() + wait;
+            }
+            let now = clock::now();
+            self.take_up_due(&mut waiting, now).await;
+            let next = waiting
+                .next_due()
+                .map_or(Duration::MAX, |due| Duration::try_from(due.duration_since(now)).unwrap_or_default());
+            let wait = next.min(list_at.saturating_duration_since(Instant::now()));
+            // At least a little, so that clocks that step never make a loop that only spins.
+            if !self.pause(wait.max(Duration::from_millis(50))).await {
+                return;
+            }
+        }
+    }
+
+    fn tended(&self) -> Option<(Arc<Account>, Domains)> {
+        let account = self.world.accounts.get(&self.name)?;
+        let domains = self.world.config.accounts.get(&self.name)?.domains.clone()?;
+        Some((Arc::clone(account), domains))
+    }
+
+    async fn read_domains(&self, account: &Account, domains: &Domains, waiting: &mut Waiting) -> bool {
+        if account.held(clock::now()).is_some() {
+            return false;
+        }
+        let found = match list(&self.name, account, domains).await {
+            Ok(found) => found,
+            Err(error) => return self.failed(account, &error, "domains"),
+        };
+        account.release();
+        let total = found.len();
+        let renewal = self.world.policy(&self.name).renewal;
+        let mut listed = Waiting::default();
+        for Found { subject, facts, .. } in found {
+            match facts {
+                Ok(facts) => listed.add(subject, facts, &renewal, waiting),
+                Err(why) => self.leave(subject, why).await,
+            }
+        }
+        // What is no longer in the list is nobody's to renew.
+        for subject in waiting.seen.keys().filter(|subject| !listed.seen.contains_key(subject)) {
+            self.leave(subject.clone(), "the account has the domain no longer".to_owned()).await;
+        }
+        let now = clock::now();
+        let resting: Vec<_> = listed.resting(now).collect();
+        for (subject, due, facts) in &resting {
+            self.board.keep(subject, facts, valid(facts, *due), *due, now);
+        }
+        let notes = resting.iter().map(|(subject, due, facts)| note(subject, facts, *due, now));
+        if let Err(error) = self.world.journal.note_all(&notes.collect::<Vec<_>>()).await {
+            tracing::warn!("{}", chain(&error));
+        }
+        info!(
+            account = self.name,
+            domains = total,
+            taken = listed.seen.len(),
+            due = listed.due(now),
+            "read the list of domains"
+        );
+        *waiting = listed;
+        true
+    }
+
+    async fn take_up_due(&self, waiting: &mut Waiting, now: Timestamp) {
+        while let Some((subject, facts)) = waiting.pop_due(now) {
+            self.tell(News::Work(subject, Box::new(facts))).await;
+        }
+    }
+}
+
+/// Why a domain rests, and until when.
+fn valid(facts: &Facts, due: Timestamp) -> Because {
+    let end = facts.domain.as_ref().and_then(|domain| domain.valid_until);
+    let until = end.map_or_else(String::new, |end| format!(" until {end:.0}"));
+    Because::new(Reason::Validated, format!("proven{until}; renewed from {due:.0} on"))
+}
+
+fn note(subject: &Subject, facts: &Facts, due: Timestamp, now: Timestamp) -> Note {
+    let Because { reason, detail } = valid(facts, due);
+    Note {
+        order: subject.clone(),
+        reason: reason.code().to_owned(),
+        detail,
+        at: now,
+        wake: due,
+        status: None,
+        proven: true,
+        deadline: facts.domain.as_ref().and_then(|domain| domain.valid_until),
+    }
+}
+
+/// Domains that wait until they are due.
+#[derive(Default)]
+struct Waiting {
+    by_due: BTreeMap<(Timestamp, Subject), Facts>,
+    /// Every domain of the list, with the end of its proof and when that was seen first.
+    seen: HashMap<Subject, (Option<Timestamp>, Timestamp)>,
+}
+
+impl Waiting {
+    /// Adds a domain of the list; `before` knows when its date was seen first.
+    fn add(&mut self, subject: Subject, mut facts: Facts, renewal: &Renewal, before: &Self) {
+        let Some(domain) = &mut facts.domain else { return };
+        if let Some(&(end, seen)) = before.seen.get(&subject)
+            && end == domain.valid_until
+        {
+            domain.seen = seen;
+        }
+        self.seen.insert(subject.clone(), (domain.valid_until, domain.seen));
+        let due = if domain.pending { Timestamp::MIN } else { domain.due(renewal, facts.seed) };
+        self.by_due.insert((due, subject), facts);
+    }
+
+    fn resting(&self, now: Timestamp) -> impl Iterator<Item = (&Subject, Timestamp, &Facts)> {
+        let resting = self.by_due.iter().filter(move |((due, _), _)| *due > now);
+        resting.map(|((due, subject), facts)| (subject, *due, facts))
+    }
+
+    fn due(&self, now: Timestamp) -> usize {
+        self.by_due.len() - self.resting(now).count()
+    }
+
+    fn next_due(&self) -> Option<Timestamp> {
+        self.by_due.keys().next().map(|(due, _)| *due)
+    }
+
+    fn pop_due(&mut self, now: Timestamp) -> Option<(Subject, Facts)> {
+        let entry = self.by_due.first_entry().filter(|entry| entry.key().0 <= now)?;
+        let ((_, subject), facts) = entry.remove_entry();
+        Some((subject, facts))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    fn facts(number: u64, valid_until: Option<Timestamp>, seen: Timestamp) -> Facts {
+        let domain = DomainFacts {
+            at: Timestamp::UNIX_EPOCH,
+            name: format!("d{number}.example").parse().unwrap(),
+            active: true,
+            pending: false,
+            method: None,
+            kinds: Vec::new(),
+            approved: None,
+            valid_until,
+            seen,
+        };
+        Facts { seed: number, kind: Kind::Domain, domain: Some(domain), ..Facts::default() }
+    }
+
+    /// A domain whose CA tells no beginning: its period begins when its end was seen first, however often the list is
+    /// read again, so that the renewal comes nearer.
+    #[test]
+    fn reading_the_list_again_does_not_put_a_renewal_off() {
+        let renewal = Renewal::default();
+        let (end, subject) = (NOW + SignedDuration::from_hours(240), Subject::domain("main", 1));
+        let mut waiting = Waiting::default();
+        let mut dues = Vec::new();
+        for hour in 0..200 {
+            let seen = NOW + SignedDuration::from_hours(hour);
+            let mut listed = Waiting::default();
+            listed.add(subject.clone(), facts(1, Some(end), seen), &renewal, &waiting);
+            dues.push(listed.next_due().unwrap());
+            waiting = listed;
+        }
+        dues.dedup();
+        assert_eq!(dues.len(), 1);
+        assert!(dues[0] < end);
+        let renewed = end + SignedDuration::from_hours(240);
+        let mut listed = Waiting::default();
+        listed.add(subject, facts(1, Some(renewed), end), &renewal, &waiting);
+        assert!(listed.next_due().unwrap() > end, "another end is another period");
+    }
+
+    #[test]
+    fn domains_are_taken_up_when_they_are_due_and_not_before() {
+        let renewal = Renewal::default();
+        let mut waiting = Waiting::default();
+        let before = Waiting::default();
+        for number in 0..10u64 {
+            let end = (number > 0).then(|| NOW + SignedDuration::from_hours(24 * number.cast_signed()));
+            waiting.add(Subject::domain("main", number), facts(number, end, NOW), &renewal, &before);
+        }
+        assert_eq!(waiting.due(NOW), 1, "the one without a proof");
+        assert_eq!(waiting.pop_due(NOW).unwrap().0, Subject::domain("main", 0));
+        assert_eq!(waiting.pop_due(NOW), None);
+        let later = NOW + SignedDuration::from_hours(24 * 5);
+        let due: Vec<_> = std::iter::from_fn(|| waiting.pop_due(later)).map(|(subject, _)| subject).collect();
+        assert!(due.len() >= 5 && waiting.resting(later).count() + due.len() == 9, "{due:?}");
+    }
+}

@@ -1,0 +1,126 @@
+//! Finding an account's work: orders in states that want work, and domains whose proofs are to be renewed.
+
+mod domains;
+mod orders;
+
+use std::{sync::Arc, time::Duration};
+
+use dcv_core::Backoff;
+use digicert_api::Error;
+use jiff::SignedDuration;
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+pub use self::{
+    domains::list as list_domains,
+    orders::{consider, list as list_orders},
+};
+use crate::{
+    clock,
+    engine::{Board, News},
+    roster::Subject,
+    world::{Account, World},
+};
+
+/// The waits after calls that failed.
+const RETRY: Backoff = Backoff { first: SignedDuration::from_secs(5), cap: SignedDuration::from_mins(15) };
+
+/// What an order or domain of a list is to us.
+#[derive(Debug)]
+pub struct Found<T> {
+    /// Which one.
+    pub subject: Subject,
+    /// What the list tells of it.
+    pub told: T,
+    /// What to begin with, or why it is left alone.
+    pub facts: Result<dcv_core::Facts, String>,
+}
+
+/// What came of reading a list once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listed {
+    /// It was read.
+    Read,
+    /// The time was over before it could be.
+    Open,
+    /// The account's key or settings are refused.
+    Refused,
+}
+
+/// What of an account is watched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Watched {
+    /// Its orders.
+    Orders,
+    /// Its domains.
+    Domains,
+}
+
+/// Watches the orders or the domains of one account.
+#[derive(Debug)]
+pub struct Watch {
+    /// The account's name.
+    pub name: String,
+    /// What it acts through.
+    pub world: Arc<World>,
+    /// Where what is left alone is listed.
+    pub board: Arc<Board>,
+    /// Where news goes.
+    pub news: mpsc::Sender<News>,
+    /// Ends it.
+    pub stop: CancellationToken,
+}
+
+impl Watch {
+    /// Reads the list once; what passes is tried again until `stop`. Tells whether the list was read.
+    pub async fn once(self, what: Watched) -> Listed {
+        match what {
+            Watched::Orders => self.orders_once().await,
+            Watched::Domains => self.domains_once().await,
+        }
+    }
+
+    /// Watches until `stop`.
+    pub async fn run(self, what: Watched) {
+        match what {
+            Watched::Orders => self.orders().await,
+            Watched::Domains => self.domains().await,
+        }
+    }
+
+    /// After a reading that failed: waits, or tells why there is no point in another one.
+    async fn patience(&self, account: &Account, failures: &mut u32) -> Option<Listed> {
+        if account.held(clock::now()).is_some() {
+            return Some(Listed::Refused);
+        }
+        *failures += 1;
+        let wait = RETRY.after(*failures, 0).unsigned_abs();
+        (!self.pause(wait).await).then_some(Listed::Open)
+    }
+
+    /// What is not ours to do: it is listed with the reason, and tidied up should it have been ours before.
+    async fn leave(&self, subject: Subject, why: String) {
+        self.board.leave(&subject, why, clock::now());
+        self.tell(News::Left(subject)).await;
+    }
+
+    fn failed(&self, account: &Account, error: &Error, what: &str) -> bool {
+        let told = self.world.trouble(&self.name, account, error, clock::now());
+        warn!(account = self.name, "{what} cannot be listed: {told}");
+        false
+    }
+
+    async fn tell(&self, news: News) {
+        // Nobody listens any more only when the round ends.
+        let _ = self.news.send(news).await;
+    }
+
+    /// False when it is time to end.
+    async fn pause(&self, wait: Duration) -> bool {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => true,
+            () = self.stop.cancelled() => false,
+        }
+    }
+}
