@@ -1,13 +1,36 @@
 //! The suite that every provider kind passes, and that a new one can be run against.
 //!
-//! Each check panics with what it protects when the contract is broken. A zone is needed that the provider may edit,
-//! and names in it that nothing else uses.
+//! Each check panics with what it protects when the contract is broken. A zone is needed that the provider may edit
+//! (its apex too), names in it that nothing else uses, and a [`Neighbour`] who is not the provider: what others have at
+//! a name is put there, and looked at, past the code under test.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Spot, Ttl};
+use async_trait::async_trait;
+use dcv_core::{Change, DomainName, Guarded, Label, RandomValue, RecordData, Site, Spot, Ttl};
 
-use crate::{DnsProvider, RecordSet, Zone};
+use crate::{Class, DnsProvider, RecordSet, Zone};
+
+/// Somebody else who edits the same zone, by other means than the provider.
+#[async_trait]
+pub trait Neighbour: fmt::Debug + Send + Sync {
+    /// Puts a record set at a name that has none of its type; type and values are written as in a zone file.
+    async fn put(&self, owner: &DomainName, kind: &str, ttl: u32, values: &[&str]);
+
+    /// Every record at the name as the server or vendor keeps it, one a line, `TTL TYPE DATA`, sorted. What changes by
+    /// itself, as the serial of a SOA, is left out.
+    async fn everything(&self, owner: &DomainName) -> Vec<String>;
+}
+
+/// What a domain's TXT set holds: a value in several strings whose border matters to nobody but a careless reader, and
+/// one with an escape.
+const STANDING: [&str; 3] = [
+    r#""v=spf1 include:a.example" " include:b.example -all""#,
+    r#""site-verification=a b""#,
+    r#""say \"x\"""#,
+];
+/// Unlike the time to live of our own additions.
+const STANDING_TTL: u32 = 900;
 
 /// A place to publish in and a provider to do it.
 #[derive(Debug)]
@@ -16,6 +39,8 @@ pub struct Bench {
     pub provider: Arc<dyn DnsProvider>,
     /// A zone that it may edit.
     pub zone: Zone,
+    /// Who else edits it.
+    pub neighbour: Arc<dyn Neighbour>,
 }
 
 impl Bench {
@@ -35,6 +60,16 @@ impl Bench {
         self.an_alias_is_replaced_in_one_change().await;
         self.an_alias_and_a_text_exclude_each_other().await;
         self.two_writers_of_an_alias_do_not_replace_each_other().await;
+        let (apex, host) = (self.bare(None), self.bare(Some("host")));
+        self.furnish(&apex, &[("MX", &["10 mail.example."]), ("TXT", &STANDING)]).await;
+        self.furnish(&host, &[("A", &["192.0.2.1"]), ("MX", &["10 mail.example."]), ("TXT", &STANDING)])
+            .await;
+        for site in [&apex, &host] {
+            self.what_stands_at_a_bare_name_survives(site).await;
+            self.two_writers_at_a_bare_name_survive(site).await;
+        }
+        self.a_bare_name_without_texts_is_left_as_it_was().await;
+        self.an_alias_at_a_bare_name_blocks_a_text().await;
     }
 
     /// The site for a label of the test's own.
@@ -46,6 +81,102 @@ impl Bench {
         let scope: DomainName =
             format!("{label}.{}", self.zone.name).parse().expect("a label of the suite is a name");
         Guarded::direct(&Spot::dnsauth(scope), self.zone.name.clone()).expect("the name lies in the zone")
+    }
+
+    /// The site at a bare name: a host of the test's own, or the zone's apex.
+    ///
+    /// # Panics
+    /// When the label makes no name.
+    #[must_use]
+    pub fn bare(&self, label: Option<&str>) -> Site {
+        let zone = &self.zone.name;
+        let domain = label.map_or_else(
+            || zone.clone(),
+            |label| format!("{label}.{zone}").parse().expect("a label of the suite is a name"),
+        );
+        Guarded::direct(&Spot { domain, label: Label::Bare }, zone.clone())
+            .expect("the name lies in the zone")
+    }
+
+    async fn furnish(&self, site: &Site, sets: &[(&str, &[&str])]) {
+        for (kind, values) in sets {
+            self.neighbour.put(site.owner(), kind, STANDING_TTL, values).await;
+        }
+        let there = self.neighbour.everything(site.owner()).await;
+        for (kind, values) in sets {
+            for value in *values {
+                let line = format!("{STANDING_TTL} {kind} {value}");
+                assert!(
+                    there.contains(&line),
+                    "the neighbour's own record is not there: {line} in {there:?}"
+                );
+            }
+        }
+    }
+
+    /// What a neighbour sees once these values of ours have joined what stands there.
+    async fn joined_by(&self, site: &Site, before: &[String], ours: &[&str]) {
+        let mut wanted = before.to_vec();
+        wanted.extend(ours.iter().map(|value| format!("{STANDING_TTL} TXT \"{value}\"")));
+        wanted.sort();
+        assert_eq!(
+            self.neighbour.everything(site.owner()).await,
+            wanted,
+            "more or less than ours changed at {site}"
+        );
+    }
+
+    async fn what_stands_at_a_bare_name_survives(&self, site: &Site) {
+        let below = Guarded::direct(&Spot::dnsauth(site.owner().clone()), self.zone.name.clone())
+            .expect("the name lies in the zone");
+        let before = self.neighbour.everything(site.owner()).await;
+        for _ in 0..2 {
+            // As an order has it whose values go to both of its names.
+            self.apply(&[add(&below, "ours"), add(site, "ours")]).await;
+            self.joined_by(site, &before, &["ours"]).await;
+        }
+        let held = self.provider.read(&self.zone, site).await.expect("a bare name can be read");
+        assert!(held.holds(&text("ours")), "what was added at {site} is not read: {held:?}");
+        assert_eq!((held.txt.len(), held.ttl), (STANDING.len() + 1, Some(STANDING_TTL)), "{site} is misread");
+        for _ in 0..2 {
+            self.apply(&[remove(&below, "ours"), remove(site, "ours")]).await;
+            self.joined_by(site, &before, &[]).await;
+        }
+    }
+
+    async fn two_writers_at_a_bare_name_survive(&self, site: &Site) {
+        let before = self.neighbour.everything(site.owner()).await;
+        for _ in 0..2 {
+            let (ones, twos) = ([add(site, "one")], [add(site, "two")]);
+            tokio::join!(self.apply(&ones), self.apply(&twos));
+            self.joined_by(site, &before, &["one", "two"]).await;
+            let (ones, twos) = ([remove(site, "one")], [remove(site, "two")]);
+            tokio::join!(self.apply(&ones), self.apply(&twos));
+            self.joined_by(site, &before, &[]).await;
+        }
+    }
+
+    async fn a_bare_name_without_texts_is_left_as_it_was(&self) {
+        let site = self.bare(Some("silent"));
+        self.furnish(&site, &[("A", &["192.0.2.1"])]).await;
+        let before = self.neighbour.everything(site.owner()).await;
+        self.apply(&[add(&site, "ours")]).await;
+        let held = self.provider.read(&self.zone, &site).await.expect("a bare name can be read");
+        assert_eq!((held.txt, held.ttl), (vec!["ours".to_owned()], Some(Ttl::default().as_secs())));
+        self.apply(&[remove(&site, "ours")]).await;
+        self.joined_by(&site, &before, &[]).await;
+    }
+
+    async fn an_alias_at_a_bare_name_blocks_a_text(&self) {
+        let site = self.bare(Some("elsewhere"));
+        self.furnish(&site, &[("CNAME", &["cdn.example."])]).await;
+        let before = self.neighbour.everything(site.owner()).await;
+        let refused = self.provider.apply(&self.zone, &[add(&site, "ours")]).await;
+        let error = refused.expect_err("a text was accepted beside an alias");
+        assert_eq!(error.class(), Class::Blocked, "an alias in the way needs a person: {error}");
+        assert!(error.to_string().contains(site.owner().as_str()), "the name is not told: {error}");
+        self.apply(&[remove(&site, "ours")]).await;
+        self.joined_by(&site, &before, &[]).await;
     }
 
     async fn an_alias_is_replaced_in_one_change(&self) {

@@ -9,11 +9,12 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Spot, Ttl};
 use dns_providers::{
     Class, DnsProvider, Fixed, Zone,
     cloudflare::{Cloudflare, CloudflareSettings},
-    contract::Bench,
+    contract::{Bench, Neighbour},
 };
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};
@@ -147,11 +148,37 @@ impl World {
     }
 
     fn put(&mut self, label: &str, kind: &str, content: &str) -> String {
+        self.put_at(site(label).owner(), kind, 1, content)
+    }
+
+    fn put_at(&mut self, owner: &DomainName, kind: &str, ttl: u32, content: &str) -> String {
         self.made += 1;
         let id = format!("record{}", self.made);
-        let name = site(label).owner().to_string();
-        self.records.push(json!({ "id": id, "name": name, "type": kind, "content": content, "ttl": 1 }));
+        self.records.push(
+            json!({ "id": id, "name": owner.as_str(), "type": kind, "content": content, "ttl": ttl, "proxied": false }),
+        );
         id
+    }
+}
+
+#[async_trait]
+impl Neighbour for Fake {
+    async fn put(&self, owner: &DomainName, kind: &str, ttl: u32, values: &[&str]) {
+        let mut world = self.0.lock().unwrap();
+        for value in values {
+            world.put_at(owner, kind, ttl, value);
+        }
+    }
+
+    async fn everything(&self, owner: &DomainName) -> Vec<String> {
+        let world = self.0.lock().unwrap();
+        let here = world.records.iter().filter(|record| record["name"] == owner.as_str());
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let mut lines: Vec<_> = here
+            .map(|record| format!("{} {} {}", record["ttl"], text(&record["type"]), text(&record["content"])))
+            .collect();
+        lines.sort();
+        lines
     }
 }
 
@@ -200,8 +227,11 @@ fn remove(label: &str, value: &str) -> Change {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cloudflare_keeps_the_contract() {
-    let (server, _fake) = served().await;
-    Bench { provider: Arc::new(provider(&server, TOKEN)), zone: zone(None) }.run().await;
+    let (server, fake) = served().await;
+    fake.put(&zone(None).name, "NS", 86_400, &["one.ns.cloudflare.com", "two.ns.cloudflare.com"]).await;
+    Bench { provider: Arc::new(provider(&server, TOKEN)), zone: zone(None), neighbour: Arc::new(fake) }
+        .run()
+        .await;
 }
 
 /// The operator is told that the token is to be mended, and the token is in no message.

@@ -9,14 +9,15 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Spot, Ttl};
 use dns_providers::{
     Class, DnsProvider, Error, Fixed, Zone,
-    contract::Bench,
+    contract::{Bench, Neighbour},
     rfc2136::{Algorithm, Rfc2136, Rfc2136Settings, Tsig},
 };
 use tempfile::TempDir;
-use tokio::time::Instant;
+use tokio::{io::AsyncWriteExt as _, time::Instant};
 
 const SECRET: &str = "c2VjcmV0LW9mLXRoZS10ZXN0LWtleS0zMi1ieXRlcyE=";
 const OTHER: &str = "YW5vdGhlci1zZWNyZXQtb2YtMzItYnl0ZXMtbGVuZ3Q=";
@@ -42,12 +43,14 @@ impl Bind {
         let config = format!(
             r#"key "dcv-key" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
 key "narrow-key" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
+key "other-key" {{ algorithm hmac-sha256; secret "{OTHER}"; }};
 options {{ directory "{path}"; pid-file "{path}/named.pid"; session-keyfile "{path}/session.key";
   listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
   recursion no; dnssec-validation no; minimal-responses yes; notify no; }};
 controls {{ }};
 zone "dcv.test" {{ type primary; file "{path}/dcv.test.zone";
-  update-policy {{ grant narrow-key name _dnsauth.only.dcv.test. TXT; grant dcv-key wildcard *.dcv.test. TXT CNAME; }}; }};
+  update-policy {{ grant narrow-key name _dnsauth.only.dcv.test. TXT; grant dcv-key name dcv.test. TXT;
+    grant dcv-key wildcard *.dcv.test. TXT CNAME; grant other-key zonesub ANY; }}; }};
 "#
         );
         let zone = "$TTL 60\n@ IN SOA ns.dcv.test. host.dcv.test. 1 60 60 3600 5\n@ IN NS ns.dcv.test.\n\
@@ -76,6 +79,65 @@ zone "dcv.test" {{ type primary; file "{path}/dcv.test.zone";
 
     fn provider(&self, key: &str, secret: &str) -> Rfc2136 {
         provider(self.port, key, secret)
+    }
+
+    fn neighbour(&self) -> Administrator {
+        Administrator { port: self.port }
+    }
+}
+
+/// Whoever edits the zone with BIND's own tools.
+#[derive(Debug)]
+struct Administrator {
+    port: u16,
+}
+
+#[async_trait]
+impl Neighbour for Administrator {
+    async fn put(&self, owner: &DomainName, kind: &str, ttl: u32, values: &[&str]) {
+        let adds: String =
+            values.iter().map(|value| format!("add {owner}. {ttl} {kind} {value}\n")).collect();
+        let script = format!("server 127.0.0.1 {}\nzone dcv.test.\n{adds}send\n", self.port);
+        let mut nsupdate = tokio::process::Command::new("nsupdate")
+            .arg("-y")
+            .arg(format!("hmac-sha256:other-key:{OTHER}"))
+            .stdin(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("`nsupdate` is needed for this test: install the Debian package bind9-dnsutils");
+        nsupdate.stdin.take().unwrap().write_all(script.as_bytes()).await.unwrap();
+        assert!(nsupdate.wait().await.unwrap().success(), "nsupdate failed: {script}");
+    }
+
+    async fn everything(&self, owner: &DomainName) -> Vec<String> {
+        let dig = tokio::process::Command::new("dig")
+            .args(["@127.0.0.1", "-p", &self.port.to_string(), "dcv.test", "AXFR"])
+            .args(["+noall", "+answer", "+onesoa"])
+            .output()
+            .await
+            .expect("`dig` is needed for this test: install the Debian package bind9-dnsutils");
+        let mut lines: Vec<_> = String::from_utf8(dig.stdout)
+            .unwrap()
+            .lines()
+            .filter_map(|line| {
+                let (name, rest) = line.split_once(char::is_whitespace)?;
+                let (ttl, rest) = rest.trim_start().split_once("\tIN\t")?;
+                let (kind, data) = rest.split_once(char::is_whitespace)?;
+                let here = name.trim_end_matches('.') == owner.as_str();
+                // A SOA is kept without its third number, the serial, which every update raises.
+                let data = match kind {
+                    "SOA" => {
+                        let mut words: Vec<_> = data.split(' ').collect();
+                        words.remove(2);
+                        words.join(" ")
+                    }
+                    _ => data.to_owned(),
+                };
+                here.then(|| format!("{} {kind} {data}", ttl.trim_end()))
+            })
+            .collect();
+        lines.sort();
+        lines
     }
 }
 
@@ -127,7 +189,7 @@ async fn refusal(provider: &Rfc2136) -> Error {
 async fn bind_keeps_the_contract() {
     let bind = Bind::start().await;
     let provider = Arc::new(bind.provider("dcv-key", SECRET));
-    Bench { provider, zone: zone_of("dcv.test") }.run().await;
+    Bench { provider, zone: zone_of("dcv.test"), neighbour: Arc::new(bind.neighbour()) }.run().await;
 }
 
 /// An operator is told which of key, secret and clock to mend, and the secret is in no message.

@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use aws_sdk_route53::{
     Client,
     config::{BehaviorVersion, Builder, Credentials, Region},
@@ -21,7 +22,7 @@ use aws_sdk_route53::{
 use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Spot, Ttl};
 use dns_providers::{
     Class, DnsProvider, Fixed, Secret, Zone,
-    contract::Bench,
+    contract::{Bench, Neighbour},
     route53::{Route53, Route53Settings},
 };
 use tokio::time::Instant;
@@ -78,18 +79,46 @@ impl Ministack {
             self.client.create_hosted_zone().name(name).caller_reference(reference).send().await.unwrap();
         made.hosted_zone.unwrap().id.trim_start_matches("/hostedzone/").to_owned()
     }
+}
 
-    async fn put(&self, zone: &str, set: ResourceRecordSet) {
-        let edit = Edit::builder().action(ChangeAction::Create).resource_record_set(set).build().unwrap();
-        let batch = ChangeBatch::builder().changes(edit).build().unwrap();
-        self.client
-            .change_resource_record_sets()
-            .hosted_zone_id(zone)
-            .change_batch(batch)
-            .send()
-            .await
-            .unwrap();
+/// Another tool with an account of the same stand-in.
+#[derive(Debug)]
+struct Console {
+    client: Client,
+    zone: String,
+}
+
+#[async_trait]
+impl Neighbour for Console {
+    async fn put(&self, owner: &DomainName, kind: &str, ttl: u32, values: &[&str]) {
+        let set = values.iter().fold(
+            ResourceRecordSet::builder().name(format!("{owner}.")).r#type(kind.into()).ttl(ttl.into()),
+            |set, value| set.resource_records(ResourceRecord::builder().value(*value).build().unwrap()),
+        );
+        put(&self.client, &self.zone, set.build().unwrap()).await;
     }
+
+    async fn everything(&self, owner: &DomainName) -> Vec<String> {
+        let listed = self.client.list_resource_record_sets().hosted_zone_id(&self.zone).send().await.unwrap();
+        assert!(!listed.is_truncated, "the suite leaves more than one page behind");
+        let here = listed.resource_record_sets().iter().filter(|set| set.name == format!("{owner}."));
+        let mut lines: Vec<_> = here
+            .flat_map(|set| {
+                let line = |record: &ResourceRecord| {
+                    format!("{} {} {}", set.ttl.unwrap_or_default(), set.r#type, record.value)
+                };
+                set.resource_records().iter().map(line)
+            })
+            .collect();
+        lines.sort();
+        lines
+    }
+}
+
+async fn put(client: &Client, zone: &str, set: ResourceRecordSet) {
+    let edit = Edit::builder().action(ChangeAction::Create).resource_record_set(set).build().unwrap();
+    let batch = ChangeBatch::builder().changes(edit).build().unwrap();
+    client.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch).send().await.unwrap();
 }
 
 async fn provider(url: &str) -> Route53 {
@@ -135,9 +164,15 @@ fn set(label: &str, kind: RrType, values: &[&str]) -> ResourceRecordSet {
 #[tokio::test(flavor = "multi_thread")]
 async fn route_53_keeps_the_contract() {
     let stack = Ministack::start().await;
-    stack.zone("dcv.test", "contract").await;
-    let bench = Bench { provider: Arc::new(provider(&stack.url).await), zone: zone("dcv.test", None) };
-    bench.run().await;
+    let id = stack.zone("dcv.test", "contract").await;
+    let console = Console { client: stack.client.clone(), zone: id };
+    let there = console.everything(&"dcv.test".parse().unwrap()).await;
+    assert!(
+        there.iter().any(|line| line.contains(" SOA ")),
+        "the apex lacks what a hosted zone has: {there:?}"
+    );
+    let provider = Arc::new(provider(&stack.url).await);
+    Bench { provider, zone: zone("dcv.test", None), neighbour: Arc::new(console) }.run().await;
 }
 
 /// What another tool wrote is read whole and rewritten letter for letter; a CNAME in the way is told, not overwritten.
@@ -147,8 +182,8 @@ async fn foreign_records_stay_as_they_were() {
     let id = stack.zone("dcv.test", "foreign").await;
     let (provider, zone) = (provider(&stack.url).await, zone("dcv.test", Some(&id)));
     let foreign = [r#""\101 b" "c""#, r#""say \"x\"""#];
-    stack.put(&id, set("www", RrType::Txt, &foreign)).await;
-    stack.put(&id, set("alias", RrType::Cname, &["elsewhere.example."])).await;
+    put(&stack.client, &id, set("www", RrType::Txt, &foreign)).await;
+    put(&stack.client, &id, set("alias", RrType::Cname, &["elsewhere.example."])).await;
 
     let mut held = provider.read(&zone, &site("www")).await.unwrap();
     held.txt.sort();
