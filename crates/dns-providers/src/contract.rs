@@ -259,6 +259,8 @@ impl Bench {
         self.apply(&[remove(&site, "never-was")]).await;
         self.apply(&[add(&site, "stays"), remove(&site, "never-was")]).await;
         assert_eq!(self.read("absent").await.txt, ["stays"], "removing an absent value harmed another");
+        self.apply(&[remove(&site, "stays"), add(&site, "stays")]).await;
+        assert_eq!(self.read("absent").await.txt, ["stays"], "a value was not put back");
         self.apply(&[remove(&site, "stays")]).await;
     }
 

@@ -1,13 +1,16 @@
 //! Dynamic update (RFC 2136) signed with TSIG (RFC 8945), for BIND, Knot, PowerDNS and the like.
 //!
 //! A batch is one UPDATE message. Values are added and deleted one by one (RFC 2136 sections 2.5.1 and 2.5.4), so
-//! siblings need no precondition. Two traps are seen to first, by asking the server what it holds: a value added with
-//! another time to live changes the whole set's (RFC 2136 section 3.4.2.2 with RFC 2181 section 5.2), and one added
-//! beside a CNAME is silently ignored.
+//! siblings need no precondition. Two traps are seen to: a value added with another time to live changes the whole
+//! set's (RFC 2136 section 3.4.2.2 with RFC 2181 section 5.2), so the server is asked first what it holds; and one added
+//! beside a CNAME is silently ignored, so each addition carries the prerequisite that there is none.
+//!
+//! What a query shows may have been made from a wildcard. What stands at the name itself only the prerequisites of an
+//! update tell for certain, so what was seen is confirmed by an update that changes nothing.
 
 mod message;
 
-use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, slice, time::Duration};
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -22,18 +25,20 @@ use hickory_net::{
 use hickory_proto::{
     op::{DnsRequest, DnsRequestOptions, DnsResponse, Query, ResponseCode},
     rr::{
-        DNSClass, Name, RData, Record, RecordType, TSigVerifier, TSigner,
+        Name, RData, Record, RecordType, TSigVerifier, TSigner,
         rdata::tsig::{TsigAlgorithm, TsigError},
     },
 };
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use self::message::{Planned, alias_is, bug, collision, dns_name, rdata, sign};
+use self::message::{Names, bug, dns_name, in_use, plan, sign};
 use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone};
 
 /// Larger messages go over TCP: the size at which UDP is not fragmented (DNS flag day 2020).
 const UDP_LIMIT: usize = 1232;
+/// The label of the error that says: nothing stands at a name.
+const NOT_IN_USE: &str = "not-in-use";
 /// The label of an error that a fresh look may resolve; and how often it is tried.
 const OVERTAKEN: &str = "overtaken";
 const TRIES: u32 = 3;
@@ -252,10 +257,47 @@ impl Rfc2136 {
         Ok(set)
     }
 
-    async fn send(&self, zone: &Zone, planned: &[Planned]) -> Result<(), Error> {
+    /// What stands at each name itself.
+    async fn held(&self, zone: &Zone, owners: BTreeSet<&DomainName>) -> Result<Names, Error> {
+        let mut held = Names::new();
+        for owner in owners {
+            held.insert(owner.clone(), self.look(owner).await?);
+        }
+        // An answer made from a wildcard looks like any other (RFC 4592 section 3.3.1). The apex always exists, so none
+        // stands in for it.
+        let seen =
+            |(owner, set): &(&DomainName, &RecordSet)| **owner != zone.name && **set != RecordSet::default();
+        let doubtful: Vec<_> = held.iter().filter(seen).map(|(owner, _)| owner.clone()).collect();
+        for names in doubtful.chunks(BATCH) {
+            // Nearly always each of them has what was seen, which one message tells.
+            if self.in_use(zone, names).await? {
+                continue;
+            }
+            for name in names {
+                if names.len() == 1 || !self.in_use(zone, slice::from_ref(name)).await? {
+                    held.insert(name.clone(), RecordSet::default());
+                }
+            }
+        }
+        Ok(held)
+    }
+
+    /// Whether there is a record at each of the names, by an update without changes: its prerequisites know no
+    /// wildcards (RFC 2136 section 3.2).
+    async fn in_use(&self, zone: &Zone, names: &[DomainName]) -> Result<bool, Error> {
+        let prerequisites =
+            names.iter().map(|name| dns_name(name).map(in_use)).collect::<Result<Vec<_>, _>>()?;
+        match self.send(zone, &prerequisites, &[]).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.label() == NOT_IN_USE => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn send(&self, zone: &Zone, prerequisites: &[Record], updates: &[Record]) -> Result<(), Error> {
         let address = self.address().await?;
         let signer = self.signer()?;
-        let (message, verifier) = sign(zone, planned, &signer, (self.clock)())?;
+        let (message, verifier) = sign(zone, prerequisites, updates, &signer, (self.clock)())?;
         let size = message.to_vec().map_err(bug)?.len();
         if size <= UDP_LIMIT {
             // One datagram, no retransmission: a second copy would fail the check of the signature's time.
@@ -271,7 +313,7 @@ impl Rfc2136 {
         }
         // Too large, or silence: adding and deleting values may be repeated, so the same goes over TCP. Where a first copy
         // did arrive, a prerequisite fails and the caller looks again.
-        let (message, verifier) = sign(zone, planned, &signer, (self.clock)())?;
+        let (message, verifier) = sign(zone, prerequisites, updates, &signer, (self.clock)())?;
         let tcp = self.tcp(address).await?;
         let reply = tcp
             .send(DnsRequest::from(message))
@@ -352,6 +394,12 @@ impl Rfc2136 {
                 "somebody else changed the alias at the same time",
                 "nothing: it is tried again".to_owned(),
             ),
+            (ResponseCode::NXDomain, _) => (
+                Class::Later,
+                NOT_IN_USE,
+                "nothing stands at the name",
+                "nothing: it is taken note of".to_owned(),
+            ),
             (ResponseCode::ServFail, _) => (
                 Class::Later,
                 "servfail",
@@ -387,8 +435,9 @@ impl DnsProvider for Rfc2136 {
         }
     }
 
-    async fn read(&self, _zone: &Zone, site: &Site) -> Result<RecordSet, Error> {
-        self.look(site.owner()).await
+    async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {
+        let held = self.held(zone, BTreeSet::from([site.owner()])).await?;
+        Ok(held.into_values().next().unwrap_or_default())
     }
 
     async fn apply(&self, zone: &Zone, changes: &[Change]) -> Result<Receipt, Error> {
@@ -406,49 +455,19 @@ impl DnsProvider for Rfc2136 {
 
 impl Rfc2136 {
     async fn write(&self, zone: &Zone, changes: &[Change]) -> Result<(), Error> {
-        let mut held: BTreeMap<DomainName, RecordSet> = BTreeMap::new();
-        let mut replaced: BTreeMap<DomainName, DomainName> = BTreeMap::new();
-        let mut planned = Vec::new();
-        for change in changes {
-            let (owner, data) = (change.site().owner(), change.data());
-            let name = dns_name(owner)?;
-            // Removing a text needs no look; aliases exclude others, and an addition may be there already.
-            if !held.contains_key(owner) && !matches!(change, Change::Remove { data: RecordData::Txt(_), .. })
-            {
-                held.insert(owner.clone(), self.look(owner).await?);
-            }
-            match change {
-                Change::Remove { .. } => {
-                    // An alias that goes makes room for another one in the same message.
-                    if let (RecordData::Cname(target), Some(set)) = (data, held.get_mut(owner))
-                        && let Some(gone) = set.cname.take_if(|standing| standing == target)
-                    {
-                        replaced.insert(owner.clone(), gone);
-                    }
-                    let mut update = Record::from_rdata(name, 0, rdata(data)?);
-                    update.dns_class = DNSClass::NONE;
-                    planned.push(Planned { prerequisite: None, update });
-                }
-                Change::Add { ttl, .. } => {
-                    let Some(set) = held.get(owner) else { continue };
-                    if set.holds(data) {
-                        continue;
-                    }
-                    if let Some(problem) = collision(owner, set, data) {
-                        return Err(problem);
-                    }
-                    let prerequisite = match data {
-                        RecordData::Txt(_) => None,
-                        RecordData::Cname(_) => Some(alias_is(name.clone(), replaced.get(owner))?),
-                    };
-                    let ttl = set.ttl.unwrap_or(ttl.as_secs());
-                    planned
-                        .push(Planned { prerequisite, update: Record::from_rdata(name, ttl, rdata(data)?) });
-                }
-            }
-        }
+        // Removing a text needs no look; aliases exclude others, and an addition may be there already.
+        let looked_at = |change: &&Change| !matches!(change, Change::Remove { data: RecordData::Txt(_), .. });
+        let owners = changes.iter().filter(looked_at).map(|change| change.site().owner()).collect();
+        let planned = plan(self.held(zone, owners).await?, changes)?;
         for batch in planned.chunks(BATCH) {
-            self.send(zone, batch).await?;
+            let mut prerequisites = Vec::new();
+            for prerequisite in batch.iter().filter_map(|planned| planned.prerequisite.as_ref()) {
+                if !prerequisites.contains(prerequisite) {
+                    prerequisites.push(prerequisite.clone());
+                }
+            }
+            let updates: Vec<_> = batch.iter().map(|planned| planned.update.clone()).collect();
+            self.send(zone, &prerequisites, &updates).await?;
         }
         Ok(())
     }

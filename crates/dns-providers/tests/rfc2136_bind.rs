@@ -10,9 +10,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Spot, Ttl};
+use dcv_core::{Change, DomainName, Guarded, Label, RandomValue, RecordData, Site, Spot, Ttl};
 use dns_providers::{
-    Class, DnsProvider, Error, Fixed, Zone,
+    Class, DnsProvider, Error, Fixed, RecordSet, Zone,
     contract::{Bench, Neighbour},
     rfc2136::{Algorithm, Rfc2136, Rfc2136Settings, Tsig},
 };
@@ -54,7 +54,8 @@ zone "dcv.test" {{ type primary; file "{path}/dcv.test.zone";
 "#
         );
         let zone = "$TTL 60\n@ IN SOA ns.dcv.test. host.dcv.test. 1 60 60 3600 5\n@ IN NS ns.dcv.test.\n\
-                    ns IN A 127.0.0.1\n_dnsauth.alias IN CNAME elsewhere.example.\n";
+                    ns IN A 127.0.0.1\n_dnsauth.alias IN CNAME elsewhere.example.\n\
+                    *.cdn 300 IN CNAME elsewhere.example.\n*.stars 7200 IN TXT star\n";
         std::fs::write(dir.path().join("named.conf"), config).unwrap();
         std::fs::write(dir.path().join("dcv.test.zone"), zone).unwrap();
         let log = std::fs::File::create(dir.path().join("log")).unwrap();
@@ -120,9 +121,9 @@ impl Neighbour for Administrator {
             .unwrap()
             .lines()
             .filter_map(|line| {
-                let (name, rest) = line.split_once(char::is_whitespace)?;
-                let (ttl, rest) = rest.trim_start().split_once("\tIN\t")?;
-                let (kind, data) = rest.split_once(char::is_whitespace)?;
+                let (head, rest) = line.split_once("IN\t")?;
+                let (name, ttl) = head.trim_end().split_once([' ', '\t'])?;
+                let (kind, data) = rest.split_once('\t')?;
                 let here = name.trim_end_matches('.') == owner.as_str();
                 // A SOA is kept without its third number, the serial, which every update raises.
                 let data = match kind {
@@ -133,7 +134,7 @@ impl Neighbour for Administrator {
                     }
                     _ => data.to_owned(),
                 };
-                here.then(|| format!("{} {kind} {data}", ttl.trim_end()))
+                here.then(|| format!("{} {kind} {data}", ttl.trim_start()))
             })
             .collect();
         lines.sort();
@@ -176,6 +177,11 @@ fn site_in(label: &str, zone: &str) -> Site {
 
 fn add(site: Site, value: &str) -> Change {
     Change::Add { site, data: RecordData::Txt(RandomValue::new(value).unwrap()), ttl: Ttl::default() }
+}
+
+fn bare(host: &str) -> Site {
+    let spot = Spot { domain: format!("{host}.dcv.test").parse().unwrap(), label: Label::Bare };
+    Guarded::direct(&spot, "dcv.test".parse().unwrap()).unwrap()
 }
 
 async fn refusal(provider: &Rfc2136) -> Error {
@@ -258,4 +264,65 @@ async fn a_cname_in_the_way_is_reported() {
     let error = provider.apply(&zone, &[add(site("alias"), "v")]).await.expect_err("a CNAME stands there");
     assert_eq!(error.class(), Class::Blocked, "{error}");
     assert!(provider.read(&zone, &site("alias")).await.unwrap().cname.is_some());
+}
+
+/// Between the look and the update somebody makes the name an alias: the server would ignore the text and report
+/// success.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_alias_that_appears_at_the_last_moment_is_reported() {
+    let bind = Bind::start().await;
+    let (neighbour, late) = (bind.neighbour(), bare("late"));
+    let between = UdpSocket::bind("127.0.0.1:0").unwrap();
+    between.set_nonblocking(true).unwrap();
+    let between = tokio::net::UdpSocket::from_std(between).unwrap();
+    let (port, server) = (between.local_addr().unwrap().port(), bind.port);
+    let owner = late.owner().clone();
+    let relay = tokio::spawn(async move {
+        let mut datagram = [0; 4096];
+        let mut made = false;
+        loop {
+            let (size, client) = between.recv_from(&mut datagram).await.unwrap();
+            // Opcode 5 is an update (RFC 2136 section 2.2).
+            if !made && (datagram[2] >> 3) & 0xf == 5 {
+                neighbour.put(&owner, "CNAME", 60, &["elsewhere.example."]).await;
+                made = true;
+            }
+            let onward = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+            onward.send_to(&datagram[..size], ("127.0.0.1", server)).await.unwrap();
+            let size = onward.recv(&mut datagram).await.unwrap();
+            between.send_to(&datagram[..size], client).await.unwrap();
+        }
+    });
+    let provider = provider(port, "dcv-key", SECRET);
+    let error =
+        provider.apply(&zone_of("dcv.test"), &[add(late, "v")]).await.expect_err("a text was ignored");
+    relay.abort();
+    assert_eq!((error.class(), error.label()), (Class::Blocked, "collision"), "{error}");
+}
+
+/// A wildcard answers for a name without standing there: its alias is in nobody's way, and its time to live is not the
+/// name's.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wildcard_is_not_what_stands_at_a_name() {
+    let bind = Bind::start().await;
+    let (provider, zone, neighbour) =
+        (bind.provider("dcv-key", SECRET), zone_of("dcv.test"), bind.neighbour());
+    for site in [site("one.cdn"), bare("two.cdn"), site("one.stars"), bare("two.stars")] {
+        assert_eq!(provider.read(&zone, &site).await.unwrap(), RecordSet::default(), "{site}");
+        provider.apply(&zone, &[add(site.clone(), "v")]).await.unwrap();
+        assert_eq!(neighbour.everything(site.owner()).await, ["60 TXT \"v\""], "{site}");
+        let data = RecordData::Txt(RandomValue::new("v").unwrap());
+        provider.apply(&zone, &[Change::Remove { site: site.clone(), data }]).await.unwrap();
+        assert!(neighbour.everything(site.owner()).await.is_empty(), "{site}");
+    }
+    // Of two names that look alike one has its record itself.
+    let (own, none) = (site("own.stars"), site("none.stars"));
+    neighbour.put(own.owner(), "TXT", 900, &["star"]).await;
+    provider.apply(&zone, &[add(own.clone(), "v"), add(none.clone(), "v")]).await.unwrap();
+    assert_eq!(neighbour.everything(own.owner()).await, ["900 TXT \"star\"", "900 TXT \"v\""]);
+    assert_eq!(neighbour.everything(none.owner()).await, ["60 TXT \"v\""]);
+    let aliased = bare("aliased.cdn");
+    neighbour.put(aliased.owner(), "CNAME", 300, &["elsewhere.example."]).await;
+    let error = provider.apply(&zone, &[add(aliased, "v")]).await.expect_err("this alias does stand there");
+    assert_eq!(error.class(), Class::Blocked, "{error}");
 }

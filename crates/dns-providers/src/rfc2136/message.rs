@@ -1,6 +1,8 @@
 //! Update messages: what is put into them, and what must not be.
 
-use dcv_core::{DomainName, RecordData};
+use std::collections::BTreeMap;
+
+use dcv_core::{Change, DomainName, RecordData};
 use hickory_proto::{
     op::{Message, OpCode, Query, UpdateMessage},
     rr::{
@@ -17,9 +19,59 @@ pub(super) struct Planned {
     pub(super) update: Record,
 }
 
-/// That the name has this alias, or none: servers take an added alias for a replacement of whatever stands there (RFC 2136
-/// section 3.4.2.2), which may be somebody else's by now.
-pub(super) fn alias_is(name: Name, target: Option<&DomainName>) -> Result<Record, Error> {
+/// What is held at several names.
+pub(super) type Names = BTreeMap<DomainName, RecordSet>;
+
+/// The updates that lead from what is held to what is wanted.
+pub(super) fn plan(mut held: Names, changes: &[Change]) -> Result<Vec<Planned>, Error> {
+    let mut replaced: BTreeMap<DomainName, DomainName> = BTreeMap::new();
+    let mut planned = Vec::new();
+    for change in changes {
+        let (owner, data) = (change.site().owner(), change.data());
+        let name = dns_name(owner)?;
+        match change {
+            Change::Remove { .. } => {
+                match (data, held.get_mut(owner)) {
+                    // An alias that goes makes room for another record in the same message.
+                    (RecordData::Cname(target), Some(set)) => {
+                        if let Some(gone) = set.cname.take_if(|standing| standing == target) {
+                            replaced.insert(owner.clone(), gone);
+                        }
+                    }
+                    (RecordData::Txt(value), Some(set)) => set.txt.retain(|text| text != value.as_str()),
+                    (_, None) => {}
+                }
+                let mut update = Record::from_rdata(name, 0, rdata(data)?);
+                update.dns_class = DNSClass::NONE;
+                planned.push(Planned { prerequisite: None, update });
+            }
+            Change::Add { ttl, .. } => {
+                let Some(set) = held.get(owner) else { continue };
+                if set.holds(data) {
+                    continue;
+                }
+                if let Some(problem) = collision(owner, set, data) {
+                    return Err(problem);
+                }
+                let prerequisite = Some(alias_is(name.clone(), replaced.get(owner))?);
+                let ttl = set.ttl.unwrap_or(ttl.as_secs());
+                planned.push(Planned { prerequisite, update: Record::from_rdata(name, ttl, rdata(data)?) });
+            }
+        }
+    }
+    Ok(planned)
+}
+
+/// That a record stands at the name itself; what a wildcard makes of it does not count.
+pub(super) fn in_use(name: Name) -> Record {
+    let mut any = Record::update0(name, 0, RecordType::ANY);
+    any.dns_class = DNSClass::ANY;
+    any
+}
+
+/// That the name has this alias, or none: servers take an added alias for a replacement of whatever stands there, and
+/// ignore a text added beside one (RFC 2136 section 3.4.2.2); it may be somebody else's by now.
+fn alias_is(name: Name, target: Option<&DomainName>) -> Result<Record, Error> {
     match target {
         Some(target) => Ok(Record::from_rdata(name, 0, rdata(&RecordData::Cname(target.clone()))?)),
         None => {
@@ -31,7 +83,7 @@ pub(super) fn alias_is(name: Name, target: Option<&DomainName>) -> Result<Record
 }
 
 /// A CNAME excludes every other record at its name (RFC 1034 section 3.6.2); servers ignore such an addition silently.
-pub(super) fn collision(owner: &DomainName, set: &RecordSet, data: &RecordData) -> Option<Error> {
+fn collision(owner: &DomainName, set: &RecordSet, data: &RecordData) -> Option<Error> {
     let standing = match (data, &set.cname) {
         (_, Some(target)) => format!("a CNAME to {target}"),
         (RecordData::Cname(_), None) if !set.txt.is_empty() => "a TXT record".to_owned(),
@@ -49,7 +101,8 @@ pub(super) fn collision(owner: &DomainName, set: &RecordSet, data: &RecordData) 
 
 pub(super) fn sign(
     zone: &Zone,
-    planned: &[Planned],
+    prerequisites: &[Record],
+    updates: &[Record],
     signer: &TSigner,
     now: u64,
 ) -> Result<(Message, TSigVerifier), Error> {
@@ -59,17 +112,15 @@ pub(super) fn sign(
     message.metadata.op_code = OpCode::Update;
     message.metadata.recursion_desired = false;
     message.add_zone(section);
-    let prerequisites: Vec<_> = planned.iter().filter_map(|planned| planned.prerequisite.clone()).collect();
-    UpdateMessage::add_pre_requisites(&mut message, prerequisites);
-    let updates: Vec<_> = planned.iter().map(|planned| planned.update.clone()).collect();
-    UpdateMessage::add_updates(&mut message, updates);
+    UpdateMessage::add_pre_requisites(&mut message, prerequisites.to_vec());
+    UpdateMessage::add_updates(&mut message, updates.to_vec());
     let verifier = message.finalize(signer, now).map_err(bug)?;
     verifier
         .map(|verifier| (message, verifier))
         .ok_or_else(|| Error::new(Class::Bug, "unsigned", "the update was not signed"))
 }
 
-pub(super) fn rdata(data: &RecordData) -> Result<RData, Error> {
+fn rdata(data: &RecordData) -> Result<RData, Error> {
     Ok(match data {
         RecordData::Txt(value) => RData::TXT(TXT::new(vec![value.as_str().to_owned()])),
         RecordData::Cname(target) => RData::CNAME(CNAME(dns_name(target)?)),
