@@ -18,5 +18,7 @@ pub mod rfc2136;
 #[cfg(feature = "route53")]
 pub mod route53;
 
+#[cfg(any(feature = "rfc2136", feature = "route53", feature = "cloudflare"))]
+use provider::listed;
 pub use provider::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Zone};
 pub use registry::{Fixed, Secret, SecretSource, Settings, build};

@@ -28,6 +28,18 @@ impl Zone {
     }
 }
 
+/// Names for a sentence: the first few of many, each once.
+#[cfg(any(feature = "rfc2136", feature = "route53", feature = "cloudflare"))]
+pub(crate) fn listed(names: impl IntoIterator<Item = String>) -> String {
+    const SHOWN: usize = 4;
+    let names: std::collections::BTreeSet<String> = names.into_iter().collect();
+    let shown = names.iter().take(SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+    match names.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
 /// What a read-only look at a zone told.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Probe {

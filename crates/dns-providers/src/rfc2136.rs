@@ -32,7 +32,7 @@ use hickory_proto::{
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use self::message::{Names, bug, dns_name, in_use, plan, sign};
+use self::message::{Asked, Names, bug, dns_name, in_use, plan, sign};
 use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone};
 
 /// Larger messages go over TCP: the size at which UDP is not fragmented (DNS flag day 2020).
@@ -242,7 +242,7 @@ impl Rfc2136 {
         let response = self.query(owner, RecordType::TXT).await?;
         match response.response_code {
             ResponseCode::NoError | ResponseCode::NXDomain => {}
-            code => return Err(self.refused(code, None, owner.as_str())),
+            code => return Err(self.refused(code, None, &Asked::Question(owner))),
         }
         let mut set = RecordSet::default();
         let wanted = dns_name(owner)?;
@@ -295,6 +295,7 @@ impl Rfc2136 {
     }
 
     async fn send(&self, zone: &Zone, prerequisites: &[Record], updates: &[Record]) -> Result<(), Error> {
+        let asked = Asked::Update { zone, prerequisites, updates };
         let address = self.address().await?;
         let signer = self.signer()?;
         let (message, verifier) = sign(zone, prerequisites, updates, &signer, (self.clock)())?;
@@ -307,7 +308,7 @@ impl Rfc2136 {
                     .with_max_retries(0)
                     .exchange();
             match udp.send(DnsRequest::from(message)).first_answer().await {
-                Ok(reply) if !reply.truncation => return self.verify(zone, &reply, verifier),
+                Ok(reply) if !reply.truncation => return self.verify(&asked, &reply, verifier),
                 Ok(_) | Err(_) => {}
             }
         }
@@ -320,32 +321,37 @@ impl Rfc2136 {
             .first_answer()
             .await
             .map_err(|error| self.unreachable(error))?;
-        self.verify(zone, &reply, verifier)
+        self.verify(&asked, &reply, verifier)
     }
 
     /// Success counts only when the reply is signed with our key; an unsigned refusal is believed as a hint.
-    fn verify(&self, zone: &Zone, reply: &DnsResponse, mut verifier: TSigVerifier) -> Result<(), Error> {
+    fn verify(
+        &self,
+        asked: &Asked<'_>,
+        reply: &DnsResponse,
+        mut verifier: TSigVerifier,
+    ) -> Result<(), Error> {
         let tsig = reply.signature().and_then(|signature| signature.data.error);
         match verifier.verify(reply.as_buffer()) {
             Ok(reply) if reply.response_code == ResponseCode::NoError => Ok(()),
             // BADTIME is the one TSIG error whose answer is signed (RFC 8945 section 5.2.3).
-            Ok(reply) => Err(self.refused(reply.response_code, tsig, zone.name.as_str())),
+            Ok(reply) => Err(self.refused(reply.response_code, tsig, asked)),
             Err(error) => {
                 if reply.response_code == ResponseCode::NoError {
                     return Err(Error::new(
                         Class::Setup,
                         "unsigned-reply",
-                        format!("{} accepted an update of {} but its answer carries no valid signature", self.server, zone.name),
+                        format!("{} accepted {asked} but its answer carries no valid signature", self.server),
                     )
                     .hint("something between the agent and the server answers in its place, or the server drops TSIG")
                     .caused_by(error));
                 }
-                Err(self.refused(reply.response_code, tsig, zone.name.as_str()))
+                Err(self.refused(reply.response_code, tsig, asked))
             }
         }
     }
 
-    fn refused(&self, code: ResponseCode, tsig: Option<TsigError>, what: &str) -> Error {
+    fn refused(&self, code: ResponseCode, tsig: Option<TsigError>, asked: &Asked<'_>) -> Error {
         let key = self.key_name.to_ascii();
         let (class, label, why, hint) = match (code, tsig) {
             (_, Some(TsigError::BadSig)) => (
@@ -359,7 +365,7 @@ impl Rfc2136 {
                 "tsig-badkey",
                 "BADKEY: the key is unknown, or not allowed to do this",
                 format!(
-                    "check the name and algorithm of key {key} on the server, and its update ACL (Knot answers so for both)"
+                    "check the name and algorithm of key {key} on the server, and that its update ACL has each of these names (Knot answers so for both)"
                 ),
             ),
             (_, Some(TsigError::BadTime)) => (
@@ -368,14 +374,7 @@ impl Rfc2136 {
                 "BADTIME: the clocks differ by more than five minutes",
                 "set this host's clock, or the server's (NTP)".to_owned(),
             ),
-            (ResponseCode::Refused, _) => (
-                Class::Setup,
-                "refused",
-                "REFUSED",
-                format!(
-                    "allow key {key} to update TXT at this name (BIND: update-policy {{ grant {key} name _dnsauth.… TXT; }})"
-                ),
-            ),
+            (ResponseCode::Refused, _) => (Class::Setup, "refused", "REFUSED", asked.permission(&key)),
             (ResponseCode::NotAuth, _) => (
                 Class::Setup,
                 "notauth",
@@ -409,7 +408,7 @@ impl Rfc2136 {
             ),
             (_, _) => (Class::Later, "rcode", "an unusual refusal", "the server's log tells more".to_owned()),
         };
-        Error::new(class, label, format!("{} refuses {what}: {why} ({code})", self.server)).hint(hint)
+        Error::new(class, label, format!("{} refuses {asked}: {why} ({code})", self.server)).hint(hint)
     }
 }
 
@@ -429,9 +428,9 @@ impl DnsProvider for Rfc2136 {
         }
         match response.response_code {
             ResponseCode::NoError | ResponseCode::NXDomain => {
-                Err(self.refused(ResponseCode::NotAuth, None, zone.name.as_str()))
+                Err(self.refused(ResponseCode::NotAuth, None, &Asked::Question(&zone.name)))
             }
-            code => Err(self.refused(code, None, zone.name.as_str())),
+            code => Err(self.refused(code, None, &Asked::Question(&zone.name))),
         }
     }
 

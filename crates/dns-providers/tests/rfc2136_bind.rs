@@ -222,10 +222,26 @@ async fn each_refusal_names_its_cause() {
     assert_eq!((error.class(), error.label()), (Class::Setup, "refused"), "{error}");
     narrow.apply(&zone_of("dcv.test"), &[add(site("only"), "v")]).await.expect("the granted name is written");
 
+    assert!(error.to_string().contains("_dnsauth.www.dcv.test"), "the name is not told: {error}");
+    // One name that is not granted refuses the whole message, and the server does not say which.
+    let apex = Spot { domain: "dcv.test".parse().unwrap(), label: Label::Bare };
+    let apex = Guarded::direct(&apex, "dcv.test".parse().unwrap()).unwrap();
+    let both = [add(site("only"), "w"), add(apex.clone(), "w")];
+    let error = narrow.apply(&zone_of("dcv.test"), &both).await.expect_err("the apex is not granted");
+    let hint = error.next_action().unwrap();
+    assert!(hint.contains("grant narrow-key name dcv.test. TXT;"), "{hint}");
+    assert!(hint.contains("grant narrow-key name _dnsauth.only.dcv.test. TXT;"), "{hint}");
+    assert_eq!(narrow.read(&zone_of("dcv.test"), &site("only")).await.unwrap().txt, ["v"]);
+    let error = narrow.apply(&zone_of("dcv.test"), &both[1..]).await.expect_err("the apex is not granted");
+    assert!(!error.next_action().unwrap().contains("_dnsauth"), "only one name was asked for: {error:?}");
+    narrow.apply(&zone_of("dcv.test"), &both[..1]).await.expect("alone the granted name is written");
+
     let elsewhere = zone_of("not-served.test");
     let dcv = bind.provider("dcv-key", SECRET);
     let error = dcv.probe(&elsewhere).await.expect_err("the zone is not served");
     assert_eq!(error.class(), Class::Setup, "{error}");
+    let error = dcv.read(&elsewhere, &site_in("www", "not-served.test")).await.expect_err("it is not served");
+    assert!(error.next_action().unwrap().contains("query"), "the hint is of no use: {error:?}");
     // BIND refuses the look that precedes an addition already; a removal is sent without one and meets NOTAUTH.
     let data = RecordData::Txt(RandomValue::new("v").unwrap());
     let remove = Change::Remove { site: site_in("www", "not-served.test"), data };

@@ -19,14 +19,17 @@ use aws_sdk_route53::{
         RrType, Vpc, VpcRegion,
     },
 };
-use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Spot, Ttl};
+use dcv_core::{Change, DomainName, Guarded, Label, RandomValue, RecordData, Site, Spot, Ttl};
 use dns_providers::{
     Class, DnsProvider, Fixed, Secret, Zone,
     contract::{Bench, Neighbour},
     route53::{Route53, Route53Settings},
 };
 use tokio::time::Instant;
-use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
+use wiremock::{
+    Mock, MockServer, ResponseTemplate,
+    matchers::{any, method},
+};
 
 /// A `ministack` of the test's own; ends with it.
 struct Ministack {
@@ -277,6 +280,35 @@ async fn refusals_name_what_is_lacking() {
         assert!(error.next_action().unwrap().contains(hint), "{code}: {error:?}");
         assert!(!format!("{error:?}").contains("hush-hush"), "the secret leaked");
     }
+}
+
+/// A policy's condition is about the whole request, and AWS does not say which name fails it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_denied_change_names_its_records() {
+    let server = MockServer::start().await;
+    let empty = r#"<?xml version="1.0"?><ListResourceRecordSetsResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><ResourceRecordSets/><IsTruncated>false</IsTruncated><MaxItems>20</MaxItems></ListResourceRecordSetsResponse>"#;
+    let denied = r#"<?xml version="1.0"?><ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error><RequestId>r</RequestId></ErrorResponse>"#;
+    let listing = ResponseTemplate::new(200).set_body_string(empty);
+    Mock::given(method("GET")).respond_with(listing).mount(&server).await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(403).set_body_string(denied))
+        .mount(&server)
+        .await;
+    let apex = Spot { domain: "dcv.test".parse().unwrap(), label: Label::Bare };
+    let apex = Guarded::direct(&apex, "dcv.test".parse().unwrap()).unwrap();
+    let data = RecordData::Txt(RandomValue::new("v").unwrap());
+    let bare = Change::Add { site: apex, data, ttl: Ttl::default() };
+    let provider = provider(&server.uri()).await;
+    let zone = zone("dcv.test", Some("Z1"));
+    let error = provider.apply(&zone, &[add("www", "v"), bare.clone()]).await.unwrap_err();
+    assert_eq!((error.class(), error.label()), (Class::Setup, "access-denied"), "{error}");
+    let hint = error.next_action().unwrap();
+    assert!(
+        hint.contains("NormalizedRecordNames _dnsauth.www.dcv.test, dcv.test; RecordTypes TXT"),
+        "{hint}"
+    );
+    let error = provider.apply(&zone, &[bare]).await.unwrap_err();
+    assert!(error.next_action().unwrap().contains("NormalizedRecordNames dcv.test;"), "{error:?}");
 }
 
 /// Throttling is met with patience, within a bound.

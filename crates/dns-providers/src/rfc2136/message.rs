@@ -1,6 +1,6 @@
 //! Update messages: what is put into them, and what must not be.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use dcv_core::{Change, DomainName, RecordData};
 use hickory_proto::{
@@ -11,7 +11,49 @@ use hickory_proto::{
     },
 };
 
-use crate::{Class, Error, RecordSet, Zone};
+use crate::{Class, Error, RecordSet, Zone, listed};
+
+/// What a server was asked to do, as far as its refusal is to tell.
+pub(super) enum Asked<'a> {
+    Question(&'a DomainName),
+    /// Refused as a whole for any one of its names, and the server does not say for which.
+    Update {
+        zone: &'a Zone,
+        prerequisites: &'a [Record],
+        updates: &'a [Record],
+    },
+}
+
+impl Asked<'_> {
+    /// What would have to be allowed.
+    pub(super) fn permission(&self, key: &str) -> String {
+        match self {
+            Self::Question(_) => "allow this host to query the zone there".to_owned(),
+            Self::Update { updates: [], .. } => format!("allow key {key} to update the zone"),
+            Self::Update { updates, .. } => {
+                let grant =
+                    |update: &Record| format!("grant {key} name {} {};", update.name, update.record_type());
+                format!(
+                    "allow key {key} each of these names (BIND: update-policy {{ {} }})",
+                    listed(updates.iter().map(grant))
+                )
+            }
+        }
+    }
+}
+
+impl fmt::Display for Asked<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Question(name) => write!(f, "a question for {name}"),
+            Self::Update { zone, prerequisites, updates } => {
+                let records = if updates.is_empty() { prerequisites } else { updates };
+                let name = |record: &Record| record.name.to_ascii().trim_end_matches('.').to_owned();
+                write!(f, "an update of {} in zone {}", listed(records.iter().map(name)), zone.name)
+            }
+        }
+    }
+}
 
 /// One record's update and what must be true for it (RFC 2136 section 2.4).
 pub(super) struct Planned {

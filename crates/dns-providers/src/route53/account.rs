@@ -19,13 +19,15 @@ use super::{
     Names,
     plan::{Held, bug, plain},
 };
-use crate::{Class, Error, pause::jittered};
+use crate::{Class, Error, listed, pause::jittered};
 
 /// Label of the error that says: the sets are not as they were read.
 pub(super) const CONFLICT: &str = "changed-meanwhile";
 /// Label of the error that says: there is no zone of that id.
 pub(super) const NO_ZONE: &str = "no-such-zone";
 
+/// Label of the error that says: the credentials may not do this.
+const DENIED: &str = "access-denied";
 const CHANGE: &str = "route53:ChangeResourceRecordSets";
 /// Route 53 takes five requests a second from one account.
 const PACE: (usize, Duration) = (5, Duration::from_millis(1050));
@@ -189,16 +191,26 @@ impl Account {
 
     /// Sends one atomic batch; the id to ask [`Account::in_sync`] for.
     pub(super) async fn change(&self, zone: &str, edits: Vec<Edit>) -> Result<String, Error> {
+        let sets = || edits.iter().filter_map(Edit::resource_record_set);
+        let names = listed(sets().map(|set| plain(set.name())));
+        let kinds = listed(sets().map(|set| set.r#type().to_string()));
         let batch = ChangeBatch::builder().set_changes(Some(edits)).build().map_err(bug)?;
         let answer = self
-            .call(CHANGE, zone, || {
+            .call(CHANGE, &format!("{names} in {zone}"), || {
                 self.client
                     .change_resource_record_sets()
                     .hosted_zone_id(zone)
                     .change_batch(batch.clone())
                     .send()
             })
-            .await?;
+            .await
+            // The condition of a policy is about the whole request, and AWS does not say which name fails it.
+            .map_err(|error| match error.label() {
+                DENIED => error.hint(format!(
+                    "allow {CHANGE} to these credentials for each of these: NormalizedRecordNames {names}; RecordTypes {kinds} (docs/route53.md has a whole policy)"
+                )),
+                _ => error,
+            })?;
         let info = answer
             .change_info
             .ok_or_else(|| Error::new(Class::Bug, "no-change-id", "Route 53 named no change"))?;
@@ -278,7 +290,7 @@ where
         "InvalidChangeBatch" | "InvalidInput" if action == CHANGE => Error::new(Class::Later, CONFLICT, text)
             .hint("if it stays so, the answer tells which record set is refused; Route 53's quotas are another cause"),
         "InvalidInput" => Error::new(Class::Setup, "refused", text).hint("check the zone's id"),
-        "AccessDenied" | "AccessDeniedException" => Error::new(Class::Setup, "access-denied", text)
+        "AccessDenied" | "AccessDeniedException" => Error::new(Class::Setup, DENIED, text)
             .hint(format!("allow {action} to these credentials on this resource (docs/route53.md has a whole policy)")),
         "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => {
             Error::new(Class::Setup, "unknown-key", text).hint("the access key does not exist or is disabled; check access_key_id")
