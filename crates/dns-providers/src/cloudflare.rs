@@ -132,13 +132,11 @@ impl DnsProvider for Cloudflare {
         let id = self.id(zone).await?;
         let held =
             self.api.records(&id, site.owner()).await.map_err(|error| self.forget_if_gone(zone, error))?;
-        let ttl = held.iter().find(|record| record.is_txt() || record.is_cname()).map(|record| record.ttl);
+        let alias = held.iter().find(|record| record.is_alias(&zone.name));
+        let ttl = held.iter().find(|record| record.is_txt()).or(alias).map(|record| record.ttl);
         Ok(RecordSet {
             txt: held.iter().filter(|record| record.is_txt()).map(Record::text).collect(),
-            cname: held
-                .iter()
-                .find(|record| record.is_cname())
-                .and_then(|record| record.target().parse().ok()),
+            cname: alias.and_then(|record| record.target().parse().ok()),
             ttl: ttl.map(|ttl| if ttl == AUTOMATIC { 300 } else { ttl }),
         })
     }
@@ -191,10 +189,14 @@ fn plan<'a>(
                 {
                     continue;
                 }
-                refuse_collision(owner, &left, &batch.posts, data)?;
                 let ttl = match data {
+                    // Whether a text may stand beside an alias is Cloudflare's to say: it may where the alias is
+                    // flattened, which a setting of the zone decides, too.
                     RecordData::Txt(_) => standing.unwrap_or_else(|| ttl.as_secs().max(MIN_TTL)),
-                    RecordData::Cname(_) => ttl.as_secs().max(MIN_TTL),
+                    RecordData::Cname(_) => {
+                        refuse_collision(owner, &left, &batch.posts)?;
+                        ttl.as_secs().max(MIN_TTL)
+                    }
                 };
                 batch.posts.push(Post { name: owner.clone(), data: data.clone(), ttl });
             }
@@ -203,31 +205,20 @@ fn plan<'a>(
     Ok(batch)
 }
 
-fn refuse_collision(
-    owner: &DomainName,
-    held: &[Record],
-    posts: &[Post],
-    data: &RecordData,
-) -> Result<(), Error> {
-    let alias =
-        held.iter().find(|record| record.is_cname()).map(|record| format!("a CNAME to {}", record.target()));
-    let planned = posts.iter().any(|post| matches!(post.data, RecordData::Cname(_)));
-    let standing = match data {
-        _ if alias.is_some() => alias,
-        RecordData::Txt(_) => planned.then(|| "a CNAME".to_owned()),
-        RecordData::Cname(_) => {
-            let first = held.first().map(|record| format!("a {} record", record.kind));
-            first.or_else(|| (!posts.is_empty()).then(|| "another record".to_owned()))
-        }
+/// An alias is alone at its name.
+fn refuse_collision(owner: &DomainName, held: &[Record], posts: &[Post]) -> Result<(), Error> {
+    let standing = match (held.first(), posts) {
+        (None, []) => return Ok(()),
+        (Some(record), _) if record.is_cname() => format!("a CNAME to {}", record.target()),
+        (Some(record), _) => format!("a {} record", record.kind),
+        (None, _) => "another record".to_owned(),
     };
-    standing.map_or(Ok(()), |standing| {
-        Err(Error::new(
-            Class::Blocked,
-            "collision",
-            format!("{standing} stands at {owner}; a {} cannot stand beside it", data.kind()),
-        )
-        .hint("remove it, or delegate the name to a zone that the agent may write"))
-    })
+    Err(Error::new(
+        Class::Blocked,
+        "collision",
+        format!("{standing} stands at {owner}; a CNAME cannot stand beside it"),
+    )
+    .hint("remove it, or delegate the name to a zone that the agent may write"))
 }
 
 /// As few batches as the limit allows; a name is divided only when it alone exceeds it.

@@ -10,9 +10,9 @@ use std::{
 };
 
 use async_trait::async_trait;
-use dcv_core::{Change, DomainName, Guarded, RandomValue, RecordData, Site, Spot, Ttl};
+use dcv_core::{Change, DomainName, Guarded, Label, RandomValue, RecordData, Site, Spot, Ttl};
 use dns_providers::{
-    Class, DnsProvider, Fixed, Zone,
+    Class, DnsProvider, Fixed, RecordSet, Zone,
     cloudflare::{Cloudflare, CloudflareSettings},
     contract::{Bench, Neighbour},
 };
@@ -133,7 +133,15 @@ impl World {
             if records.iter().filter(same).any(|record| bare(&record["content"]) == bare(&post["content"])) {
                 return fail(400, 81058, "An identical record already exists.");
             }
-            if records.iter().any(|record| record["name"] == post["name"] && record["type"] == "CNAME") {
+            let beside = |kinds: &[&str]| {
+                let kind = |record: &Value| kinds.iter().any(|kind| record["type"] == *kind);
+                records.iter().any(|record| record["name"] == post["name"] && kind(record))
+            };
+            if post["type"] == "CNAME" && beside(&["A", "AAAA", "CNAME"]) {
+                return fail(400, 81053, "An A, AAAA, or CNAME record with that host already exists.");
+            }
+            // At the apex an alias is always flattened, and texts may stand beside it.
+            if beside(&["CNAME"]) && post["name"] != "dcv.test" {
                 return fail(400, 81054, "A CNAME record with that host already exists.");
             }
             made += 1;
@@ -354,6 +362,47 @@ async fn large_batches_are_divided_and_idle_ones_not_sent() {
     provider.apply(&zone(None), &changes).await.unwrap();
     provider.apply(&zone(None), &changes).await.unwrap();
     assert_eq!(fake.0.lock().unwrap().batches, [200, 50]);
+}
+
+/// At the apex Cloudflare flattens an alias: DNS shows its addresses, and a text may stand beside it.
+#[tokio::test]
+async fn a_flattened_alias_does_not_bar_a_text() {
+    let (server, fake) = served().await;
+    let (provider, zone) = (provider(&server, TOKEN), zone(None));
+    let bare = |domain: &str| {
+        let spot = Spot { domain: domain.parse().unwrap(), label: Label::Bare };
+        Guarded::direct(&spot, "dcv.test".parse().unwrap()).unwrap()
+    };
+    let apex = bare("dcv.test");
+    fake.put(apex.owner(), "CNAME", 300, &["site.pages.example"]).await;
+    assert_eq!(
+        provider.read(&zone, &apex).await.unwrap(),
+        RecordSet::default(),
+        "DNS never shows this alias"
+    );
+    let addition = Change::Add { site: apex.clone(), data: text("v"), ttl: Ttl::default() };
+    provider.apply(&zone, &[addition]).await.unwrap();
+    let held = provider.read(&zone, &apex).await.unwrap();
+    assert_eq!((held.txt, held.cname, held.ttl), (vec!["v".to_owned()], None, Some(60)));
+    provider.apply(&zone, &[Change::Remove { site: apex.clone(), data: text("v") }]).await.unwrap();
+    assert_eq!(fake.everything(apex.owner()).await, ["300 CNAME site.pages.example"]);
+
+    // Below it Cloudflare decides; one that DNS does show is an alias.
+    for (host, key, value, shown) in [
+        ("plain", "proxied", json!(false), true),
+        ("orange", "proxied", json!(true), false),
+        ("flat", "settings", json!({ "flatten_cname": true }), false),
+        ("round", "settings", json!({}), true),
+    ] {
+        let site = bare(&format!("{host}.dcv.test"));
+        fake.put(site.owner(), "CNAME", 300, &["site.pages.example"]).await;
+        fake.0.lock().unwrap().records.last_mut().unwrap()[key] = value;
+        assert_eq!(provider.read(&zone, &site).await.unwrap().cname.is_some(), shown, "{host}");
+        let addition = Change::Add { site: site.clone(), data: text("v"), ttl: Ttl::default() };
+        let error = provider.apply(&zone, &[addition]).await.unwrap_err();
+        assert_eq!((error.class(), error.label()), (Class::Blocked, "collision"), "{error}");
+        assert!(error.to_string().contains(site.owner().as_str()), "{error}");
+    }
 }
 
 /// A CNAME is somebody's decision: it is reported, not replaced.

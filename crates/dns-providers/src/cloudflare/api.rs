@@ -19,7 +19,7 @@ use reqwest::{
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use crate::{Class, Error, Secret};
+use crate::{Class, Error, Secret, listed};
 
 /// Label of the error that says: records are not as they were read.
 pub(super) const OVERTAKEN: &str = "changed-meanwhile";
@@ -55,6 +55,16 @@ pub(super) struct Record {
     content: String,
     #[serde(default)]
     pub(super) ttl: u32,
+    #[serde(default)]
+    proxied: Option<bool>,
+    #[serde(default)]
+    settings: Option<RecordSettings>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct RecordSettings {
+    #[serde(default)]
+    flatten_cname: Option<bool>,
 }
 
 impl Record {
@@ -64,6 +74,14 @@ impl Record {
 
     pub(super) fn is_cname(&self) -> bool {
         self.kind == "CNAME"
+    }
+
+    /// Whether DNS shows an alias: Cloudflare answers with addresses in place of one that is proxied, set to be
+    /// flattened, or at the zone's apex.
+    pub(super) fn is_alias(&self, zone: &DomainName) -> bool {
+        let flattened = self.settings.as_ref().and_then(|settings| settings.flatten_cname);
+        let apex = self.name.trim_end_matches('.').eq_ignore_ascii_case(zone.as_str());
+        self.is_cname() && !apex && self.proxied != Some(true) && flattened != Some(true)
     }
 
     /// The text, which is answered as it was sent: with or without quotes, in one or several strings.
@@ -345,7 +363,9 @@ impl Api {
 
     /// Sends one transaction.
     pub(super) async fn send(&self, zone: &str, batch: &Batch) -> Result<(), Error> {
-        self.call(&SendBatch(zone, batch), zone).await.map(|Done {}| ())
+        let names = listed(batch.posts.iter().map(|post| post.name.to_string()));
+        let what = if names.is_empty() { format!("deletions in zone {zone}") } else { names };
+        self.call(&SendBatch(zone, batch), &what).await.map(|Done {}| ())
     }
 
     async fn call<E: EndpointSpec>(&self, endpoint: &E, what: &str) -> Result<E::JsonResponse, Error> {
@@ -469,6 +489,8 @@ mod tests {
             kind: "TXT".to_owned(),
             content: content.to_owned(),
             ttl: 60,
+            proxied: None,
+            settings: None,
         };
         assert_eq!(record("\"abc\"").text(), "abc");
         assert_eq!(record("abc").text(), "abc");
