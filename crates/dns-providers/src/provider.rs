@@ -52,7 +52,7 @@ pub struct Probe {
 pub struct RecordSet {
     /// TXT texts, each joined from its character-strings, ours and others'.
     pub txt: Vec<String>,
-    /// The alias, should the name be one.
+    /// The alias, should the name be one as DNS shows it.
     pub cname: Option<DomainName>,
     /// Time to live in seconds, where there is a record.
     pub ttl: Option<u32>,
@@ -102,7 +102,7 @@ pub trait DnsProvider: fmt::Debug + Send + Sync {
     /// Whether the zone could be edited with these credentials, as far as reading tells. Changes nothing.
     async fn probe(&self, zone: &Zone) -> Result<Probe, Error>;
 
-    /// What the provider holds at the site now; not through a cache.
+    /// What the provider holds at the site itself now; not through a cache, and not what a wildcard lends the name.
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error>;
 
     /// Applies a batch.
