@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use crate::{
+    burst::Plan,
     clock,
     journal::Note,
     roster::{Id, Roster, Subject},
@@ -79,12 +80,13 @@ pub struct Report {
 #[derive(Debug)]
 pub struct Board {
     reports: Mutex<std::collections::BTreeMap<Subject, Report>>,
+    plans: Mutex<Vec<Plan>>,
     changes: broadcast::Sender<Report>,
 }
 
 impl Default for Board {
     fn default() -> Self {
-        Self { reports: Mutex::default(), changes: broadcast::Sender::new(1024) }
+        Self { reports: Mutex::default(), plans: Mutex::default(), changes: broadcast::Sender::new(1024) }
     }
 }
 
@@ -93,6 +95,17 @@ impl Board {
     #[must_use]
     pub fn reports(&self) -> Vec<Report> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// When the open work of each account is done.
+    #[must_use]
+    pub fn plans(&self) -> Vec<Plan> {
+        self.plans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the plans.
+    pub fn plan(&self, plans: Vec<Plan>) {
+        *self.plans.lock().unwrap_or_else(PoisonError::into_inner) = plans;
     }
 
     /// Reports as they change.

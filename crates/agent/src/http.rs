@@ -10,7 +10,8 @@ use std::{
 };
 
 use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
-use dcv_core::Outcome;
+use dcv_core::{Kind, Outcome};
+use jiff::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
     metrics::{family::Family, gauge::Gauge},
@@ -20,8 +21,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    burst::Plan,
     clock,
     engine::{Board, Report},
+    roster::Subject,
 };
 
 /// What the pages tell of.
@@ -49,6 +52,7 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
+        .route("/plan", get(plan))
         .with_state(pages);
     tokio::spawn(async move {
         let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
@@ -79,6 +83,10 @@ async fn status(State(pages): State<Pages>) -> Json<Vec<Report>> {
     Json(pages.board.reports())
 }
 
+async fn plan(State(pages): State<Pages>) -> Json<Vec<Plan>> {
+    Json(pages.board.plans())
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct OrderLabels {
     account: String,
@@ -90,32 +98,87 @@ struct AccountLabels {
     account: String,
 }
 
+/// A gauge for each account.
+type ByAccount = Family<AccountLabels, Gauge>;
+
 /// Built from the board at each request, so that there is one truth.
 async fn metrics(State(pages): State<Pages>) -> Result<String, StatusCode> {
     let mut registry = Registry::with_prefix("dcv_agent");
-    let orders = Family::<OrderLabels, Gauge>::default();
+    let (orders, domains) =
+        (Family::<OrderLabels, Gauge>::default(), Family::<OrderLabels, Gauge>::default());
     registry.register("orders", "Orders by account and by the reason they are in", orders.clone());
-    let slack = Family::<AccountLabels, Gauge>::default();
-    registry.register(
-        "slack_seconds",
-        "Seconds until the first value expires with which work is still open",
-        slack.clone(),
-    );
+    registry.register("domains", "Domains by account and by the reason they are in", domains.clone());
     let now = clock::now();
-    let mut least: BTreeMap<String, i64> = BTreeMap::new();
+    let (mut slack, mut valid) = (Least::default(), Least::default());
     for report in pages.board.reports() {
-        if let Some(deadline) = report.deadline {
-            let seconds = deadline.duration_since(now).as_secs();
-            let before = least.entry(report.order.account.clone()).or_insert(seconds);
-            *before = seconds.min(*before);
+        let Report { order: Subject { account, id }, reason, outcome, deadline, .. } = report;
+        let seconds = deadline.map(|deadline| deadline.duration_since(now).as_secs());
+        if let Some(seconds) = seconds.filter(|_| outcome == Outcome::Open) {
+            slack.add(&account, seconds);
         }
-        let labels = OrderLabels { account: report.order.account, reason: report.reason.code().to_owned() };
-        orders.get_or_create(&labels).inc();
+        let family = match id.kind() {
+            Kind::Order => &orders,
+            Kind::Domain => {
+                seconds.into_iter().for_each(|seconds| valid.add(&account, seconds));
+                &domains
+            }
+        };
+        family.get_or_create(&OrderLabels { account, reason: reason.code().to_owned() }).inc();
     }
-    for (account, seconds) in least {
-        slack.get_or_create(&AccountLabels { account }).set(seconds);
-    }
+    registry.register("slack_seconds", "Seconds until the first deadline of open work", slack.into_family());
+    registry.register(
+        "domain_valid_seconds",
+        "Seconds until the first proof of a domain ends",
+        valid.into_family(),
+    );
+    let gauge = |value: fn(&Plan, Timestamp) -> i64| {
+        let family = ByAccount::default();
+        for plan in pages.board.plans() {
+            let labels = AccountLabels { account: plan.account.clone() };
+            family.get_or_create(&labels).set(value(&plan, now));
+        }
+        family
+    };
+    registry.register(
+        "calls_needed",
+        "Calls to DigiCert that open work needs at the least",
+        gauge(|plan, _| i64::try_from(plan.forecast.calls).unwrap_or(i64::MAX)),
+    );
+    registry.register(
+        "finish_seconds",
+        "Seconds until the last of these calls can be made at the allowed rate",
+        gauge(|plan, now| plan.forecast.finish.duration_since(now).as_secs().max(0)),
+    );
+    registry.register(
+        "late",
+        "Orders and domains with open work whose deadline cannot be kept",
+        gauge(|plan, _| i64::try_from(plan.forecast.late).unwrap_or(i64::MAX)),
+    );
+    registry.register(
+        "burst",
+        "1 while more calls are needed than the rate allows within its longest window",
+        gauge(|plan, _| i64::from(plan.forecast.is_burst)),
+    );
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(text)
+}
+
+/// The least value of each account.
+#[derive(Default)]
+struct Least(BTreeMap<String, i64>);
+
+impl Least {
+    fn add(&mut self, account: &str, seconds: i64) {
+        let least = self.0.entry(account.to_owned()).or_insert(seconds);
+        *least = seconds.min(*least);
+    }
+
+    fn into_family(self) -> ByAccount {
+        let family = ByAccount::default();
+        for (account, seconds) in self.0 {
+            family.get_or_create(&AccountLabels { account }).set(seconds);
+        }
+        family
+    }
 }

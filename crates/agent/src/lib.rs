@@ -4,6 +4,7 @@
 //! carries one step out through [`publish`], [`observe`] or the CA's client; what it learned goes back into the facts.
 //! [`engine`] keeps one slot per order; the commands in [`cli`] run it as a daemon or once.
 
+pub mod burst;
 pub mod cli;
 pub mod clock;
 pub mod config;

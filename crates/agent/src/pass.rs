@@ -75,7 +75,7 @@ impl World {
             return setup(hold.detail, Some(hold.until.duration_since(now)));
         }
         let deadline = facts.deadline(self.policy(&subject.account).value_life_cap);
-        let client = account.client.with_deadline(due(deadline, now));
+        let client = account.client.with_deadline(due(deadline.filter(|_| !is_audit(facts, step)), now));
         match self.call(subject, facts, step, &client).await {
             Ok(learned) => {
                 account.release();
@@ -264,6 +264,12 @@ fn due(deadline: Option<Timestamp>, now: Timestamp) -> Instant {
     let slack = deadline
         .map_or(NO_HURRY, |deadline| Duration::try_from(deadline.duration_since(now)).unwrap_or_default());
     Instant::now() + slack.min(NO_HURRY)
+}
+
+/// A look at an order of which nothing new is known can wait for everybody's work.
+fn is_audit(facts: &Facts, step: &Step) -> bool {
+    let known = facts.order.as_ref().is_some_and(|order| order.at != Timestamp::UNIX_EPOCH);
+    *step == Step::ReadOrder && known
 }
 
 /// What is looked for at these spots.

@@ -22,6 +22,7 @@ use tracing::{error, info, warn};
 
 use super::{args::Output, fail, load, open, show};
 use crate::{
+    burst::{self, Plan},
     clock,
     config::{self, Config, LogFormat},
     discover::{Listed, Watch, Watched},
@@ -69,6 +70,7 @@ async fn run_daemon(path: &Path) -> Result<(), Exit> {
         let round = CancellationToken::new();
         let engine = Engine::new(Arc::clone(&world), Arc::clone(&pages.board), Mode::Daemon, round.clone());
         let (news, _) = watch(&world, &pages.board, &round, Mode::Daemon);
+        tokio::spawn(burst::watch(Arc::clone(&world), Arc::clone(&pages.board), round.clone(), |_| {}));
         let running = tokio::spawn(engine.run(roster, news));
         pages.ready.store(true, Ordering::Relaxed);
         tell(&[NotifyState::Ready, NotifyState::Status("tending orders")]);
@@ -117,7 +119,7 @@ pub(super) async fn once(path: &Path, timeout: Duration, output: Output) -> Exit
         if terminal && config.log_format == LogFormat::Text { "error" } else { &config.log_level },
         config.log_format,
     );
-    let Ran { reports, dns_questions, listed } = match run_once(config, timeout, terminal).await {
+    let Ran { reports, plans, dns_questions, listed } = match run_once(config, timeout, terminal).await {
         Ok(ran) => ran,
         Err(exit) => return exit,
     };
@@ -130,7 +132,9 @@ pub(super) async fn once(path: &Path, timeout: Duration, output: Output) -> Exit
         })
     });
     match output {
-        Output::Json => show::json(&Summary { exit: exit.code(), dns_questions, orders: &reports }),
+        Output::Json => {
+            show::json(&Summary { exit: exit.code(), dns_questions, plans: &plans, orders: &reports })
+        }
         Output::Text => show::table(&reports),
     }
     exit
@@ -141,6 +145,9 @@ struct Summary<'a> {
     exit: u8,
     /// Questions asked of authoritative servers.
     dns_questions: u64,
+    /// When the work that was still open at the end would have been done.
+    plans: &'a [Plan],
+    /// Orders, and domains.
     orders: &'a [Report],
 }
 
@@ -148,6 +155,8 @@ struct Summary<'a> {
 pub(super) struct Ran {
     /// What became of each order.
     pub(super) reports: Vec<Report>,
+    /// When the work that is still open would be done.
+    pub(super) plans: Vec<Plan>,
     /// Questions asked of authoritative servers.
     pub(super) dns_questions: u64,
     /// What came of reading each account's list, where orders are discovered.
@@ -160,8 +169,7 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
     let journal = open(&config).await?;
     let world = build(config, &journal, None).await?;
     begin(&world, "once").await?;
-    let observer = world.observer.clone();
-    let ledger = world.ledger.clone();
+    let (seen, observer, ledger) = (Arc::clone(&world), world.observer.clone(), world.ledger.clone());
     let roster = muster(&world.config, &journal, Roster::new())
         .await
         .map_err(|error| fail(Exit::Setup, &chain(&error)))?;
@@ -171,6 +179,12 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
     // Ends with the process: what is validated is fetched until the last moment.
     serve_files(&world, &CancellationToken::new()).await?;
     let (news, lists) = watch(&world, &board, &stop, Mode::Once);
+    let tell = move |line: &str| {
+        if progress {
+            show::progress(line);
+        }
+    };
+    tokio::spawn(burst::watch(Arc::clone(&world), Arc::clone(&board), stop.clone(), tell));
     let mut running =
         tokio::spawn(Engine::new(world, Arc::clone(&board), Mode::Once, stop.clone()).run(roster, news));
     let stopped = async { while signals.next().await != Asked::Stop {} };
@@ -198,7 +212,8 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
             Ok(Err(_)) | Err(_) => Listed::Open,
         });
     }
-    Ok(Ran { reports: board.reports(), dns_questions: observer.questions(), listed })
+    let (reports, plans) = (board.reports(), burst::plans(&seen, &board, clock::now()));
+    Ok(Ran { reports, plans, dns_questions: observer.questions(), listed })
 }
 
 /// Begins to watch the accounts whose orders or domains are found.

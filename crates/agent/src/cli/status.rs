@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::{args::Output, fail, load, show};
 use crate::{
+    clock,
     exit::Exit,
     journal::{Error, Journal, Note},
     roster::Subject,
@@ -70,10 +71,12 @@ async fn read(path: &Path) -> Result<Status, Error> {
 
 fn text(status: &Status) {
     let width = status.orders.iter().map(|note| note.order.to_string().len()).max().unwrap_or(0).max(5);
-    show::line(&format!("{:width$}  {:22}  {:20}  detail", "order", "reason", "since"));
+    show::line(&format!("{:width$}  {:22}  {:12}  {:20}  detail", "order", "reason", "slack", "since"));
+    let now = clock::now();
     for note in &status.orders {
+        let slack = note.deadline.map_or_else(String::new, |deadline| show::until(deadline, now));
         show::line(&format!(
-            "{:width$}  {:22}  {:20.0}  {}",
+            "{:width$}  {:22}  {slack:12}  {:20.0}  {}",
             note.order.to_string(),
             note.reason,
             note.at,

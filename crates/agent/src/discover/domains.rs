@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tracing::info;
 
-use super::{Found, Listed, RETRY, Watch};
+use super::{Found, Listed, RETRY, SOON, Watch};
 use crate::{
     clock,
     config::Domains,
@@ -28,7 +28,7 @@ use crate::{
 /// # Errors
 /// As the call does.
 pub async fn list(name: &str, account: &Account, domains: &Domains) -> Result<Vec<Found<()>>, Error> {
-    let found = account.client.domains(&DomainFilter::default()).await?;
+    let found = account.client.with_deadline(Instant::now() + SOON).domains(&DomainFilter::default()).await?;
     let found = found.into_iter().map(|domain| Found {
         subject: Subject::domain(name, domain.id),
         told: (),

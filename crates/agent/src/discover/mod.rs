@@ -26,6 +26,9 @@ use crate::{
 /// The waits after calls that failed.
 const RETRY: Backoff = Backoff { first: SignedDuration::from_secs(5), cap: SignedDuration::from_mins(15) };
 
+/// Lists and changes go before the work of the account: they are few, and tell of what is urgent.
+const SOON: Duration = Duration::from_secs(10);
+
 /// What an order or domain of a list is to us.
 #[derive(Debug)]
 pub struct Found<T> {

@@ -8,7 +8,7 @@ use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use tokio::time::Instant;
 use tracing::info;
 
-use super::{Found, Listed, RETRY, Watch};
+use super::{Found, Listed, RETRY, SOON, Watch};
 use crate::{
     clock,
     config::{Config, Discover},
@@ -37,7 +37,7 @@ pub async fn list(
         statuses: discover.statuses.iter().map(|status| status.as_str().into()).collect(),
         ..OrderFilter::default()
     };
-    let orders = account.client.orders(&filter).await?;
+    let orders = account.client.with_deadline(Instant::now() + SOON).orders(&filter).await?;
     let strange = |order: &OrderSummary| !config.names(name, order.id);
     let found = orders.into_iter().filter(strange).map(|order| Found {
         subject: Subject::order(name, order.id),
@@ -159,7 +159,8 @@ impl Watch {
         if account.held(clock::now()).is_some() {
             return false;
         }
-        let changes = match account.client.status_changes(silence + OVERLAP).await {
+        let client = account.client.with_deadline(Instant::now() + SOON);
+        let changes = match client.status_changes(silence + OVERLAP).await {
             Ok(changes) => changes,
             Err(error) => return self.failed(account, &error, "orders"),
         };
@@ -177,7 +178,7 @@ impl Watch {
                 self.tell(News::Changed(order)).await;
             } else {
                 // Its names may have changed with a reissue, so they are read each time.
-                match account.client.order(change.order_id).await {
+                match client.order(change.order_id).await {
                     Ok(read) => {
                         self.admit(order, consider(read.id, &read.dns_names, read.valid_till, discover)).await
                     }

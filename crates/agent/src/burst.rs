@@ -1,0 +1,155 @@
+//! How long the open work of each account takes, at the rate that DigiCert allows.
+//!
+//! One event can make thousands of orders and domains urgent at once. No call goes faster for that: the calls stand in one
+//! line, the least slack first. What can be done is to know early when everything is done, and what comes too late.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use dcv_core::{Allowance, Forecast, Load, forecast};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use crate::{clock, engine::Board, world::World};
+
+/// How often plans are made anew.
+const TICK: Duration = Duration::from_secs(2);
+/// How often a burst is told of while it lasts.
+const TELL: SignedDuration = SignedDuration::from_secs(60);
+
+/// The plan of one account.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Plan {
+    /// Which account.
+    pub account: String,
+    /// Orders and domains with open work.
+    pub open: usize,
+    /// When it is done, and what comes too late.
+    #[serde(flatten)]
+    pub forecast: Forecast,
+}
+
+impl Plan {
+    fn sentence(&self, now: Timestamp) -> String {
+        let Self { account, open, forecast: Forecast { calls, finish, late, first_late, .. } } = self;
+        let minutes = (finish.duration_since(now).as_secs() + 59) / 60;
+        let late = match first_late {
+            Some(first) => format!("; {late} of them come too late, the first at {first:.0}"),
+            None => "; every deadline is kept".to_owned(),
+        };
+        format!(
+            "account {account}: {open} orders and domains need {calls} calls, which are made by {finish:.0} (in {minutes} min), the least slack first{late}"
+        )
+    }
+}
+
+/// The plans of all accounts, by what is on the board and what is spent of each rate.
+#[must_use]
+pub fn plans(world: &World, board: &Board, now: Timestamp) -> Vec<Plan> {
+    let mut loads: BTreeMap<String, Vec<Load>> = BTreeMap::new();
+    for report in board.reports().into_iter().filter(|report| report.calls > 0) {
+        let load = Load { deadline: report.deadline, calls: report.calls };
+        loads.entry(report.order.account).or_default().push(load);
+    }
+    let accounts: BTreeMap<_, _> = world.accounts.iter().collect();
+    let plan = |(name, account): (&String, &Arc<crate::world::Account>)| {
+        let allowance = |window: &digicert_api::WindowUse| Allowance {
+            calls: window.calls,
+            per: SignedDuration::try_from(window.per).unwrap_or(SignedDuration::MAX),
+            used: window.used,
+        };
+        let rate: Vec<_> = account.client.load().windows.iter().map(allowance).collect();
+        let loads = loads.remove(name).unwrap_or_default();
+        Plan { account: name.clone(), open: loads.len(), forecast: forecast(loads, &rate, now) }
+    };
+    accounts.into_iter().map(plan).collect()
+}
+
+/// Makes the plans anew every moment until `stop`, puts them on the board, and tells of bursts: when one begins, every
+/// minute while it lasts, and when it is over.
+pub async fn watch(world: Arc<World>, board: Arc<Board>, stop: CancellationToken, tell: impl Fn(&str)) {
+    let mut bursts: BTreeMap<String, Burst> = BTreeMap::new();
+    loop {
+        let now = clock::now();
+        let plans = plans(&world, &board, now);
+        for plan in &plans {
+            follow(&mut bursts, plan, now, &tell);
+        }
+        board.plan(plans);
+        tokio::select! {
+            () = tokio::time::sleep(TICK) => {}
+            () = stop.cancelled() => return,
+        }
+    }
+}
+
+/// A burst that is told of.
+struct Burst {
+    since: Timestamp,
+    told: Timestamp,
+}
+
+fn follow(bursts: &mut BTreeMap<String, Burst>, plan: &Plan, now: Timestamp, tell: &impl Fn(&str)) {
+    match bursts.get_mut(&plan.account) {
+        None if plan.forecast.is_burst => {
+            let sentence = plan.sentence(now);
+            warn!(account = plan.account, "burst: {sentence}");
+            tell(&format!("burst: {sentence}"));
+            bursts.insert(plan.account.clone(), Burst { since: now, told: now });
+        }
+        Some(burst) if plan.forecast.calls == 0 || plan.open == 0 => {
+            let seconds = now.duration_since(burst.since).as_secs();
+            let sentence = format!("account {}: the burst is over after {seconds} s", plan.account);
+            info!(account = plan.account, "{sentence}");
+            tell(&sentence);
+            bursts.remove(&plan.account);
+        }
+        Some(burst) if now.duration_since(burst.told) >= TELL => {
+            burst.told = now;
+            let sentence = plan.sentence(now);
+            info!(account = plan.account, "{sentence}");
+            tell(&sentence);
+        }
+        Some(_) | None => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::RefCell;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    fn plan(calls: u64, is_burst: bool, late: usize) -> Plan {
+        let finish = NOW + SignedDuration::from_secs(calls.cast_signed());
+        let first_late = (late > 0).then_some(NOW);
+        let forecast = Forecast { calls, finish, late, first_late, is_burst };
+        Plan { account: "main".into(), open: usize::from(calls > 0), forecast }
+    }
+
+    /// Told when it begins, once a minute, and when it is over; not at all where there is none.
+    #[test]
+    fn a_burst_is_told_of_and_not_repeated_at_every_tick() {
+        let told = RefCell::new(Vec::new());
+        let tell = |line: &str| told.borrow_mut().push(line.to_owned());
+        let mut bursts = BTreeMap::new();
+        let mut at = |seconds, plan: &Plan| {
+            follow(&mut bursts, plan, NOW + SignedDuration::from_secs(seconds), &tell);
+            told.borrow().len()
+        };
+        assert_eq!(at(0, &plan(50, false, 0)), 0, "work that fits is no burst");
+        assert_eq!(at(2, &plan(5000, true, 3)), 1);
+        assert_eq!(at(4, &plan(4990, true, 3)), 1);
+        assert_eq!(at(63, &plan(4000, true, 0)), 2);
+        assert_eq!(at(65, &plan(900, false, 0)), 2, "it lasts until everything is done");
+        assert_eq!(at(100, &plan(0, false, 0)), 3);
+        assert_eq!(at(102, &plan(0, false, 0)), 3);
+        let told = told.borrow();
+        assert!(told[0].contains("5000 calls") && told[0].contains("3 of them come too late"), "{told:?}");
+        assert!(told[1].contains("every deadline is kept"), "{told:?}");
+        assert!(told[2].contains("over after 98 s"), "{told:?}");
+    }
+}

@@ -1,0 +1,132 @@
+//! What a writer writes to: a zone through its provider, or files.
+
+use std::{sync::Arc, time::Duration};
+
+use dcv_core::{Change, Exhibit, Ttl};
+use dns_providers::{Class, DnsProvider, Error as ProviderError, Receipt, Zone};
+
+use super::Error;
+use crate::files::Desk;
+
+/// A provider call that takes longer than this is given up; it may be repeated.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A configured zone with its provider.
+#[derive(Clone, Debug)]
+pub struct Served {
+    /// The zone.
+    pub zone: Zone,
+    /// The provider's name in the configuration.
+    pub name: String,
+    /// The provider.
+    pub provider: Arc<dyn DnsProvider>,
+}
+
+/// What a writer writes to.
+pub(super) enum Target {
+    Zone(Served),
+    Files(Desk),
+}
+
+impl Target {
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Self::Zone(served) => served.zone.name.as_str(),
+            Self::Files(_) => "files",
+        }
+    }
+
+    pub(super) fn provider(&self) -> &str {
+        match self {
+            Self::Zone(served) => &served.name,
+            Self::Files(_) => "http",
+        }
+    }
+
+    /// Whether the two cannot stand side by side.
+    pub(super) fn excludes(&self, one: &Exhibit, other: &Exhibit) -> bool {
+        match (self, one, other) {
+            (
+                Self::Files(desk),
+                Exhibit::File { host, value },
+                Exhibit::File { host: beside, value: other },
+            ) => value != other && desk.share_a_file(host, beside),
+            _ => one.excludes(other),
+        }
+    }
+
+    /// Whether the two are one and the same file with the same value.
+    pub(super) fn is_same_file(&self, one: &Exhibit, other: &Exhibit) -> bool {
+        match (self, one, other) {
+            (
+                Self::Files(desk),
+                Exhibit::File { host, value },
+                Exhibit::File { host: beside, value: other },
+            ) => value == other && desk.share_a_file(host, beside),
+            _ => false,
+        }
+    }
+
+    /// Makes the changes, removals first. A provider gets them as one batch; files are changed one by one.
+    pub(super) async fn change(
+        &self,
+        leaving: &[Exhibit],
+        coming: &[Exhibit],
+        ttl: Ttl,
+    ) -> Result<Receipt, Error> {
+        let (served, desk) = match self {
+            Self::Zone(served) => (Some(served), None),
+            Self::Files(desk) => (None, Some(desk)),
+        };
+        let mut changes = Vec::new();
+        for exhibit in leaving {
+            match (exhibit, desk) {
+                (Exhibit::Record { site, data }, _) => {
+                    changes.push(Change::Remove { site: site.clone(), data: data.clone() });
+                }
+                // One that gives way to another at the same host is replaced with it.
+                (Exhibit::File { host, value }, Some(desk))
+                    if !coming.iter().any(|new| new.excludes(exhibit)) =>
+                {
+                    desk.remove(host, value).await?;
+                }
+                (Exhibit::File { .. }, _) => {}
+            }
+        }
+        for exhibit in coming {
+            match (exhibit, desk) {
+                (Exhibit::Record { site, data }, _) => {
+                    changes.push(Change::Add { site: site.clone(), data: data.clone(), ttl });
+                }
+                (Exhibit::File { host, value }, Some(desk)) => {
+                    let gives_way = leaving.iter().filter_map(|old| match old {
+                        Exhibit::File { value, .. } if self.excludes(old, exhibit) => Some(value.clone()),
+                        Exhibit::File { .. } | Exhibit::Record { .. } => None,
+                    });
+                    desk.put(host, value, &gives_way.collect::<Vec<_>>()).await?;
+                }
+                (Exhibit::File { .. }, None) => {}
+            }
+        }
+        match served {
+            Some(served) => served.call(&changes).await,
+            None => Ok(Receipt::default()),
+        }
+    }
+}
+
+impl Served {
+    async fn call(&self, changes: &[Change]) -> Result<Receipt, Error> {
+        match tokio::time::timeout(CALL_TIMEOUT, self.provider.apply(&self.zone, changes)).await {
+            Ok(outcome) => outcome.map_err(|cause| self.failed(cause)),
+            Err(_) => {
+                let cause = ProviderError::new(Class::Later, "timeout", "it did not answer within a minute");
+                Err(self.failed(cause))
+            }
+        }
+    }
+
+    pub(super) fn failed(&self, cause: ProviderError) -> Error {
+        Error::Provider { provider: self.name.clone(), cause: Arc::new(cause) }
+    }
+}

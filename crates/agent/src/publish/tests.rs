@@ -1,0 +1,126 @@
+//! What a writer does while its provider is busy.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use dcv_core::{Change, Guarded, RandomValue, RecordData, Spot};
+use dns_providers::{Probe, RecordSet, Zone};
+use jiff::SignedDuration;
+use tokio::sync::Semaphore;
+
+use super::*;
+use crate::files::Routes;
+
+const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+/// A provider that takes as many batches as it is let, and remembers the names in the order in which they came.
+#[derive(Debug)]
+struct Gate {
+    open: Semaphore,
+    seen: Mutex<Vec<Vec<String>>>,
+}
+
+#[async_trait]
+impl DnsProvider for Gate {
+    async fn probe(&self, _: &Zone) -> Result<Probe, ProviderError> {
+        Err(ProviderError::new(Class::Blocked, "none", "nobody asks"))
+    }
+
+    async fn read(&self, _: &Zone, _: &dcv_core::Site) -> Result<RecordSet, ProviderError> {
+        Err(ProviderError::new(Class::Blocked, "none", "nobody asks"))
+    }
+
+    async fn apply(&self, _: &Zone, changes: &[Change]) -> Result<Receipt, ProviderError> {
+        let names = changes.iter().map(|change| change.site().owner().to_string()).collect();
+        self.seen.lock().unwrap().push(names);
+        self.open.acquire().await.unwrap().forget();
+        Ok(Receipt::default())
+    }
+
+    async fn settled(&self, _: &Receipt) -> Result<bool, ProviderError> {
+        Ok(true)
+    }
+}
+
+fn exhibit(host: &str) -> Exhibit {
+    let spot = Spot::dnsauth(format!("{host}.example.com").parse().unwrap());
+    let site = Guarded::direct(&spot, "example.com".parse().unwrap()).unwrap();
+    Exhibit::Record { site, data: RecordData::Txt(RandomValue::new("value").unwrap()) }
+}
+
+/// What arrives while a batch is under way goes out as one batch, the least slack first, what has no deadline last.
+#[tokio::test]
+async fn the_least_slack_is_written_first() {
+    let gate = Arc::new(Gate { open: Semaphore::new(0), seen: Mutex::default() });
+    let journal = Journal::open(std::path::Path::new(":memory:")).await.unwrap();
+    let zone = Zone { name: "example.com".parse().unwrap(), id: None };
+    let provider: Arc<dyn DnsProvider> = Arc::<Gate>::clone(&gate);
+    let served = Served { zone, name: "gate".into(), provider };
+    let desk = Desk::new(Routes::default(), Default::default());
+    let publisher = Arc::new(Publisher::start(vec![served], desk, &journal, &Ledger::off(), Ttl::default()));
+    let publish = |number: u64, host: &'static str, hours: Option<i64>| {
+        let publisher = Arc::clone(&publisher);
+        let deadline = hours.map(|hours| NOW + SignedDuration::from_hours(hours));
+        tokio::spawn(async move {
+            publisher.publish(&Subject::order("main", number), &[exhibit(host)], &[], deadline).await
+        })
+    };
+    let batches = || gate.seen.lock().unwrap().len();
+    let first = publish(1, "first", None);
+    while batches() == 0 {
+        tokio::task::yield_now().await;
+    }
+    let later = [
+        publish(2, "whenever", None),
+        publish(3, "tomorrow", Some(24)),
+        publish(4, "now", Some(0)),
+        publish(5, "soon", Some(1)),
+        publish(6, "overdue", Some(-5)),
+    ];
+    // Each has handed its job to the writer once nothing else can go on.
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    gate.open.add_permits(2);
+    first.await.unwrap().unwrap();
+    for job in later {
+        job.await.unwrap().unwrap();
+    }
+    let seen = gate.seen.lock().unwrap().clone();
+    let expected = ["overdue", "now", "soon", "tomorrow", "whenever"];
+    assert_eq!(seen[1], expected.map(|host| format!("_dnsauth.{host}.example.com")), "{seen:?}");
+    assert_eq!(seen.len(), 2, "{seen:?}");
+}
+
+/// Hosts of one document root have one file: a second order waits for the first, and the file goes with the last host.
+#[tokio::test]
+async fn hosts_that_share_a_document_root_share_a_file() {
+    let root = tempfile::tempdir().unwrap();
+    let file = root.path().join(dcv_core::FILE_PATH.trim_start_matches('/'));
+    let journal = Journal::open(std::path::Path::new(":memory:")).await.unwrap();
+    let webroots =
+        ["www.example.com", "example.com"].map(|host| (host.parse().unwrap(), root.path().to_owned()));
+    let routes = Routes { webroots: webroots.into(), ..Routes::default() };
+    let desk = Desk::new(routes, Default::default());
+    let publisher = Publisher::start(Vec::new(), desk, &journal, &Ledger::off(), Ttl::default());
+    let file_of = |host: &str, value: &str| Exhibit::File {
+        host: host.parse().unwrap(),
+        value: RandomValue::new(value).unwrap(),
+    };
+    let (one, two) = (Subject::order("main", 1), Subject::order("main", 2));
+    let both = [file_of("www.example.com", "one"), file_of("example.com", "one")];
+    publisher.publish(&one, &both, &[], None).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "one");
+    let other = [file_of("example.com", "two")];
+    let refused = publisher.publish(&two, &other, &[], None).await;
+    assert!(matches!(&refused, Err(Error::Taken { order, .. }) if *order == one), "{refused:?}");
+
+    publisher.retract(&one, &both[..1]).await.unwrap();
+    assert!(file.exists(), "the other host of the order still wants it");
+    publisher.retract(&one, &both[1..]).await.unwrap();
+    assert!(!file.exists());
+    publisher.publish(&two, &other, &[], None).await.unwrap();
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "two");
+    publisher.retract(&two, &other).await.unwrap();
+    assert!(!file.exists());
+}
