@@ -98,8 +98,11 @@ impl World {
             (Step::ReadOrder, _) => return self.read_order(client, number).await,
             (Step::RequestValue, _) => request_value(client, number).await?,
             (Step::ReadDomain, _) => {
-                let domain = client.domain(number).await?;
-                read_domain(client, domain)
+                let learned = read_domain(client, client.domain(number).await?);
+                if !is_news(&learned, facts) {
+                    return Ok(learned);
+                }
+                learned
             }
             (Step::SubmitDomain, _) => {
                 let (kinds, method) = submission(facts);
@@ -341,6 +344,12 @@ fn read_domain(client: &Client, domain: Domain) -> Learned {
         seen: now,
     };
     Learned::Domain(Box::new(facts), domain.value.and_then(|value| token(client, value)))
+}
+
+/// Whether a reading shows a value that was not at hand.
+fn is_news(learned: &Learned, facts: &Facts) -> bool {
+    let known = facts.token.as_ref().and_then(|token| token.value.as_ref().ok());
+    matches!(learned, Learned::Domain(_, Some((Ok(value), _))) if Some(value) != known)
 }
 
 async fn check_domain(client: &Client, number: u64) -> Result<Learned, ApiError> {

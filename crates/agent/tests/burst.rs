@@ -1,5 +1,7 @@
 //! More work than the CA's rate allows at once: the least slack goes first, and everybody is told when all is done.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::{net::SocketAddr, time::Duration};

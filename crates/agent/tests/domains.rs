@@ -1,5 +1,7 @@
 //! Prevalidated domains are kept valid for good, without an order and without a person.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 mod support;
 
 use std::time::Duration;
