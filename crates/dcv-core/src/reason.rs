@@ -78,6 +78,8 @@ reasons! {
     NameTaken => "name-taken",
     /// A CNAME of somebody else stands at the owner name.
     ForeignCname => "foreign-cname",
+    /// The host lives by a wildcard, which a record at or below its name would end.
+    WildcardHost => "wildcard-host",
     /// The delegation cannot be followed.
     BadDelegation => "bad-delegation",
     /// The value is not in DNS yet.
@@ -132,6 +134,7 @@ impl Reason {
             | Self::NoScopes
             | Self::NoProvider
             | Self::ForeignCname
+            | Self::WildcardHost
             | Self::BadDelegation
             | Self::DnssecBogus
             | Self::CaaForbids => Outcome::Blocked,

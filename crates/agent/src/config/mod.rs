@@ -46,6 +46,8 @@ pub struct Config {
     pub providers: BTreeMap<String, Provider>,
     /// Time to live of new records.
     pub ttl: Ttl,
+    /// Records may be written although the host then no longer lives by its wildcard.
+    pub over_wildcards: bool,
     /// How files of `http-token` reach the CA.
     pub http: Http,
     /// How DNS is looked at.
@@ -165,6 +167,7 @@ impl Config {
             accounts,
             providers,
             ttl,
+            over_wildcards: raw.records.over_wildcards,
             http,
             verify,
             ledger,

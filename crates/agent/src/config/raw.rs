@@ -214,6 +214,7 @@ impl<'de> Deserialize<'de> for RawZone {
 pub(super) struct RawRecords {
     pub(super) ttl: Option<u32>,
     pub(super) owner: Option<Owner>,
+    pub(super) over_wildcards: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]

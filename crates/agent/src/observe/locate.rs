@@ -158,6 +158,21 @@ impl Observer {
                 )
             };
         };
+        // Only a first record does that; one of ours that stands has done it already.
+        let at_owner =
+            |exhibit: &Exhibit| matches!(exhibit, Exhibit::Record { site, .. } if *site.owner() == owner);
+        if chain.is_empty()
+            && !config.over_wildcards
+            && !facts.held.iter().any(|held| at_owner(&held.exhibit))
+            && let Some(host) = self.lives_by_wildcard(&spot.domain, &zone.name).await
+        {
+            return blocked(
+                Reason::WildcardHost,
+                format!(
+                    "{host} lives by a wildcard, and would lose its address while a record stands at {owner}; give it a record of its own, have the domain above it validated, or set records.over_wildcards = true"
+                ),
+            );
+        }
         let site = if chain.is_empty() {
             Guarded::direct(spot, zone.name.clone())
         } else {
@@ -167,6 +182,32 @@ impl Observer {
             Ok(site) => Location::At(Place::Record(site)),
             Err(error) => Location::Blocked(Because::new(Reason::BadDelegation, error.to_string())),
         })
+    }
+
+    /// The name, or one above it below the zone's apex, that is answered for by a wildcard only. A record at or below such
+    /// a name makes it exist, and a name that exists is no longer the wildcard's (RFC 4592 section 2.2.1).
+    ///
+    /// It is told by asking below the literal label `*`: the closest name that exists is then the same wildcard's parent only
+    /// if the name itself does not exist.
+    async fn lives_by_wildcard(&self, name: &DomainName, zone: &DomainName) -> Option<DomainName> {
+        let mut name = name.clone();
+        while name != *zone && name.is_within(zone) {
+            let label = format!("_dcv-{}", random_label());
+            let star = wire_name(&name).ok()?.prepend_label(b"*".as_slice()).ok()?;
+            let probe = star.prepend_label(label.as_bytes()).ok()?;
+            for kind in [RecordType::A, RecordType::AAAA, RecordType::MX] {
+                let (_, reply) = self.eyes(&name).walk.ask(&probe, kind).await.ok()?;
+                let response = &reply.response;
+                if response.response_code != ResponseCode::NoError {
+                    return None;
+                }
+                if response.answers.iter().any(|record| record.name == probe) {
+                    return Some(name);
+                }
+            }
+            name = name.parent()?;
+        }
+        None
     }
 
     /// Follows the aliases from an owner name.

@@ -143,15 +143,14 @@ impl Walk {
     }
 
     fn pinned(&self, name: &Name) -> Option<Arc<Cut>> {
-        let text: DomainName = name.to_ascii().parse().ok()?;
-        let (domain, servers) = self
-            .pinned
-            .iter()
-            .filter(|(domain, _)| text.is_within(domain))
-            .max_by_key(|(domain, _)| domain.as_str().len())?;
+        // Compared as names on the wire: what is asked may hold labels that no domain of ours does.
+        let pins =
+            self.pinned.iter().filter_map(|(domain, servers)| Some((wire_name(domain).ok()?, servers)));
+        let (apex, servers) =
+            pins.filter(|(apex, _)| apex.zone_of(name)).max_by_key(|(apex, _)| apex.num_labels())?;
         let server = |&address: &SocketAddr| Server { name: address.to_string(), address };
         Some(Arc::new(Cut {
-            apex: wire_name(domain).ok()?,
+            apex,
             servers: servers.iter().map(server).collect(),
             at_parent: BTreeSet::new(),
             at_child: BTreeSet::new(),
