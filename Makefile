@@ -18,7 +18,7 @@ FUZZ_SECONDS ?= 120
 help: ## Show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: setup-build ## Build, and watch three orders being validated on an embedded simulator
+demo: setup-build ## Build, and watch five orders and a domain being validated on an embedded simulator
 	cargo run --quiet --package dcv-agent -- demo
 
 test: setup format lint unit docs deploy-check ## Install the test servers and run everything

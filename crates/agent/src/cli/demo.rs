@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use dcv_sandbox::{
     AgentFiles, Sandbox, SandboxConfig,
-    ca::{CaConfig, OrderSpec, Profile, Scope},
+    ca::{CaConfig, DomainSpec, OrderSpec, Profile, Scope},
     dns::{DnsConfig, ZoneSpec},
 };
 
@@ -16,6 +16,17 @@ const LAG: Duration = Duration::from_millis(1500);
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// Somebody else's value, which has to survive.
 const FOREIGN: &str = "somebody-elses-validation-value";
+
+/// A prevalidated domain without a proof.
+const DOMAIN: &str = "corp.example.com";
+/// Orders of every method, each with its names.
+const WORK: [(&str, &[&str]); 5] = [
+    ("dns-txt-token", &["www.example.com"]),
+    ("dns-txt-token", &["shop.example.org", "*.apps.example.org", "*.example.com"]),
+    ("dns-txt-token", &["login.example.net"]),
+    ("dns-cname-token", &["pay.example.com"]),
+    ("http-token", &["files.example.org"]),
+];
 
 pub(super) async fn run(output: Output) -> Exit {
     match demo(output).await {
@@ -29,23 +40,26 @@ async fn demo(output: Output) -> Result<Exit, Exit> {
     let folder = tempfile::tempdir().map_err(|error| cannot("no temporary folder", &error))?;
     let sandbox =
         Sandbox::start(setting()).await.map_err(|error| cannot("the sandbox cannot be started", &error))?;
-    let names = [
-        vec!["www.example.com"],
-        vec!["shop.example.org", "*.apps.example.org", "*.example.com"],
-        vec!["login.example.net"],
-    ];
-    let orders: Vec<u64> =
-        names.iter().map(|names| sandbox.ca.place(OrderSpec::dv(names.iter().copied()))).collect();
+    let orders =
+        WORK.map(|(method, names)| sandbox.ca.place(OrderSpec::dv(names.iter().copied()).method(method)));
+    let domain = sandbox.ca.place_domain(DomainSpec::new(DOMAIN));
+    let web = free_port().map_err(|error| cannot("no port for the responder", &error))?;
+    sandbox.ca.alter_profile(|profile| {
+        profile.web.insert("example.org".to_owned(), web);
+    });
     sandbox
         .dns
         .add_txt("_dnsauth.www.example.com", FOREIGN)
         .await
         .map_err(|error| cannot("no foreign value", &error))?;
 
-    introduce(&sandbox, &orders, &names);
+    introduce(&sandbox, &orders, domain);
     let path = folder.path().join("config.toml");
     let files = AgentFiles::in_dir(folder.path());
-    let config = sandbox.agent_config(&files, &orders);
+    // Nobody names an order: the agent finds them.
+    let config = sandbox.agent_config(&files, &[]).replace("orders = []", "discover = {}\ndomains = {}");
+    let config =
+        format!("{config}\n[verify.web]\n\"example.org\" = [\"{web}\"]\n[http]\nlisten = \"{web}\"\n");
     sandbox
         .write_secrets(&files)
         .and_then(|()| std::fs::write(&path, config))
@@ -59,7 +73,7 @@ async fn demo(output: Output) -> Result<Exit, Exit> {
         Output::Text => {
             show::progress("");
             show::table(&reports);
-            exit = exit.max(conclude(&sandbox, &orders).await);
+            exit = exit.max(conclude(&sandbox, &orders, domain).await);
         }
     }
     sandbox.shutdown().await;
@@ -84,7 +98,7 @@ fn setting() -> SandboxConfig {
     SandboxConfig { ca, dns }
 }
 
-fn introduce(sandbox: &Sandbox, orders: &[u64], names: &[Vec<&str>]) {
+fn introduce(sandbox: &Sandbox, orders: &[u64], domain: u64) {
     let servers: Vec<SocketAddr> = sandbox.dns.addresses();
     show::progress(
         "A simulated DigiCert account and a name server with a secondary that lags 1.5 s, all on loopback:",
@@ -93,17 +107,25 @@ fn introduce(sandbox: &Sandbox, orders: &[u64], names: &[Vec<&str>]) {
     for (server, role) in servers.iter().zip(["primary", "secondary"]) {
         show::progress(&format!("  name server      {server} ({role})"));
     }
-    for (order, names) in orders.iter().zip(names) {
-        show::progress(&format!("  order {order}     {}", names.join(", ")));
+    for (order, (method, names)) in orders.iter().zip(WORK) {
+        show::progress(&format!("  order {order}     {method:15}  {}", names.join(", ")));
     }
+    show::progress(&format!("  domain {domain}    to be prevalidated  {DOMAIN}"));
     show::progress(
         "_dnsauth.www.example.com already holds somebody else's value; _dnsauth.login.example.net is",
     );
-    show::progress("delegated by CNAME to login.dcv.example.com. Now `dcv-agent --once`:\n");
+    show::progress(
+        "delegated by CNAME to login.dcv.example.com. The agent is told none of this; `dcv-agent --once`:\n",
+    );
+}
+
+/// A port for the responder, which was free a moment ago.
+fn free_port() -> std::io::Result<SocketAddr> {
+    std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()
 }
 
 /// What the world looks like afterwards, as told by the servers themselves.
-async fn conclude(sandbox: &Sandbox, orders: &[u64]) -> Exit {
+async fn conclude(sandbox: &Sandbox, orders: &[u64], domain: u64) -> Exit {
     let foreign = sandbox.dns.txt("_dnsauth.www.example.com").await;
     let kept = foreign == [FOREIGN];
     let mut left = 0;
@@ -112,6 +134,7 @@ async fn conclude(sandbox: &Sandbox, orders: &[u64]) -> Exit {
         "_dnsauth.example.com",
         "_dnsauth.shop.example.org",
         "_dnsauth.apps.example.org",
+        "_dnsauth.corp.example.com",
     ] {
         left += sandbox.dns.txt(owner).await.len();
     }
@@ -121,6 +144,9 @@ async fn conclude(sandbox: &Sandbox, orders: &[u64]) -> Exit {
         let calls: u64 = sandbox.ca.stats().order(order).calls.values().sum();
         show::line(&format!("DigiCert says: order {order} is {status}, after {calls} API calls"));
     }
+    let status = sandbox.ca.domain_status(domain).unwrap_or_default();
+    let calls: u64 = sandbox.ca.stats().domain(domain).calls.values().sum();
+    show::line(&format!("DigiCert says: domain {domain} is {status}, after {calls} API calls"));
     show::line(&format!(
         "values of ours left in DNS: {}; somebody else's value: {}",
         left,
