@@ -16,8 +16,8 @@ mod order;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Answer, Because, CaaFacts, Decision, DomainName, Exhibit, Facts, FailureClass, Kind, Location,
-    OrderFacts, Place, Policy, Reason, Spot, Stage, Step, Verdict, backoff::jitter, facts::after,
+    Answer, Because, CaaFacts, Decision, DomainName, Exhibit, Facts, FailureClass, Held, Kind, Label,
+    Location, OrderFacts, Place, Policy, Reason, Spot, Stage, Step, Verdict, backoff::jitter, facts::after,
     method::Life, verdict,
 };
 
@@ -307,7 +307,7 @@ impl Chooser<'_> {
         } else {
             (Reason::DnssecBogus, list(&bogus))
         };
-        let of_these = |held: &&crate::Held| unseen.iter().any(|(_, exhibit)| *exhibit == held.exhibit);
+        let of_these = |held: &&Held| unseen.iter().any(|(_, exhibit)| *exhibit == held.exhibit);
         let published = self.facts.held.iter().filter(of_these).filter_map(|held| held.applied);
         let passed = published.max().map_or(SignedDuration::ZERO, |at| self.now.duration_since(at));
         let wait = self.policy.look.after(passed.max(SignedDuration::ZERO), self.facts.seed);
@@ -394,9 +394,9 @@ impl Chooser<'_> {
 /// A spot in a sentence: the domain where there is one name for it, as it always was told.
 fn shown_as(spot: &Spot) -> String {
     match spot.label {
-        crate::Label::Under(_) => spot.domain.to_string(),
-        crate::Label::Bare => format!("{} itself", spot.domain),
-        crate::Label::File => spot.to_string(),
+        Label::Under(_) => spot.domain.to_string(),
+        Label::Bare => format!("{} itself", spot.domain),
+        Label::File => spot.to_string(),
     }
 }
 
