@@ -120,7 +120,9 @@ impl Chooser<'_> {
             let detail = format!(
                 "the wildcard of {domain} cannot be proven by a file; change the DCV method to dns-txt-token"
             );
-            return Some(self.rest(self.audit(), Reason::MethodUnsupported, detail));
+            let discovered = self.facts.discovered;
+            let reason = if discovered { Reason::NotTakenUp } else { Reason::MethodUnsupported };
+            return Some(self.rest(self.audit(), reason, detail));
         }
         let taken = |location: &Location| matches!(location, Location::Blocked(because) if because.reason == Reason::NameTaken);
         let patience =
