@@ -133,10 +133,12 @@ impl Config {
                 "no account is configured; add [accounts.<name>] with api_key and orders".into(),
             ));
         }
-        if raw.providers.is_empty() {
+        let files = raw.http.listen.is_some() || !raw.http.webroots.is_empty();
+        if raw.providers.is_empty() && !files {
             found.push((
                 String::new(),
-                "no provider is configured; add [providers.<name>] with kind and zones".into(),
+                "no provider is configured; add [providers.<name>] with kind and zones, or [http] for http-token"
+                    .into(),
             ));
         }
         let accounts = raw
