@@ -3,10 +3,7 @@
 //! Whatever a server sends, an outcome of bounded size comes back in bounded time. Nothing that it says is trusted: the
 //! body is only ever compared with the value that we hold.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    time::Duration,
-};
+use std::{error::Error as _, net::SocketAddr, time::Duration};
 
 use dcv_core::{DomainName, FILE_PATH};
 use futures_util::future::{BoxFuture, join_all};
@@ -24,7 +21,8 @@ const REDIRECTS: [StatusCode; 4] = [
     StatusCode::TEMPORARY_REDIRECT,
     StatusCode::PERMANENT_REDIRECT,
 ];
-const PORTS: [u16; 2] = [80, 443];
+const HTTP: u16 = 80;
+const PORTS: [u16; 2] = [HTTP, 443];
 /// Addresses that are tried of a host to which a redirect leads.
 const MAX_ADDRESSES: usize = 4;
 /// Characters that are repeated of what others said.
@@ -53,8 +51,8 @@ pub(super) struct Fetched {
     pub(super) outcome: Result<String, String>,
 }
 
-/// Finds the addresses of a host to which a redirect leads.
-pub(super) type Resolve<'a> = dyn Fn(String) -> BoxFuture<'a, Result<Vec<IpAddr>, String>> + Sync + 'a;
+/// Finds what answers on port 80 of a host to which a redirect leads.
+pub(super) type Resolve<'a> = dyn Fn(String) -> BoxFuture<'a, Result<Vec<SocketAddr>, String>> + Sync + 'a;
 
 /// Fetches the host's validation file from each address, from all at the same time; outcomes come in that order.
 pub(super) async fn fetch(
@@ -110,9 +108,11 @@ impl Fetch<'_, '_> {
 
     /// Sends one request. The client is made for it, so that nothing is carried from one host to the next.
     async fn ask(&self, url: &Url, name: &DomainName) -> Result<Response, String> {
-        let port = url.port_or_known_default().unwrap_or_default();
-        let addresses: Vec<_> =
-            self.addresses(name).await?.into_iter().map(|ip| SocketAddr::new(ip, port)).collect();
+        let mut addresses = self.addresses(name).await?;
+        // What stands for port 80 of a name may listen on another; without a port in the URL it is reached there.
+        if let Some(port) = url.port_or_known_default().filter(|&port| port != HTTP) {
+            addresses.iter_mut().for_each(|address| address.set_port(port));
+        }
         let client = Client::builder()
             .user_agent(concat!("dcv-agent/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(self.limits.connect)
@@ -138,14 +138,14 @@ impl Fetch<'_, '_> {
 
     /// Where to connect to. DigiCert's redirected fetch would begin anew with an address of its own choice; we keep to
     /// one family, so that each family's way is seen by itself.
-    async fn addresses(&self, name: &DomainName) -> Result<Vec<IpAddr>, String> {
+    async fn addresses(&self, name: &DomainName) -> Result<Vec<SocketAddr>, String> {
         if name == self.host {
-            return Ok(vec![self.address.ip()]);
+            return Ok(vec![self.address]);
         }
         let found = (self.resolve)(name.to_string()).await;
         let mut found =
             found.map_err(|why| format!("the address of {name} cannot be found: {}", quote(&why)))?;
-        found.retain(|ip| ip.is_ipv6() == self.address.is_ipv6());
+        found.retain(|address| address.is_ipv6() == self.address.is_ipv6());
         found.truncate(MAX_ADDRESSES);
         if found.is_empty() {
             let family = if self.address.is_ipv6() { "IPv6" } else { "IPv4" };
@@ -191,10 +191,15 @@ impl Fetch<'_, '_> {
     }
 
     fn sentence(&self, error: reqwest::Error) -> String {
-        if error.is_timeout() && error.is_connect() {
-            return format!("no connection within {:?}", self.limits.connect);
+        match (error.is_connect(), error.is_timeout()) {
+            (true, true) => format!("no connection within {:?}", self.limits.connect),
+            // What the system said; the layers above it only repeat that there is no connection.
+            (true, false) => match std::iter::successors(error.source(), |&cause| cause.source()).last() {
+                Some(cause) => format!("no connection: {}", quote(&cause.to_string())),
+                None => sentence(error),
+            },
+            (false, _) => sentence(error),
         }
-        sentence(error)
     }
 }
 

@@ -17,7 +17,7 @@ mod walk;
 use std::{
     collections::BTreeMap,
     hash::{BuildHasher as _, Hasher as _, RandomState},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
@@ -182,11 +182,10 @@ impl Observer {
             Ok(addresses) => addresses,
             Err(why) => return vec![sighting(None, Answer::Failed(why))],
         };
-        let resolve = |name: String| -> BoxFuture<'_, Result<Vec<IpAddr>, String>> {
+        let resolve = |name: String| -> BoxFuture<'_, Result<Vec<SocketAddr>, String>> {
             Box::pin(async move {
                 let name: DomainName = name.parse().map_err(|error| format!("{error}"))?;
-                let servers = self.web_servers(&name).await?;
-                Ok(servers.into_iter().map(|server| server.ip()).collect())
+                self.web_servers(&name).await
             })
         };
         let fetched = fetch::fetch(host, &addresses, &resolve).await;

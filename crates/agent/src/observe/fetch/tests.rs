@@ -101,7 +101,8 @@ async fn ask(address: SocketAddr) -> Result<String, String> {
 }
 
 async fn ask_within(address: SocketAddr, limits: Limits) -> Result<String, String> {
-    let resolve = |_| async { Ok(vec!["::1".parse().unwrap(), "127.0.0.1".parse().unwrap()]) }.boxed();
+    let resolve =
+        |_| async { Ok(vec!["[::1]:80".parse().unwrap(), "127.0.0.1:80".parse().unwrap()]) }.boxed();
     let (host, addresses) = (host(), [address]);
     // A pass over an order moves between threads, and a look with it.
     let mut fetched = movable(fetch_within(&host, &addresses, &resolve, limits)).await;
@@ -286,8 +287,8 @@ async fn a_redirect_that_leads_nowhere_is_a_sentence() {
     assert!(ask(address).await.is_err_and(|why| why.len() < 1000));
 
     let address = serve("127.0.0.1", |_, _| Act::redirect(302, "http://www.example.com/")).await;
-    let answers: [Result<Vec<IpAddr>, String>; 3] =
-        [Err("no such name".to_owned()), Ok(Vec::new()), Ok(vec!["::1".parse().unwrap()])];
+    let answers: [Result<Vec<SocketAddr>, String>; 3] =
+        [Err("no such name".to_owned()), Ok(Vec::new()), Ok(vec!["[::1]:80".parse().unwrap()])];
     for (answer, why) in answers.into_iter().zip(["no such name", "no IPv4 address", "no IPv4 address"]) {
         let resolve = |name: String| {
             assert_eq!(name, "www.example.com");
@@ -402,4 +403,26 @@ async fn each_address_is_seen_by_itself() {
     assert!(fetched[0].outcome.is_err() && fetched[2].outcome.is_err(), "{fetched:?}");
     assert_eq!(fetched[1].outcome.as_deref(), Ok("value"));
     assert_eq!(fetched[3].outcome.as_deref(), Ok("another"));
+}
+
+/// What stands for port 80 of a name, as the configuration may say, is asked also where a redirect leads there.
+#[tokio::test]
+async fn a_redirect_to_port_80_leads_to_what_stands_for_it() {
+    let other = serve("127.0.0.1", |head, _| {
+        assert!(head.to_ascii_lowercase().contains("\r\nhost: files.example.com\r\n"), "{head}");
+        Act::ok("elsewhere")
+    })
+    .await;
+    let address = serve("127.0.0.1", |head, _| match path(head) {
+        FILE_PATH => Act::redirect(301, "http://shop.example.com/again"),
+        "/again" => Act::redirect(302, "http://files.example.com:80/x"),
+        path => Act::ok(path),
+    })
+    .await;
+    let resolve = |name: String| {
+        assert_eq!(name, "files.example.com");
+        async move { Ok(vec![other]) }.boxed()
+    };
+    let fetched = fetch(&host(), &[address], &resolve).await;
+    assert_eq!(fetched[0].outcome.as_deref(), Ok("elsewhere"));
 }
