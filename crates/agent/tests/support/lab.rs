@@ -415,7 +415,7 @@ fn hold(folder: &TempDir) -> (Child, String) {
 }
 
 /// A command that runs as root.
-fn privileged(program: &str) -> Command {
+pub(crate) fn privileged(program: &str) -> Command {
     // The folder of a process belongs to the user it runs as.
     if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
         return Command::new(program);

@@ -6,6 +6,7 @@
 pub(crate) mod hostile;
 pub(crate) mod lab;
 pub(crate) mod scene;
+pub(crate) mod web;
 
 use std::{
     io::Read as _,
@@ -53,9 +54,15 @@ pub(crate) struct Bind {
 
 impl Bind {
     pub(crate) fn start(names: &[String], extra_records: &str, lagging_secondary: bool) -> Self {
+        let names: Vec<_> = names.iter().map(|name| format!("_dnsauth.{name}")).collect();
+        Self::granting(&names, extra_records, lagging_secondary)
+    }
+
+    /// The same, taking updates at these very names.
+    pub(crate) fn granting(names: &[String], extra_records: &str, lagging_secondary: bool) -> Self {
         let mut bind = Self { folder: tempfile::tempdir().unwrap(), servers: Vec::new() };
         let grants: String =
-            names.iter().map(|name| format!("grant dcv-key name _dnsauth.{name}. TXT CNAME; ")).collect();
+            names.iter().map(|name| format!("grant dcv-key name {name}. TXT CNAME; ")).collect();
         let zone = format!(
             "$TTL 300\n@ SOA ns1 hostmaster 1 5 1 86400 5\n@ NS ns1\n@ NS ns2\nns1 A 127.0.0.1\nns2 A 127.0.0.1\n{extra_records}\n"
         );
@@ -130,6 +137,13 @@ impl Bind {
     /// The zone's serial: it rises with every change.
     pub(crate) fn serial(&self) -> String {
         dig(self.primary(), "dcv.test", "SOA")[0].split(' ').nth(2).unwrap().to_owned()
+    }
+
+    /// What the primary holds at this very name, as it is written in a zone file.
+    pub(crate) fn at(&self, name: &str, kind: &str) -> Vec<String> {
+        let mut records = dig(self.primary(), name, kind);
+        records.sort();
+        records
     }
 
     /// The alias at `_dnsauth.<name>` of the primary.
@@ -211,6 +225,12 @@ impl Agent {
             authorities.join(", ")
         );
         std::fs::write(self.path("config.toml"), text).unwrap();
+    }
+
+    /// Adds to the configuration.
+    pub(crate) fn append(&self, text: &str) {
+        let path = self.path("config.toml");
+        std::fs::write(&path, read(&path) + text).unwrap();
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {

@@ -1,0 +1,570 @@
+//! Orders by `http-token`, as a user has them: files by the responder, and below the document roots of a real nginx.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use dcv_sandbox::ca::{CaSimulator, Endpoint, OrderSpec};
+use serde_json::Value as Json;
+
+use self::support::{
+    Agent, Bind, Finished, eventually, list, read, simulator,
+    web::{FILE, Nginx, address, fetch, shown},
+};
+
+const SHOP: &str = "shop.dcv.test";
+const WWW: &str = "www.dcv.test";
+
+/// A BIND for CAA and for records, a simulated CA that fetches files from one address, and an agent.
+struct Scene {
+    bind: Bind,
+    ca: CaSimulator,
+    agent: Agent,
+}
+
+impl Scene {
+    /// The CA fetches the files of all names from `web`; from nowhere if there is none.
+    async fn set(web: Option<SocketAddr>) -> Self {
+        let bind = Bind::start(&[SHOP.to_owned(), WWW.to_owned()], "", false);
+        let ca = simulator(&bind.addresses(), |_| {}).await;
+        let scene = Self { bind, ca, agent: Agent::new() };
+        scene.reach(web);
+        scene
+    }
+
+    fn reach(&self, web: Option<SocketAddr>) {
+        let web = web.map(|address| ("dcv.test".to_owned(), address));
+        self.ca.alter_profile(|profile| profile.web = web.into_iter().collect());
+    }
+
+    fn order(&self, names: &[&str]) -> u64 {
+        self.ca.place(OrderSpec::dv(names.iter().copied()).method("http-token"))
+    }
+
+    /// Configures orders, with these keys of `[http]` and the addresses from which the agent fetches.
+    fn configure(&self, orders: &[u64], http: &str, web: &[SocketAddr]) {
+        self.configure_account(orders, "", http, web);
+    }
+
+    fn configure_account(&self, orders: &[u64], account: &str, http: &str, web: &[SocketAddr]) {
+        self.agent.configure(&self.ca.base_url(), &self.bind.addresses(), &list(orders), account);
+        let web: Vec<_> = web.iter().map(|address| format!("\"{address}\"")).collect();
+        self.agent.append(&format!("[verify.web]\n\"dcv.test\" = [{}]\n[http]\n{http}\n", web.join(", ")));
+    }
+
+    fn keep_a_ledger(&self) {
+        self.agent.append(&format!("[ledger]\nfolder = \"{}\"\n", self.agent.path("ledger").display()));
+    }
+
+    /// How many times the ledger tells of such a change.
+    fn changes(&self, action: &str) -> usize {
+        let ledger = read(&self.agent.path("ledger").join("ledger.jsonl"));
+        let event = format!("\"action\":\"{action}\"");
+        ledger.lines().filter(|line| line.contains(&event)).count()
+    }
+
+    fn issued(&self, order: u64) -> bool {
+        self.ca.order_status(order).as_deref() == Some("issued")
+    }
+
+    /// Runs until everything is done, and sees that the journal holds nothing any more.
+    fn validates(&self, orders: &[u64]) -> Finished {
+        let run = self.agent.run(&["--once", "--timeout", "60s"]);
+        assert_eq!(run.code, 0, "{run:?}");
+        for &order in orders {
+            assert!(self.issued(order), "order {order}: {run:?}");
+        }
+        assert_eq!(self.held(), [Json::Null; 0]);
+        run
+    }
+
+    /// Runs for a moment while something is in the way; returns the exit code and the report of an order.
+    fn once(&self, order: u64) -> (i32, Json) {
+        let run = self.agent.run(&["--once", "--timeout", "4s", "--output", "json"]);
+        let summary: Json = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run:?}"));
+        let reports = summary["orders"].as_array().unwrap();
+        let report = reports.iter().find(|report| report["order"] == order).unwrap();
+        (run.code, report.clone())
+    }
+
+    fn held(&self) -> Vec<Json> {
+        self.json(&["status"])["held"].as_array().unwrap().clone()
+    }
+
+    fn json(&self, arguments: &[&str]) -> Json {
+        let run = self.agent.run(&[arguments, &["--output", "json"]].concat());
+        serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{arguments:?}: {run:?}"))
+    }
+
+    fn checks(&self) -> u64 {
+        self.ca.stats().calls_of(Endpoint::CheckDcv)
+    }
+}
+
+fn listen(address: SocketAddr) -> String {
+    format!("listen = \"{address}\"")
+}
+
+fn roots(roots: &[(&str, &str)], nginx: &Nginx) -> String {
+    let each = roots.iter().map(|(host, root)| format!("\"{host}\" = \"{}\"", nginx.root(root).display()));
+    format!("webroots = {{ {} }}", each.collect::<Vec<_>>().join(", "))
+}
+
+fn site(name: &str, root: &str) -> String {
+    format!("server {{ listen LISTEN; server_name {name}; root ROOT/{root}; }}\n")
+}
+
+fn detail(report: &Json) -> &str {
+    report["detail"].as_str().unwrap()
+}
+
+/// The responder shows the value on each name of an order, the CA finds it, and nothing is left; in as many calls as by
+/// TXT.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_with_two_names_is_validated_by_the_responder() {
+    let web = address();
+    let scene = Scene::set(Some(web)).await;
+    let order = scene.order(&["dcv.test", WWW]);
+    scene.configure(&[order], &listen(web), &[web]);
+    scene.validates(&[order]);
+    assert_eq!(scene.ca.stats().order(order).calls.values().sum::<u64>(), 3);
+    assert_eq!(fetch(web, WWW), None, "the responder outlived the run");
+    let serial = scene.bind.serial();
+    scene.validates(&[order]);
+    assert_eq!(scene.bind.serial(), serial);
+}
+
+/// Who has no DNS at hand needs no provider: files are enough.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_need_no_dns_provider() {
+    let web = address();
+    let scene = Scene::set(Some(web)).await;
+    let order = scene.order(&[WWW]);
+    scene.configure(&[order], &listen(web), &[web]);
+    let path = scene.agent.path("config.toml");
+    let text = read(&path);
+    let (head, rest) = text.split_once("[providers.bind]").unwrap();
+    let (_, tail) = rest.split_once("[verify]").unwrap();
+    std::fs::write(&path, format!("{head}[verify]{tail}")).unwrap();
+    assert_eq!(scene.agent.run(&["check"]).code, 0);
+    scene.validates(&[order]);
+}
+
+/// A value that expires while the order is open is exchanged: whoever fetches finds the old one or the new one, never
+/// nothing. By the responder and below a document root.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expired_value_is_exchanged_without_a_gap() {
+    let nginx = Nginx::start(&["www"], &site(WWW, "www"));
+    let web = address();
+    let scene = Scene::set(None).await;
+    scene.ca.alter_profile(|profile| profile.value_life = Duration::from_secs(8));
+    let order = scene.order(&[SHOP, WWW]);
+    scene.configure(&[order], &format!("{}\n{}", listen(web), roots(&[(WWW, "www")], &nginx)), &[web]);
+    let path = scene.agent.path("config.toml");
+    let pin = format!("[verify.web]\n\"{WWW}\" = [\"{}\"]\n", nginx.address());
+    std::fs::write(&path, read(&path).replace("[verify.web]\n", &pin)).unwrap();
+    let daemon = scene.agent.daemon();
+    let both = || (shown(web, SHOP), shown(nginx.address(), WWW));
+    eventually("both files are there", Duration::from_secs(15), || {
+        let (one, other) = both();
+        one.is_some() && other.is_some()
+    });
+    let first = scene.ca.value(order);
+    let mut gaps = 0;
+    eventually("both files are exchanged", Duration::from_secs(20), || {
+        let (one, other) = both();
+        gaps += usize::from(one.is_none()) + usize::from(other.is_none());
+        one.is_some() && one == other && one != first
+    });
+    assert_eq!(gaps, 0, "a file was absent for a while");
+    assert_eq!(shown(web, SHOP), scene.ca.value(order));
+    assert!(scene.ca.cancel(order));
+    assert_eq!(daemon.stop().0, 0);
+    // The next run learns of the cancellation and tidies up.
+    let last = scene.agent.run(&["--once", "--timeout", "20s"]);
+    assert_eq!(last.code, 1, "a cancelled order needs a person: {last:?}");
+    assert_eq!(fetch(nginx.address(), WWW).map(|(status, _)| status), Some(404));
+    assert_eq!(scene.held(), [Json::Null; 0]);
+}
+
+/// What the responder showed before a restart it shows again at once; that is no second publication.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restart_shows_the_file_again() {
+    let web = address();
+    let scene = Scene::set(None).await;
+    let order = scene.order(&[WWW]);
+    scene.configure(&[order], &listen(web), &[web]);
+    scene.keep_a_ledger();
+    let daemon = scene.agent.daemon();
+    eventually("the file is there", Duration::from_secs(15), || shown(web, WWW).is_some());
+    let value = shown(web, WWW);
+    eventually("the CA was asked", Duration::from_secs(15), || scene.checks() > 0);
+    assert_eq!(daemon.stop().0, 0);
+    assert_eq!(fetch(web, WWW), None);
+    // Even while the CA cannot be reached.
+    let working = scene.ca.base_url();
+    let path = scene.agent.path("config.toml");
+    let text = read(&path);
+    std::fs::write(&path, text.replace(&working, "http://127.0.0.1:1/services/v2")).unwrap();
+    let daemon = scene.agent.daemon();
+    eventually("the file is there again", Duration::from_secs(15), || shown(web, WWW) == value);
+    assert_eq!(daemon.stop().0, 0);
+    std::fs::write(&path, text).unwrap();
+    scene.reach(Some(web));
+    scene.validates(&[order]);
+    assert_eq!((scene.changes("add"), scene.changes("remove")), (1, 1));
+}
+
+/// A reload keeps what the responder shows, without a gap.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reload_goes_on_showing_the_file() {
+    let web = address();
+    let scene = Scene::set(None).await;
+    let order = scene.order(&[WWW]);
+    scene.configure(&[order], &listen(web), &[web]);
+    let daemon = scene.agent.daemon();
+    eventually("the file is there", Duration::from_secs(15), || shown(web, WWW).is_some());
+    let second = scene.order(&[SHOP]);
+    scene.configure(&[order, second], &listen(web), &[web]);
+    daemon.signal("HUP");
+    let mut gaps = 0;
+    eventually("the second order's file is there", Duration::from_secs(15), || {
+        gaps += usize::from(shown(web, WWW).is_none());
+        shown(web, SHOP).is_some()
+    });
+    assert_eq!(gaps, 0);
+    // An order that is taken out of the configuration takes its file along.
+    scene.configure(&[order], &listen(web), &[web]);
+    daemon.signal("HUP");
+    eventually("its file is gone", Duration::from_secs(15), || shown(web, SHOP).is_none());
+    assert!(shown(web, WWW).is_some());
+    assert_eq!(daemon.stop().0, 0);
+}
+
+/// A host has one file: two orders for it wait for one another, and both are done.
+#[tokio::test(flavor = "multi_thread")]
+async fn two_orders_for_one_host_take_turns() {
+    let web = address();
+    let scene = Scene::set(Some(web)).await;
+    let orders = [scene.order(&[WWW]), scene.order(&[WWW])];
+    scene.configure(&orders, &listen(web), &[web]);
+    scene.validates(&orders);
+}
+
+/// Two document roots, and one that two hosts share, as one order and as two; the roots are afterwards as they were.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_below_document_roots_of_nginx() {
+    let sites = [
+        site(WWW, "www"),
+        site(SHOP, "shop"),
+        site("a.dcv.test", "shared"),
+        site("b.dcv.test", "shared"),
+        site("c.dcv.test", "shared"),
+    ];
+    let nginx = Nginx::start(&["www", "shop", "shared"], &sites.concat());
+    let scene = Scene::set(Some(nginx.address())).await;
+    let orders = [
+        scene.order(&[WWW, SHOP]),
+        scene.order(&["a.dcv.test", "b.dcv.test"]),
+        scene.order(&["b.dcv.test"]),
+        scene.order(&["c.dcv.test"]),
+    ];
+    let map = [
+        (WWW, "www"),
+        (SHOP, "shop"),
+        ("a.dcv.test", "shared"),
+        ("b.dcv.test", "shared"),
+        ("c.dcv.test", "shared"),
+    ];
+    scene.configure(&orders, &roots(&map, &nginx), &[nginx.address()]);
+    scene.validates(&orders);
+    for root in ["www", "shop", "shared"] {
+        assert!(nginx.is_as_before(root), "something was left below {root}");
+    }
+}
+
+/// Somebody else's file stays as it is, and the order says why it waits, and for whom.
+#[tokio::test(flavor = "multi_thread")]
+async fn somebody_elses_file_is_left_alone() {
+    let nginx = Nginx::start(&["www"], &site(WWW, "www"));
+    let scene = Scene::set(Some(nginx.address())).await;
+    let order = scene.order(&[WWW]);
+    scene.configure(&[order], &roots(&[(WWW, "www")], &nginx), &[nginx.address()]);
+    let file = nginx.root("www").join(&FILE[1..]);
+    std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+    std::fs::write(&file, "somebody-elses").unwrap();
+    let (code, report) = scene.once(order);
+    assert_eq!((code, &report["reason"]), (1, &"order-refused".into()), "{report}");
+    let said = detail(&report);
+    assert!(said.contains("holds something that is not ours; it was left alone"), "{said}");
+    assert!(said.contains(&file.display().to_string()) && said.contains("remove the file"), "{said}");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "somebody-elses");
+    assert_eq!(scene.checks(), 0);
+    std::fs::remove_file(&file).unwrap();
+    scene.validates(&[order]);
+    assert!(!file.exists());
+}
+
+/// What stops a file from being written is told with the place and what to do, and mended by doing so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_document_root_that_cannot_be_used_is_named() {
+    let nginx = Nginx::start(&["www"], &site(WWW, "www"));
+    let scene = Scene::set(Some(nginx.address())).await;
+    let order = scene.order(&[WWW]);
+    scene.configure(&[order], &roots(&[(WWW, "www")], &nginx), &[nginx.address()]);
+    let root = nginx.root("www");
+    let aside = nginx.root("aside");
+    std::fs::rename(&root, &aside).unwrap();
+    let (code, report) = scene.once(order);
+    assert_eq!(code, 1, "{report}");
+    assert!(detail(&report).contains(&format!("the document root {} does not exist", root.display())));
+    std::fs::rename(&aside, &root).unwrap();
+    let elsewhere = nginx.root("elsewhere");
+    std::fs::create_dir(&elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, root.join(".well-known")).unwrap();
+    let (code, report) = scene.once(order);
+    assert_eq!(code, 1, "{report}");
+    assert!(detail(&report).contains("is a symbolic link, which is not followed"), "{report}");
+    assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
+    std::fs::remove_file(root.join(".well-known")).unwrap();
+    scene.validates(&[order]);
+}
+
+/// A web server that passes the path on to the responder, and one that redirects to another name of the base domain.
+#[tokio::test(flavor = "multi_thread")]
+async fn nginx_passes_the_path_on_or_redirects() {
+    let responder = address();
+    let passes = format!(
+        "server {{ listen LISTEN; server_name {WWW}; root ROOT/www;\n\
+         location = {FILE} {{ proxy_pass http://{responder}; proxy_set_header Host $host; }} }}\n"
+    );
+    let redirects = format!(
+        "server {{ listen LISTEN; server_name {SHOP}; return 301 http://files.dcv.test$request_uri; }}\n"
+    );
+    let nginx = Nginx::start(&["www", "files"], &(passes + &redirects + &site("files.dcv.test", "files")));
+    let scene = Scene::set(Some(nginx.address())).await;
+    let order = scene.order(&[WWW, SHOP]);
+    let http =
+        format!("{}\nhosts = [\"{WWW}\"]\n{}", listen(responder), roots(&[("*.dcv.test", "files")], &nginx));
+    scene.configure(&[order], &http, &[nginx.address()]);
+    scene.validates(&[order]);
+    assert!(nginx.is_as_before("files") && nginx.is_as_before("www"));
+}
+
+/// DigiCert may come over either family, so it is not asked before both show the file; the sentence names the address
+/// that does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_address_that_does_not_show_the_file_holds_the_question_back() {
+    let web = address();
+    // The same port of ::1, where nobody listens yet.
+    let six = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, web.port()));
+    let scene = Scene::set(Some(web)).await;
+    let order = scene.order(&[WWW]);
+    scene.configure(&[order], &listen(web), &[web, six]);
+    let (code, report) = scene.once(order);
+    assert_eq!((code, &report["reason"]), (75, &"propagating".into()), "{report}");
+    let said = detail(&report);
+    assert!(said.contains(&format!("({six}): no connection: Connection refused")), "{said}");
+    assert!(!said.contains(&web.to_string()), "{said}");
+    assert_eq!(scene.checks(), 0);
+
+    // A proxy on ::1 that leads to the responder.
+    let passes = format!(
+        "server {{ listen LISTEN; listen {six}; location / {{ proxy_pass http://{web}; proxy_set_header Host $host; }} }}"
+    );
+    let _nginx = Nginx::start(&[], &passes);
+    scene.validates(&[order]);
+}
+
+/// While the CA does not find a file that everybody sees, the file stays, and the CA's words are told.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_ca_that_is_blind_for_a_while_is_waited_for() {
+    let nginx = Nginx::start(&["www"], &site(WWW, "www"));
+    let scene = Scene::set(None).await;
+    let order = scene.order(&[WWW]);
+    scene.configure(&[order], &roots(&[(WWW, "www")], &nginx), &[nginx.address()]);
+    let (code, report) = scene.once(order);
+    assert_eq!((code, &report["reason"]), (75, &"waiting-for-ca".into()), "{report}");
+    assert!(detail(&report).contains("file_random_value_not_found"), "{report}");
+    assert_eq!(shown(nginx.address(), WWW), scene.ca.value(order));
+    scene.reach(Some(nginx.address()));
+    scene.validates(&[order]);
+    assert!(!nginx.root("www").join(&FILE[1..]).exists());
+}
+
+/// SIGKILL at spread instants, with the responder and with a document root: the next run ends clean, and nothing is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn kills_leave_nothing_behind() {
+    const KILLS: u64 = 10;
+    let responder = address();
+    let passes = format!(
+        "server {{ listen LISTEN; server_name {WWW};\n\
+         location / {{ proxy_pass http://{responder}; proxy_set_header Host $host; }} }}\n"
+    );
+    let nginx = Nginx::start(&["shop"], &(passes + &site(SHOP, "shop")));
+    let scene = Scene::set(Some(nginx.address())).await;
+    let http = format!("{}\nhosts = [\"{WWW}\"]\n{}", listen(responder), roots(&[(SHOP, "shop")], &nginx));
+    let mut orders = Vec::new();
+    for n in 0..KILLS {
+        orders.push(scene.order(&[WWW, SHOP]));
+        scene.configure(&orders[orders.len().saturating_sub(3)..], &http, &[nginx.address()]);
+        let mut child = scene
+            .agent
+            .command(&["--once"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // Spread over start-up, publishing, looking, asking and tidying.
+        let instant = Instant::now() + Duration::from_millis(40 * n);
+        eventually("the instant of the kill", Duration::from_secs(5), || Instant::now() >= instant);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    scene.configure(&orders, &http, &[nginx.address()]);
+    scene.validates(&orders);
+    let folder = nginx.root("shop").join(FILE[1..].trim_end_matches("/fileauth.txt"));
+    let left = std::fs::read_dir(&folder).map_or(0, Iterator::count);
+    assert_eq!(left, 0, "something was left in {}", folder.display());
+}
+
+/// A file proves no wildcard: nothing is published, and the sentence says what to do. An order that was found is listed
+/// and left alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wildcard_cannot_be_proven_by_a_file() {
+    let web = address();
+    let scene = Scene::set(Some(web)).await;
+    let order = scene.order(&[WWW, "*.dcv.test"]);
+    scene.configure(&[order], &listen(web), &[web]);
+    let (code, report) = scene.once(order);
+    assert_eq!((code, &report["reason"]), (1, &"method-unsupported".into()), "{report}");
+    let expected =
+        "the wildcard of dcv.test cannot be proven by a file; change the DCV method to dns-txt-token";
+    assert_eq!(detail(&report), expected);
+    let explained = scene.agent.run(&["explain", &order.to_string()]);
+    assert_eq!(explained.code, 1, "{explained:?}");
+    assert!(explained.out.contains(expected), "{explained:?}");
+    assert_eq!((scene.checks(), scene.held()), (0, Vec::new()));
+
+    scene.configure_account(&[], "discover = { only = [\"*.dcv.test\"] }", &listen(web), &[web]);
+    let (code, report) = scene.once(order);
+    assert_eq!((code, &report["reason"]), (0, &"not-taken-up".into()), "{report}");
+    assert_eq!(detail(&report), expected);
+}
+
+/// A host to which no way is configured: a named order needs a person, one that was found is listed and left alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_host_without_a_way_is_told() {
+    let web = address();
+    let scene = Scene::set(Some(web)).await;
+    let order = scene.order(&[WWW, SHOP]);
+    let http = format!("{}\nhosts = [\"{WWW}\"]", listen(web));
+    scene.configure(&[order], &http, &[web]);
+    let (code, report) = scene.once(order);
+    assert_eq!((code, &report["reason"]), (1, &"no-provider".into()), "{report}");
+    assert!(detail(&report).contains("is configured for shop.dcv.test; add it to [http]"), "{report}");
+    assert_eq!((scene.checks(), scene.held()), (0, Vec::new()));
+    scene.configure_account(&[], "discover = { only = [\"*.dcv.test\"] }", &http, &[web]);
+    let other = scene.order(&[WWW]);
+    let (code, report) = scene.once(order);
+    assert_eq!((code, &report["reason"]), (0, &"not-taken-up".into()), "{report}");
+    assert!(scene.issued(other));
+}
+
+/// An address that cannot be had stops everything before it starts, with a sentence that helps.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_port_that_cannot_be_had_is_told_before_anything_is_done() {
+    let scene = Scene::set(None).await;
+    let order = scene.order(&[WWW]);
+    let taken = std::net::TcpListener::bind(address()).unwrap();
+    let web = taken.local_addr().unwrap();
+    scene.configure(&[order], &listen(web), &[web]);
+    for arguments in [&["--once"][..], &[]] {
+        let run = scene.agent.run(arguments);
+        assert_eq!(run.code, 78, "{run:?}");
+        let said = format!("http.listen {web}: ");
+        assert!(run.err.contains(&said) && run.err.contains("another program listens there"), "{run:?}");
+    }
+    // Looking needs no port.
+    assert_eq!(scene.agent.run(&["plan"]).code, 0);
+
+    // A network of its own, in which ports below 1024 are privileged, and an agent without the privilege.
+    scene.configure(&[order], "listen = \"0.0.0.0:80\"", &[web]);
+    let mut run = support::lab::privileged("unshare");
+    run.args(["--net", "setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"]);
+    let run = Finished::from(
+        run.arg(support::BINARY)
+            .arg("--config")
+            .arg(scene.agent.path("config.toml"))
+            .arg("--once")
+            .output()
+            .unwrap(),
+    );
+    assert_eq!(run.code, 78, "{run:?}");
+    assert!(
+        run.err.contains("http.listen 0.0.0.0:80: ") && run.err.contains("CAP_NET_BIND_SERVICE"),
+        "{run:?}"
+    );
+    assert_eq!(scene.checks(), 0);
+}
+
+/// `plan`, `explain` and `status` tell of files as of records: what would be written, what is shown where, what is held.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_told_of_files() {
+    let nginx = Nginx::start(&["www"], &site(WWW, "www"));
+    let web = nginx.address();
+    let scene = Scene::set(None).await;
+    let order = scene.order(&[WWW]);
+    scene.configure(&[order], &roots(&[(WWW, "www")], &nginx), &[web]);
+    let id = order.to_string();
+
+    let planned = scene.agent.run(&["plan"]);
+    assert_eq!(planned.code, 0, "{planned:?}");
+    assert!(planned.out.contains(&format!("add FILE {WWW}\n")), "{planned:?}");
+    let change = &scene.json(&["plan"])[0]["changes"][0];
+    assert_eq!(*change, serde_json::json!({ "action": "add", "kind": "FILE", "owner": WWW, "zone": null }));
+
+    let before = scene.json(&["explain", &id]);
+    let file = &before[0]["files"][0];
+    assert_eq!(file["url"], format!("http://{WWW}{FILE}"), "{before}");
+    assert_eq!(file["way"], format!("the document root {}", nginx.root("www").display()));
+    assert_eq!(file["verdict"]["verdict"], "lagging", "{before}");
+    assert_eq!(file["sightings"][0]["vantage"]["kind"], "web");
+    assert_eq!(before[0]["because"]["reason"], "unpublished", "{before}");
+    assert_eq!(before[0]["scopes"].as_array().unwrap().len(), 0);
+
+    assert_eq!(scene.once(order).0, 75);
+    let after = scene.json(&["explain", &id]);
+    let file = &after[0]["files"][0];
+    assert_eq!(file["verdict"]["verdict"], "visible", "{after}");
+    assert_eq!(file["sightings"][0]["answer"]["file"], scene.ca.value(order).unwrap(), "{after}");
+    let told = scene.agent.run(&["explain", &id]).out;
+    for expected in [format!("http://{WWW}{FILE}"), web.to_string(), "DigiCert would find it".to_owned()] {
+        assert!(told.contains(&expected), "{expected:?} is not in {told}");
+    }
+
+    let held = &scene.held()[0];
+    assert_eq!((&held["owner"], &held["zone"]), (&WWW.into(), &Json::Null), "{held}");
+    let status = scene.agent.run(&["status"]).out;
+    assert!(status.contains(&format!("published at http://{WWW}{FILE}")), "{status}");
+}
+
+/// Orders by files, TXT and CNAME in one run.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_method_in_one_run() {
+    let web = address();
+    let scene = Scene::set(Some(web)).await;
+    let orders = [
+        scene.order(&[WWW, SHOP]),
+        scene.ca.place(OrderSpec::dv([WWW])),
+        scene.ca.place(OrderSpec::dv([SHOP]).method("dns-cname-token")),
+    ];
+    scene.configure(&orders, &listen(web), &[web]);
+    scene.validates(&orders);
+    assert_eq!((scene.bind.txt(WWW).len(), scene.bind.alias(SHOP)), (0, None));
+}
