@@ -285,7 +285,10 @@ async fn survey(world: &World, order: &Subject, facts: &Facts, spots: &[Spot]) -
             }
             let (spot, proof) = (spot.clone(), proof.clone());
             async move {
-                let survey = world.observer.survey(&spot, &names, &proof).await;
+                let mut survey = world.observer.survey(&spot, &names, &proof).await;
+                // The order's value rightly stands at each of the order's own names.
+                let rightly = |name: &DomainName| spots.iter().any(|spot| spot.name().as_ref() == Ok(name));
+                survey.elsewhere.retain(|elsewhere| !rightly(&elsewhere.name));
                 (spot, survey)
             }
         })
