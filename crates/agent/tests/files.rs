@@ -119,6 +119,11 @@ fn site(name: &str, root: &str) -> String {
     format!("server {{ listen LISTEN; server_name {name}; root ROOT/{root}; }}\n")
 }
 
+fn findings(report: &Json) -> Vec<&str> {
+    let findings = report["files"][0]["findings"].as_array().unwrap().iter();
+    findings.map(|finding| finding["code"].as_str().unwrap()).collect()
+}
+
 fn detail(report: &Json) -> &str {
     report["detail"].as_str().unwrap()
 }
@@ -372,6 +377,11 @@ async fn an_address_that_does_not_show_the_file_holds_the_question_back() {
     assert!(said.contains(&format!("({six}): no connection: Connection refused")), "{said}");
     assert!(!said.contains(&web.to_string()), "{said}");
     assert_eq!(scene.checks(), 0);
+    // Without the agent no address shows it, and the report says so.
+    let report = &scene.json(&["explain", &order.to_string()])[0];
+    let codes: Vec<_> = findings(report).into_iter().filter(|&code| code != "caa-unknown").collect();
+    assert_eq!(codes, ["file-unreachable"; 2], "{report}");
+    assert!(report["action"].as_str().unwrap().starts_with("start the agent"), "{report}");
 
     // A proxy on ::1 that leads to the responder.
     let passes = format!(
@@ -544,9 +554,17 @@ async fn what_is_told_of_files() {
     assert_eq!(file["verdict"]["verdict"], "visible", "{after}");
     assert_eq!(file["sightings"][0]["answer"]["file"], scene.ca.value(order).unwrap(), "{after}");
     let told = scene.agent.run(&["explain", &id]).out;
-    for expected in [format!("http://{WWW}{FILE}"), web.to_string(), "DigiCert would find it".to_owned()] {
+    for expected in [format!("http://{WWW}{FILE}"), web.to_string(), "visible at every address".to_owned()] {
         assert!(told.contains(&expected), "{expected:?} is not in {told}");
     }
+
+    // The web server goes on serving another file.
+    let file = nginx.root("www").join(&FILE[1..]);
+    std::fs::write(&file, "from a cache").unwrap();
+    let differs = &scene.json(&["explain", &id])[0];
+    assert!(findings(differs).contains(&"file-differs"), "{differs}");
+    let action = differs["action"].as_str().unwrap();
+    assert!(action.contains(&format!("serve {}", nginx.root("www").display())), "{differs}");
 
     let held = &scene.held()[0];
     assert_eq!((&held["owner"], &held["zone"]), (&WWW.into(), &Json::Null), "{held}");

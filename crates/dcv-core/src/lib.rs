@@ -42,7 +42,7 @@ pub use caa::{Caa, CaaRecord, CertName};
 pub use decide::decide;
 pub use diagnosis::{
     DelegationSeen, Elsewhere, Expectation, Finding, Misplaced, Path, ServerSeen, Severity, Survey, ZoneSeen,
-    findings,
+    caa_findings, findings,
 };
 pub use discovery::{Pattern, Patterns};
 pub use domain::{DomainFacts, Renewal};

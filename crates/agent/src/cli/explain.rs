@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, path::Path};
 
 use dcv_core::{
-    Because, CaaFacts, CertName, Decision, DomainName, Exhibit, Expectation, Facts, Finding, Form, Label,
-    Learned, Location, OrderStatus, Outcome, Place, Policy, Proof, Reason, RecordData, Severity, Sighting,
-    Spot, Stage, Step, Survey, VerdictPolicy, decide, findings, verdict,
+    Because, Caa, CaaFacts, CertName, Decision, DomainName, Exhibit, Expectation, Facts, Finding, Form,
+    Label, Learned, Location, OrderStatus, Outcome, Place, Policy, Proof, Reason, RecordData, Severity,
+    Sighting, Spot, Stage, Step, Survey, Verdict, VerdictPolicy, caa_findings, decide, findings, verdict,
 };
 use futures_util::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -13,8 +13,10 @@ use serde::Serialize;
 
 use super::{
     args::{DEFAULT_CONFIG, Output},
-    fail, load,
-    report::{FileSeen, Next, OrderSeen, Report, ScopeSeen},
+    fail,
+    file_seen::{FileSeen, not_shown},
+    load,
+    report::{Next, OrderSeen, Report, ScopeSeen},
     show,
 };
 use crate::{
@@ -179,25 +181,30 @@ async fn report(world: &World, order: Subject, mut facts: Facts) -> Report {
     let surveys = survey(world, &order, &facts, &spots).await;
     let mut seen: BTreeMap<_, _> =
         surveys.iter().map(|(spot, survey)| (spot.clone(), sightings(survey))).collect();
-    for host in hosts {
+    for host in &hosts {
         let shown = world.observer.look_at_file(&host.domain).await;
-        seen.insert(host, shown);
+        seen.insert(host.clone(), shown);
     }
+    let names: Vec<_> =
+        hosts.iter().map(|host| CertName { name: host.domain.clone(), wildcard: false }).collect();
+    let of_hosts = world.observer.caa(&names).await;
     if !seen.is_empty() {
         let look = Step::Look(seen.keys().cloned().collect());
         facts.learn(&look, Learned::Looked(seen), clock::now());
         // A report is read once: what is bogus now is told now.
         facts.looks = policy.bogus_looks;
-        let names = surveys.iter().flat_map(|(_, survey)| survey.caa.clone()).collect();
-        facts.caa = Some(CaaFacts { at: clock::now(), names });
+        let of_scopes = surveys.iter().flat_map(|(_, survey)| survey.caa.clone());
+        facts.caa = Some(CaaFacts { at: clock::now(), names: of_scopes.chain(of_hosts.clone()).collect() });
     }
     let decision = decide(&facts, policy, clock::now());
     let mut scopes = Vec::new();
     for (spot, survey) in surveys {
         scopes.push(scope(world, &order, &facts, &spot, survey).await);
     }
-    let of_host = |spot: &&Spot| spot.label == Label::File;
-    let files = facts.sightings.keys().filter(of_host).map(|spot| file(world, &order, &facts, spot));
+    let files = hosts.iter().map(|spot| {
+        let caa = of_hosts.iter().filter(|(name, _)| name.name == spot.domain).cloned().collect();
+        file(world, &order, &facts, spot, caa)
+    });
     let files = files.collect();
     let status = facts.order.as_ref().map(|order| order.status.as_str().to_owned());
     let method = facts.order.as_ref().and_then(|order| order.method.as_ref().map(ToString::to_string));
@@ -330,17 +337,31 @@ async fn scope(world: &World, order: &Subject, facts: &Facts, spot: &Spot, surve
 }
 
 /// What the web server of a host shows.
-fn file(world: &World, order: &Subject, facts: &Facts, spot: &Spot) -> FileSeen {
+fn file(world: &World, order: &Subject, facts: &Facts, spot: &Spot, caa: Vec<(CertName, Caa)>) -> FileSeen {
     let sightings = facts.sightings.get(spot).cloned().unwrap_or_default();
     let exhibit = exhibit(world, order, facts, spot);
     let judged = |exhibit: &Exhibit| verdict(&sightings, |answer| answer.proves(exhibit), world.verdict());
+    let route = world.config.http.routes.of(&spot.domain);
+    let mut findings = caa_findings(&caa, world.config.verify.is_pinned(&spot.domain));
+    let applied = |exhibit: &&Exhibit| {
+        facts.held.iter().any(|held| held.exhibit == **exhibit && held.applied.is_some())
+    };
+    let verdict = exhibit.as_ref().map(judged);
+    if let (Some(exhibit), Some(route)) = (exhibit.as_ref().filter(applied), route)
+        && verdict != Some(Verdict::Visible)
+    {
+        findings.extend(not_shown(&sightings, exhibit, route));
+    }
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     FileSeen {
         host: spot.domain.clone(),
         url: Place::File(spot.domain.clone()).to_string(),
-        way: world.config.http.routes.of(&spot.domain).map(|route| route.to_string()),
+        way: route.map(|route| route.to_string()),
         location: facts.located.get(spot).cloned(),
-        verdict: exhibit.as_ref().map(judged),
+        verdict,
         sightings,
+        caa,
+        findings,
     }
 }
 

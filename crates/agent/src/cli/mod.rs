@@ -6,6 +6,7 @@ mod check;
 mod demo;
 mod doctor;
 mod explain;
+mod file_seen;
 mod ledger;
 mod report;
 mod run;

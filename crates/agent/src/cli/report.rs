@@ -1,13 +1,16 @@
 //! What `explain` found, for machines as it is and for people as text.
 
 use dcv_core::{
-    Answer, Because, Caa, CertName, Decision, DomainName, Finding, Location, Outcome, Path, Place, Security,
-    ServerSeen, Severity, Sighting, Survey, Verdict,
+    Answer, Because, Caa, CertName, Decision, Finding, Location, Outcome, Path, Place, Security, ServerSeen,
+    Severity, Sighting, Survey, Verdict,
 };
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::show::{self, BAD, DIM, GOOD, HEAD, WARN, paint};
+use super::{
+    file_seen::FileSeen,
+    show::{self, BAD, DIM, GOOD, HEAD, WARN, paint},
+};
 use crate::roster::Subject;
 
 /// The whole report; the fields are documented in `docs/output.md`.
@@ -54,18 +57,6 @@ pub(super) struct ScopeSeen {
     pub(super) findings: Vec<Finding>,
 }
 
-/// What the web server of a host shows at each of its addresses.
-#[derive(Debug, Serialize)]
-pub(super) struct FileSeen {
-    pub(super) host: DomainName,
-    pub(super) url: String,
-    /// How the file gets there: the responder, or a document root.
-    pub(super) way: Option<String>,
-    pub(super) location: Option<Location>,
-    pub(super) verdict: Option<Verdict>,
-    pub(super) sightings: Vec<Sighting>,
-}
-
 #[derive(Debug, Serialize)]
 pub(super) struct Next {
     pub(super) step: &'static str,
@@ -80,7 +71,8 @@ impl Next {
 
 impl Report {
     pub(super) fn worst(&self) -> Option<&Finding> {
-        let findings = self.scopes.iter().flat_map(|scope| &scope.findings);
+        let of_files = self.files.iter().flat_map(|file| &file.findings);
+        let findings = self.scopes.iter().flat_map(|scope| &scope.findings).chain(of_files);
         findings.min_by_key(|finding| std::cmp::Reverse(finding.severity))
     }
 
@@ -120,23 +112,23 @@ impl Report {
     }
 }
 
-impl FileSeen {
-    fn tell(&self) {
-        show::line("");
-        show::line(&paint(HEAD, self.host.as_str()));
-        show::line(&format!("  file       {}", self.url));
-        show::line(&format!(
-            "  written    {}",
-            self.way.as_deref().unwrap_or("nowhere: no [http] entry covers the host")
-        ));
-        for sighting in &self.sightings {
-            show::line(&format!("  {}  {}", sighting.vantage, said(&sighting.answer)));
-        }
-        match &self.verdict {
-            Some(Verdict::Visible) => show::line(&format!("  {}", paint(GOOD, "DigiCert would find it"))),
-            Some(_) => show::line(&format!("  {}", paint(WARN, "DigiCert would not find it yet"))),
-            None => {}
-        }
+pub(super) fn tell_caa(caa: &[(CertName, Caa)]) {
+    for (n, (CertName { name, wildcard }, caa)) in caa.iter().enumerate() {
+        let label = if n == 0 { "CAA" } else { "" };
+        let star = if *wildcard { "*." } else { "" };
+        show::line(&format!("  {label:10} {star}{name}  {}", of_caa(caa)));
+    }
+}
+
+pub(super) fn tell_findings(findings: &[Finding]) {
+    for Finding { severity, code, what, fix } in findings {
+        let label = match severity {
+            Severity::Fail => paint(BAD, "FAIL"),
+            Severity::Warn => paint(WARN, "warn"),
+            Severity::Note => paint(DIM, "note"),
+        };
+        show::line(&format!("  {label}       {code}: {what}"));
+        show::line(&format!("             {} {fix}", paint(DIM, "mend:")));
     }
 }
 
@@ -178,11 +170,7 @@ impl ScopeSeen {
         for elsewhere in &self.survey.elsewhere {
             show::line(&format!("  {:10} {} holds {}", "elsewhere", elsewhere.name, texts(&elsewhere.texts)));
         }
-        for (n, (CertName { name, wildcard }, caa)) in caa.iter().enumerate() {
-            let label = if n == 0 { "CAA" } else { "" };
-            let star = if *wildcard { "*." } else { "" };
-            show::line(&format!("  {label:10} {star}{name}  {}", of_caa(caa)));
-        }
+        tell_caa(caa);
         match &self.verdict {
             Some(Verdict::Visible) => {
                 show::line(&format!("  {:10} {} as of {end}", "verdict", paint(GOOD, "visible")));
@@ -197,15 +185,7 @@ impl ScopeSeen {
             )),
             Some(Verdict::Unseen) | None => {}
         }
-        for Finding { severity, code, what, fix } in &self.findings {
-            let label = match severity {
-                Severity::Fail => paint(BAD, "FAIL"),
-                Severity::Warn => paint(WARN, "warn"),
-                Severity::Note => paint(DIM, "note"),
-            };
-            show::line(&format!("  {label}       {code}: {what}"));
-            show::line(&format!("             {} {fix}", paint(DIM, "mend:")));
-        }
+        tell_findings(&self.findings);
     }
 }
 
@@ -234,7 +214,7 @@ fn of_server(server: &ServerSeen, judged: bool) -> String {
     parts.join("  ")
 }
 
-fn said(answer: &Answer) -> String {
+pub(super) fn said(answer: &Answer) -> String {
     match answer {
         Answer::Txt(found) if found.is_empty() => "nothing there".to_owned(),
         Answer::Txt(found) => texts(found),

@@ -91,6 +91,12 @@ impl Default for Verify {
 }
 
 impl Verify {
+    /// Whether the name servers of a domain are configured, not discovered.
+    #[must_use]
+    pub fn is_pinned(&self, name: &DomainName) -> bool {
+        self.authorities.keys().any(|domain| name.is_within(domain))
+    }
+
     pub(super) fn check(raw: RawVerify, found: &mut Found) -> Self {
         let resolvers = raw.resolvers.unwrap_or_else(|| vec![RawResolver::One("system".into())]);
         let resolvers = check_resolvers("verify.resolvers", &resolvers, found);

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::{DelegationSeen, Elsewhere, Expectation, Finding, Misplaced, Path, Severity, Survey};
-use crate::{Answer, Caa, CertName, RecordData, Security, Verdict, VerdictPolicy, verdict};
+use super::{
+    DelegationSeen, Elsewhere, Expectation, Finding, Misplaced, Path, Severity, Survey, caa_findings,
+};
+use crate::{Answer, RecordData, Security, Verdict, VerdictPolicy, verdict};
 
 /// Signatures that run out sooner than this are worth a warning.
 const SOON: SignedDuration = SignedDuration::from_hours(24);
@@ -28,8 +30,10 @@ pub fn findings(
     found.texts();
     found.elsewhere();
     found.resolvers();
-    found.caa();
+    // With configured servers the way to the parent zones may be left out on purpose.
+    let pinned = survey.zone.as_ref().is_some_and(|zone| zone.pinned);
     let mut found = found.found;
+    found.extend(caa_findings(&survey.caa, pinned));
     found.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     found
 }
@@ -398,47 +402,6 @@ impl Findings<'_> {
                 "cached-denial",
                 format!("resolver {who} has the answer \"no such record\" in its cache{when}"),
                 "wait; DigiCert's resolvers may hold the same",
-            );
-        }
-    }
-
-    fn caa(&mut self) {
-        let mut unknown: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (CertName { name, wildcard }, caa) in self.survey.caa.clone() {
-            let whom = if wildcard { format!("*.{name}") } else { name.to_string() };
-            match caa {
-                Caa::Open => {}
-                Caa::Allowed { at, parameters } if !parameters.is_empty() => self.add(
-                    Severity::Note,
-                    "caa-parameters",
-                    format!(
-                        "CAA at {at} lets DigiCert issue for {whom} under conditions: {}",
-                        parameters.join(", ")
-                    ),
-                    "make sure that they fit your account and method",
-                ),
-                Caa::Allowed { .. } => {}
-                Caa::Forbidden { at, why } => self.add(
-                    Severity::Fail,
-                    "caa-forbids",
-                    format!("CAA at {at} does not let DigiCert issue for {whom}: {why}"),
-                    format!(
-                        "add at {at}: CAA 0 {} \"digicert.com\"",
-                        if wildcard { "issuewild" } else { "issue" }
-                    ),
-                ),
-                Caa::Unknown { why } => unknown.entry(why).or_default().push(whom),
-            }
-        }
-        // With configured servers the way to the parent zones may be left out on purpose.
-        let pinned = self.survey.zone.as_ref().is_some_and(|zone| zone.pinned);
-        let severity = if pinned { Severity::Note } else { Severity::Warn };
-        for (why, names) in unknown {
-            self.add(
-                severity,
-                "caa-unknown",
-                format!("{why}; a CA may not issue for {} then", names.join(", ")),
-                "make every name server answer for CAA, with a valid signature where the zone is signed",
             );
         }
     }

@@ -3,12 +3,13 @@
 //! A survey is what was seen, a finding is what it means. `explain` and `doctor` print both; nothing here decides what
 //! the agent does.
 
+mod caa;
 mod findings;
 
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use self::findings::findings;
+pub use self::{caa::caa_findings, findings::findings};
 use crate::{Caa, CertName, DomainName, RecordData, Sighting, Transport};
 
 /// Everything that was seen of one scope.
