@@ -73,6 +73,10 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     let mut found = Vec::new();
     let raw = read(layers, &mut found);
     let checked = raw.map(|raw| Config::check(raw, &mut found));
+    // A list with a mistake in it was left out; it is not missing.
+    let broken: Vec<_> =
+        found.iter().filter_map(|(key, _)| Some(key.split_once('[')?.0.to_owned())).collect();
+    found.retain(|(key, what)| !(what.starts_with("is missing") && broken.contains(key)));
     match checked {
         Some(config) if found.is_empty() => Ok(config),
         Some(_) | None => {
@@ -203,8 +207,15 @@ fn line(text: &str, path: &[&str]) -> Option<usize> {
     let (root, _) = toml::de::DeTable::parse_recoverable(text);
     let mut table = root.get_ref();
     let mut at = None;
-    for part in path {
-        let Some((key, value)) = table.iter().find(|(key, _)| key.get_ref() == *part) else { break };
+    let mut path = path;
+    while !path.is_empty() {
+        // A key such as "www.example.com" has dots of its own.
+        let named = |n: usize| {
+            let name = path[..n].join(".");
+            table.iter().find(|(key, _)| key.get_ref().as_ref() == name).map(|entry| (n, entry))
+        };
+        let Some((n, (key, value))) = (1..=path.len()).rev().find_map(named) else { break };
+        path = &path[n..];
         at = Some(key.span().start);
         match value.get_ref() {
             toml::de::DeValue::Table(inner) => table = inner,

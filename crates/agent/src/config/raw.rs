@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, fmt, path::PathBuf};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, MapAccess, Visitor, value::MapAccessDeserializer},
+    de::{
+        self, DeserializeOwned, MapAccess, Visitor,
+        value::{MapAccessDeserializer, StringDeserializer},
+    },
 };
 
 use dcv_core::Owner;
@@ -36,6 +39,7 @@ pub(super) struct RawAgent {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawLog {
     pub(super) level: Option<String>,
+    #[serde(deserialize_with = "word")]
     pub(super) format: Option<LogFormat>,
 }
 
@@ -186,6 +190,7 @@ impl<'de> Deserialize<'de> for RawZone {
         struct Table {
             name: String,
             id: Option<String>,
+            #[serde(default, deserialize_with = "word")]
             owner: Option<Owner>,
         }
         struct Either;
@@ -213,6 +218,7 @@ impl<'de> Deserialize<'de> for RawZone {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawRecords {
     pub(super) ttl: Option<u32>,
+    #[serde(deserialize_with = "word")]
     pub(super) owner: Option<Owner>,
     pub(super) over_wildcards: bool,
 }
@@ -235,7 +241,9 @@ pub(super) struct RawVerify {
     pub(super) web: BTreeMap<String, Vec<String>>,
     pub(super) zones: BTreeMap<String, RawView>,
     pub(super) tolerate_failed: Option<usize>,
+    #[serde(deserialize_with = "word")]
     pub(super) quorum: Option<RawQuorum>,
+    #[serde(deserialize_with = "word")]
     pub(super) dnssec: Option<RawDnssec>,
     pub(super) trust_anchor: Option<PathBuf>,
     pub(super) proxy: Option<String>,
@@ -271,4 +279,10 @@ pub(super) enum RawDnssec {
     Enforce,
     Warn,
     Off,
+}
+
+/// One of a few words. The layers' own message for another one does not say which there are.
+fn word<'de, D: Deserializer<'de>, T: DeserializeOwned>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| T::deserialize(StringDeserializer::<D::Error>::new(text))).transpose()
 }
