@@ -122,6 +122,102 @@ fn mistakes_in_looking_and_finding_are_named() {
     }
 }
 
+/// The settings for files, bare names and other CNAME targets: each mistake is named with its line and what was expected.
+#[test]
+fn mistakes_in_files_and_names_are_named() {
+    let agent = Agent::new();
+    let path = agent.path("config.toml");
+    let write = |from: &str, to: &str, more: &str| {
+        agent.configure("http://127.0.0.1:1/services/v2", &["127.0.0.1:1".parse().unwrap()], "", "");
+        let text = std::fs::read_to_string(&path).unwrap();
+        assert!(text.contains(from), "{from:?} is not in {text}");
+        std::fs::write(&path, text.replacen(from, to, 1) + more).unwrap();
+    };
+    let zones = "zones = [\"dcv.test\"]";
+    let listen = "[http]\nlisten = \"127.0.0.1:80\"\n";
+    let after = |more: &str| listen.to_owned() + more;
+    // What is replaced by what, what is added, the line on which the mistake is, and what is said of it.
+    for (from, to, more, line, expected) in [
+        (
+            "",
+            "",
+            "[http]\nlisten = \"here\"\n",
+            "listen = \"here",
+            "http.listen: \"here\" is not address:port",
+        ),
+        (
+            "",
+            "",
+            "[http]\nlisten = \"0.0.0.0\"\n",
+            "listen = \"0",
+            "http.listen: \"0.0.0.0\" is not address:port",
+        ),
+        ("", "", "[http]\nlisten = 80\n", "listen = 80", "http.listen: \"80\" is not address:port"),
+        ("", "", "[http]\nhosts = [\"a.test\"]\n", "hosts", "http.hosts: needs http.listen"),
+        ("", "", &after("hosts = [\"www..test\"]\n"), "hosts", "http.hosts: \"www..test\""),
+        ("", "", &after("hosts = \"a.test\"\n"), "hosts", "http.hosts: invalid type: string"),
+        (
+            "",
+            "",
+            "[http.webroots]\n\"a.test\" = \"var\"\n",
+            "\"a.test",
+            "http.webroots.a.test: is not an absolute path",
+        ),
+        ("", "", "[http.webroots]\n\"*.*.test\" = \"/var\"\n", "\"*.*", "http.webroots.*.*.test"),
+        (
+            "",
+            "",
+            "[http]\nwebrots = {}\n",
+            "webrots",
+            "http.webrots: unknown key; did you mean \"webroots\"?",
+        ),
+        ("listen = \"\"", "listen = \"127.0.0.1:80\"", listen, "", "http.listen: is agent.listen as well"),
+        (
+            zones,
+            "zones = [{ name = \"dcv.test\", owner = \"apex\" }]",
+            "",
+            "zones",
+            "`dnsauth`, `bare`, `both`",
+        ),
+        ("", "", "[records]\nowner = \"apex\"\n", "owner", "records.owner: unknown variant `apex`"),
+        (
+            "",
+            "",
+            "[verify.web]\n\"a.test\" = [\"192.0.2.1\"]\n",
+            "\"a.test",
+            "verify.web.a.test: \"192.0.2.1\" is not address:port",
+        ),
+        ("", "", "[verify.web]\n\"a.test\" = []\n", "\"a.test", "verify.web.a.test: names no server"),
+        (
+            "",
+            "",
+            "[verify.web]\n\"a..test\" = [\"192.0.2.1:80\"]\n",
+            "\"a..test",
+            "verify.web.a..test: \"a..test\"",
+        ),
+        (
+            "insecure_http = true",
+            "cname_suffix = \"https://dcv\"",
+            "",
+            "cname_suffix",
+            "accounts.main.cname_suffix: \"https://dcv\"",
+        ),
+    ] {
+        write(from, to, more);
+        let run = agent.run(&["check"]);
+        assert_eq!(run.code, 78, "{to} {more}: {run:?}");
+        assert!(run.err.contains(expected), "{expected:?} is not in {}", run.err);
+        let text = std::fs::read_to_string(&path).unwrap();
+        let at = text.lines().position(|text| !line.is_empty() && text.starts_with(line));
+        let place = at.map_or_else(String::new, |at| format!("config.toml:{}: ", at + 1));
+        assert!(run.err.contains(&place), "{place:?} is not in {}", run.err);
+    }
+    // Without a provider there have to be files.
+    std::fs::write(&path, "[accounts.main]\napi_key = { env = \"X\" }\norders = [1]\n").unwrap();
+    let run = agent.run(&["check"]);
+    assert!(run.err.contains("or [http] for http-token"), "{run:?}");
+}
+
 #[test]
 fn two_providers_for_one_zone_are_refused() {
     let agent = Agent::new();
