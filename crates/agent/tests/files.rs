@@ -572,6 +572,52 @@ async fn what_is_told_of_files() {
     assert!(status.contains(&format!("published at http://{WWW}{FILE}")), "{status}");
 }
 
+/// The ledger tells of files as of records, and `docs/output.md` names every field that comes out.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_kept_of_files_and_which_fields_there_are() {
+    let web = address();
+    let scene = Scene::set(None).await;
+    let order = scene.order(&[WWW]);
+    scene.configure(&[order], &listen(web), &[web]);
+    scene.keep_a_ledger();
+    let id = order.to_string();
+    let mut documents = vec![scene.json(&["plan"])];
+    documents.push(scene.once(order).1);
+    documents.extend([&["explain", &id][..], &["status"]].map(|arguments| scene.json(arguments)));
+    scene.reach(Some(web));
+    scene.validates(&[order]);
+    documents.push(scene.json(&["ledger", "show", &id]));
+
+    let value = scene.ca.value(order).unwrap();
+    let told = scene.agent.run(&["ledger", "show", &id]).out;
+    for expected in [
+        format!("add {WWW} FILE \"{value}\" by http"),
+        format!("http://{WWW}  web {WWW} {web}  file {value}"),
+        format!("remove {WWW} FILE \"{value}\" by http"),
+    ] {
+        assert!(told.contains(&expected), "{expected:?} is not in {told}");
+    }
+    assert_eq!(scene.agent.run(&["ledger", "verify"]).code, 0);
+
+    let page = include_str!("../../../docs/output.md");
+    let mut fields = std::collections::BTreeSet::new();
+    documents.iter().for_each(|document| keys(document, &mut fields));
+    for field in fields {
+        assert!(page.contains(&format!("`{field}`")), "`{field}` is not in docs/output.md");
+    }
+}
+
+fn keys<'a>(json: &'a Json, found: &mut std::collections::BTreeSet<&'a str>) {
+    match json {
+        Json::Object(map) => map.iter().for_each(|(key, value)| {
+            found.insert(key);
+            keys(value, found);
+        }),
+        Json::Array(items) => items.iter().for_each(|item| keys(item, found)),
+        _ => {}
+    }
+}
+
 /// Orders by files, TXT and CNAME in one run.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_in_one_run() {

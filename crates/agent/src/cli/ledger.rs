@@ -114,14 +114,19 @@ fn tell(line: &Line) {
             }
             unfit => say(format!("DigiCert gave a value that cannot be published: {unfit}")),
         },
-        "change-applied" => say(format!(
-            "{} {} {} in zone {} by {}",
-            line.text("action"),
-            line.text("owner"),
-            line.text("data"),
-            line.text("zone"),
-            line.text("provider")
-        )),
+        "change-applied" => {
+            let zone = match line.text("zone") {
+                "" => String::new(),
+                zone => format!(" in zone {zone}"),
+            };
+            say(format!(
+                "{} {} {}{zone} by {}",
+                line.text("action"),
+                line.text("owner"),
+                line.text("data"),
+                line.text("provider")
+            ));
+        }
         "asked" => {
             say(format!("DigiCert is asked to check {}; what was seen:", list(line.fields.get("scopes"))));
             for seen in line.fields.get("sightings").and_then(Value::as_array).into_iter().flatten() {
@@ -156,9 +161,10 @@ fn sighting(seen: &Value) -> String {
         other => other.to_string(),
     };
     let security = seen["security"]["state"].as_str().unwrap_or_default();
+    // Lines of earlier versions tell the domain only.
+    let spot = Some(text("spot")).filter(|spot| !spot.is_empty()).unwrap_or_else(|| text("scope"));
     format!(
-        "{}  {} {} {}  {answer}  {security}  {}",
-        text("scope"),
+        "{spot}  {} {} {}  {answer}  {security}  {}",
         text("kind"),
         text("server"),
         text("address"),
