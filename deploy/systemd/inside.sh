@@ -21,7 +21,7 @@ dcv-agent --version >/dev/null || fail "systemd: the binary does not run in the 
 mkdir -p /etc/dcv-agent /run/sandbox
 cat >$units/sandbox.service <<U
 [Service]
-ExecStart=/usr/bin/dcv-agent sandbox --folder /run/sandbox
+ExecStart=/usr/bin/dcv-agent sandbox --folder /run/sandbox --profile '{"web":{"www.example.com":"127.0.0.1:80"}}'
 U
 cp /share/dcv-agent*.service /share/dcv-agent*.timer $units
 # What differs from the delivered unit: the second secret, and shorter times so that the check is quick.
@@ -87,6 +87,49 @@ is ExecMainStatus 78 && is SubState failed && is NRestarts 0 ||
     fail "systemd: wrong configuration: exit $(show ExecMainStatus), $(show SubState), NRestarts=$(show NRestarts)"
 ok "systemd: a wrong configuration exits 78 and is not started again"
 cp /run/good.toml /etc/dcv-agent/config.toml
+
+# Files, with the drop-ins for them as they are delivered: the responder on port 80, and a document root that is the web
+# server's. The CA does not find the second one, so that it stays.
+place() {
+    local body='{"names":["'$1'"],"method":"http-token"}' address answer
+    address=$(sed -n 's#^base_url = "http://localhost:\([0-9]*\)/.*#\1#p' /run/good.toml)
+    exec {ca}<>"/dev/tcp/127.0.0.1/$address"
+    printf 'POST /sandbox/orders HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: %s\r\n\r\n%s' ${#body} "$body" >&"$ca"
+    answer=$(timeout 5 cat <&"$ca")
+    exec {ca}>&-
+    grep -o '[0-9]\+\]' <<<"$answer" | tr -d ']'
+}
+www=$(place www.example.com)
+shop=$(place shop.example.com)
+install -d -o root -g root /var/www /var/www/html
+install -d -m 2775 -g www-data /var/www/html/.well-known /var/www/html/.well-known/pki-validation
+cp /share/http-*.conf $units/dcv-agent.service.d
+systemctl daemon-reload
+sed -i "s#^orders = .*#orders = [$www, $shop]#" /etc/dcv-agent/config.toml
+cat >>/etc/dcv-agent/config.toml <<T
+[verify.web]
+"example.com" = ["127.0.0.1:80"]
+[http]
+listen = "127.0.0.1:80"
+webroots = { "shop.example.com" = "/var/www/html" }
+T
+systemctl start dcv-agent.service || fail "systemd: the unit does not start with the drop-ins for files"
+[ "$(stat -c %U "/proc/$(show MainPID)")" != root ] || fail "systemd: with the drop-ins the agent runs as root"
+[ "$(awk '/^CapEff/ { print $2 }' "/proc/$(show MainPID)/status")" = 0000000000000400 ] ||
+    fail "systemd: the agent has other capabilities than that for port 80"
+wait_for 20 "systemd: the order is validated by the responder on port 80" shows_validated $listen
+file=/var/www/html/.well-known/pki-validation/fileauth.txt
+wait_for 20 "systemd: the file stands below the document root" test -s $file
+[ "$(stat -c '%a %G' $file)" = "644 www-data" ] || fail "systemd: the file is $(stat -c '%a %U %G' $file)"
+sed -i "s#^orders = .*#orders = [$www]#" /etc/dcv-agent/config.toml
+systemctl reload dcv-agent.service
+gone() { ! [ -e $file ]; }
+wait_for 20 "systemd: the file of an order that is taken out is gone" gone
+systemctl stop dcv-agent.service
+rm $units/dcv-agent.service.d/http-*.conf
+systemctl daemon-reload
+cp /run/good.toml /etc/dcv-agent/config.toml
+ok "systemd: with the drop-ins files are shown on port 80 and below a document root, not as root"
 
 sed -i 's#/run/credentials/dcv-agent.service/#/run/credentials/dcv-agent-once.service/#' /etc/dcv-agent/config.toml
 systemctl start dcv-agent-once.timer
