@@ -11,10 +11,10 @@ pub(super) const DEFAULT_CONFIG: &str = "/etc/dcv-agent/config.toml";
 
 /// Keeps DigiCert domain control validation done.
 ///
-/// For each order that is configured or found, the agent fetches DigiCert's random value, publishes it as a TXT or CNAME
-/// record at _dnsauth.<domain> through your DNS provider, waits until every authoritative server shows it, asks DigiCert to
-/// check, and removes the record. Without a command it runs as a daemon: SIGHUP reloads the configuration, SIGTERM
-/// ends it.
+/// For each order that is configured or found, the agent fetches DigiCert's random value and publishes it as the order's
+/// method wants it: as a TXT or CNAME record at _dnsauth.<domain> through your DNS provider, or as a file on each name's web
+/// server. It waits until every authoritative server, or every address of the web server, shows it, asks DigiCert to check,
+/// and takes it away again. Without a command it runs as a daemon: SIGHUP reloads the configuration, SIGTERM ends it.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub(super) struct Args {
@@ -69,14 +69,14 @@ pub(super) enum Output {
 pub(super) enum Command {
     /// Check the configuration and that every secret can be read; calls nobody
     Check,
-    /// Show what a run would change in DNS; changes nothing
+    /// Show what a run would change in DNS and on web servers; changes nothing
     Plan,
     /// Show what the agent last knew of every order; calls nobody
     Status,
     /// Look at an order or a domain as DigiCert would, and say what is wrong and what happens next; changes nothing
     ///
-    /// Asks every name server at every address, follows delegations, validates DNSSEC, reads CAA, and names the usual
-    /// mistakes. With --domain neither an account nor a configuration is needed.
+    /// Asks every name server at every address, follows delegations, validates DNSSEC, reads CAA, fetches files as DigiCert
+    /// does, and names the usual mistakes. With --domain neither an account nor a configuration is needed.
     #[command(group = ArgGroup::new("what").required(true))]
     Explain {
         /// DigiCert's order number
