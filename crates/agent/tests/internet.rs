@@ -411,6 +411,30 @@ impl Drop for Proxy {
     }
 }
 
+/// Files are fetched from port 80 of every address that DNS names, of both families and behind an alias; a name without an
+/// address is told as such.
+#[test]
+fn files_are_fetched_where_dns_leads() {
+    let mut scene = Scene::new();
+    let order = scene.order_by_file(&["web.dcv.test", "shop.dcv.test"]);
+    scene.append("[http]\nlisten = \"127.0.0.1:80\"\n");
+    let run = scene.run(&["--once", "--timeout", "4s"]);
+    assert_eq!(run.code, 75, "{run:?}");
+    for name in ["web", "shop"] {
+        let expected = format!("{name}.dcv.test ([::1]:80): no connection");
+        assert!(run.out.contains(&expected), "{expected:?} is not in {}", run.out);
+    }
+    let path = scene.path("config.toml");
+    std::fs::write(&path, read(&path).replace("listen = \"127.0.0.1:80\"", "listen = \"[::]:80\"")).unwrap();
+    let run = scene.run(&["--once", "--timeout", "30s"]);
+    assert_eq!(run.code, 0, "order {order}: {run:?}");
+
+    scene.order_by_file(&["nowhere.dcv.test"]);
+    scene.append("[http]\nlisten = \"[::]:80\"\n");
+    let run = scene.run(&["--once", "--timeout", "4s"]);
+    assert!(run.code == 75 && run.out.contains("nowhere.dcv.test has no address"), "{run:?}");
+}
+
 /// `docs/output.md` names every field that comes out.
 #[test]
 fn every_field_of_the_output_is_documented() {

@@ -66,23 +66,52 @@ impl Scene {
     /// Starts the simulated CA, which looks at the given servers, with one order; returns the order's number.
     pub(crate) fn order(&mut self, zone: &str, servers: &[SocketAddr], names: &str) -> u64 {
         let servers: Vec<_> = servers.iter().map(ToString::to_string).collect();
+        let lines = self.start_ca("{\"scope\":\"fqdn\"}", names, &format!("{zone}={}", servers.join(",")));
+        let order = lines[0].split('[').nth(1).and_then(|rest| rest.split(']').next()).unwrap();
+        self.configure(&format!("base_url = \"{}\"\norders = [{order}]", url(&lines[0])));
+        order.parse().unwrap()
+    }
+
+    /// Starts the simulated CA, which fetches files of `dcv.test` from port 80 of 127.0.0.1, with one order by file;
+    /// returns the order's number.
+    pub(crate) fn order_by_file(&mut self, names: &[&str]) -> u64 {
+        let lines =
+            self.start_ca("{\"web\":{\"dcv.test\":\"127.0.0.1:80\"}}", "", &format!("dcv.test={PRIMARY}"));
+        let control = lines[1].rsplit(' ').next().unwrap().trim();
+        let order = serde_json::json!({ "names": names, "method": "http-token" }).to_string();
+        let placed = self
+            .lab
+            .command("curl")
+            .args(["--silent", "--fail", "--header", "Content-Type: application/json", "--data", &order])
+            .arg(format!("{control}/orders"))
+            .output()
+            .expect("curl is missing; install the package curl");
+        let placed: serde_json::Value = serde_json::from_slice(&placed.stdout).unwrap();
+        let order = placed["ids"][0].as_u64().unwrap();
+        self.configure(&format!("base_url = \"{}\"\norders = [{order}]", url(&lines[0])));
+        order
+    }
+
+    /// Starts the simulated CA; returns the two lines with which it tells where it is.
+    fn start_ca(&mut self, profile: &str, names: &str, authority: &str) -> [String; 2] {
         self.end_ca();
         let mut ca = self
             .lab
             .command(BINARY)
-            .args(["sandbox", "--profile", "{\"scope\":\"fqdn\"}", "--order", names])
-            .args(["--authority", &format!("{zone}={}", servers.join(","))])
+            .args(["sandbox", "--profile", profile, "--order", names, "--authority", authority])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
             .unwrap();
-        let mut line = String::new();
-        BufReader::new(ca.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        let mut told = BufReader::new(ca.stdout.take().unwrap()).lines();
         self.ca = Some(ca);
-        let url = line.split('"').nth(1).unwrap_or_else(|| panic!("{line}"));
-        let order = line.split('[').nth(1).and_then(|rest| rest.split(']').next()).unwrap();
-        self.configure(&format!("base_url = \"{url}\"\norders = [{order}]"));
-        order.parse().unwrap()
+        [told.next().unwrap().unwrap(), told.next().unwrap().unwrap()]
+    }
+
+    /// Adds to the configuration.
+    pub(crate) fn append(&self, text: &str) {
+        let path = self.path("config.toml");
+        std::fs::write(&path, super::read(&path) + text).unwrap();
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
@@ -98,6 +127,11 @@ impl Scene {
             let _ = ca.wait();
         }
     }
+}
+
+/// What stands in the line's first quotes.
+fn url(line: &str) -> &str {
+    line.split('"').nth(1).unwrap_or_else(|| panic!("{line}"))
 }
 
 impl Drop for Scene {
