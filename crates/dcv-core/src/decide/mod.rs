@@ -154,6 +154,14 @@ impl Chooser<'_> {
             Some(Location::Blocked(because)) if !reachable(spot) => Some(because.clone()),
             Some(_) | None => None,
         })?;
+        if because.reason == Reason::NoProvider
+            && self.facts.kind == Kind::Order
+            && self.facts.order.is_none()
+        {
+            // With its scopes configured it was taken for an order by TXT.
+            let detail = format!("{}; reading the order's method first", because.detail);
+            return Some(self.act(Step::ReadOrder, Reason::OrderUnread, detail));
+        }
         if self.facts.discovered && matches!(because.reason, Reason::NoProvider | Reason::ForeignCname) {
             because.reason = Reason::NotTakenUp;
         }
