@@ -144,20 +144,23 @@ async fn an_order_with_two_names_is_validated_by_the_responder() {
     assert_eq!(scene.bind.serial(), serial);
 }
 
-/// Who has no DNS at hand needs no provider: files are enough.
+/// Who has no DNS at hand needs no provider: files are enough. Also for an order whose scopes are configured, so that its
+/// method is not known at first.
 #[tokio::test(flavor = "multi_thread")]
 async fn files_need_no_dns_provider() {
     let web = address();
     let scene = Scene::set(Some(web)).await;
-    let order = scene.order(&[WWW]);
+    let (order, scoped) = (scene.order(&[WWW]), scene.order(&[SHOP]));
     scene.configure(&[order], &listen(web), &[web]);
     let path = scene.agent.path("config.toml");
     let text = read(&path);
     let (head, rest) = text.split_once("[providers.bind]").unwrap();
     let (_, tail) = rest.split_once("[verify]").unwrap();
+    let orders = format!("orders = [{order}, {{ id = {scoped}, scopes = [\"{SHOP}\"] }}]");
+    let head = head.replace(&format!("orders = [{order}]"), &orders);
     std::fs::write(&path, format!("{head}[verify]{tail}")).unwrap();
     assert_eq!(scene.agent.run(&["check"]).code, 0);
-    scene.validates(&[order]);
+    scene.validates(&[order, scoped]);
 }
 
 /// A value that expires while the order is open is exchanged: whoever fetches finds the old one or the new one, never
@@ -616,6 +619,25 @@ fn keys<'a>(json: &'a Json, found: &mut std::collections::BTreeSet<&'a str>) {
         Json::Array(items) => items.iter().for_each(|item| keys(item, found)),
         _ => {}
     }
+}
+
+/// A certificate with as many names as DigiCert takes is fetched name by name, and done in time.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_with_very_many_names() {
+    let web = address();
+    let scene = Scene::set(Some(web)).await;
+    let names: Vec<_> = (0..250).map(|n| format!("n{n}.dcv.test")).collect();
+    let order = scene.order(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    // Both addresses lead to the responder, which holds fewer connections than that at once.
+    let again = address();
+    let passes = format!(
+        "server {{ listen {again}; location / {{ proxy_pass http://{web}; proxy_set_header Host $host; }} }}"
+    );
+    let _nginx = Nginx::start(&[], &(passes + "server { listen LISTEN; }"));
+    scene.configure(&[order], &listen(web), &[web, again]);
+    let start = Instant::now();
+    scene.validates(&[order]);
+    assert!(start.elapsed() < Duration::from_secs(30), "it took {:?}", start.elapsed());
 }
 
 /// Orders by files, TXT and CNAME in one run.
