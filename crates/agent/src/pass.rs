@@ -401,7 +401,10 @@ fn unpublished(error: &PublishError) -> Learned {
             let detail = format!("{detail} ({})", cause.hint());
             if cause.is_blocked() { blocked(detail) } else { later(detail) }
         }
-        PublishError::Taken { .. } | PublishError::Stopping => later(detail),
+        PublishError::Taken { .. } => {
+            Learned::Failed { class: FailureClass::Taken, detail, retry_after: None }
+        }
+        PublishError::Stopping => later(detail),
     }
 }
 

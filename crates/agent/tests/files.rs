@@ -654,3 +654,36 @@ async fn every_method_in_one_run() {
     scene.validates(&orders);
     assert_eq!((scene.bind.txt(WWW).len(), scene.bind.alias(SHOP)), (0, None));
 }
+
+/// `doctor` looks at what an order by file would need, and changes nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_looks_at_document_roots_and_the_port() {
+    let bind = Bind::start(&[], "", false);
+    let ca = simulator(&bind.addresses(), |_| {}).await;
+    let agent = Agent::new();
+    let (root, gone) = (agent.path("root"), agent.path("gone"));
+    std::fs::create_dir(&root).unwrap();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    agent.configure(&ca.base_url(), &bind.addresses(), "", "domains = {}");
+    let text = read(&agent.path("config.toml"));
+    let http = format!(
+        "[http]\nlisten = \"{}\"\nwebroots = {{ \"www.dcv.test\" = \"{}\", \"dcv.test\" = \"{}\" }}\n",
+        taken.local_addr().unwrap(),
+        root.display(),
+        gone.display()
+    );
+    std::fs::write(agent.path("config.toml"), text + &http).unwrap();
+    let run = agent.run(&["doctor", "--output", "json"]);
+    let checks: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let result = |subject: &str, check: &str| {
+        let mut all = checks.as_array().unwrap().iter();
+        let found = all.find(|c| c["subject"].as_str().unwrap().contains(subject) && c["check"] == check);
+        found.unwrap_or_else(|| panic!("{subject} {check} is not in {checks}"))["result"].clone()
+    };
+    assert_eq!(result(&root.display().to_string(), "write"), "pass");
+    assert_eq!(result(&gone.display().to_string(), "write"), "fail");
+    assert_eq!(result("responder", "port"), "warn");
+    assert_eq!(result("account main", "domains"), "pass");
+    assert_eq!(std::fs::read_dir(&root).unwrap().count(), 0, "something was written");
+    assert_eq!(run.code, 1, "{run:?}");
+}

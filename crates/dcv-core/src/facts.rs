@@ -173,6 +173,8 @@ pub struct Asked {
 pub enum FailureClass {
     /// The world is in the way; it will pass.
     Later,
+    /// Another order has the only place; it is tried again soon, for it will let go.
+    Taken,
     /// The CA refuses this call for this order; the order is read to learn why.
     Refused,
     /// This order needs a person.

@@ -426,6 +426,18 @@ fn orders_queue_for_a_name() {
     assert!(waiting.wake <= NOW + SignedDuration::from_secs(15));
     let later = Facts { located_at: Some(ago(20)), ..facts };
     assert_eq!(decide(&later, &Policy::default(), NOW).step.label(), "locate");
+
+    // The journal knows of rivals that DNS does not show; however often they were in the way, the next try is soon.
+    let step = Step::Publish { exhibits: vec![exhibit(data(VALUE))], replacing: vec![] };
+    let mut refused = located();
+    for _ in 0..20 {
+        let detail = "another order has it".into();
+        let learned = Learned::Failed { class: FailureClass::Taken, detail, retry_after: None };
+        refused.learn(&step, learned, ago(1));
+    }
+    let waiting = decide(&refused, &Policy::default(), NOW);
+    assert_eq!((waiting.step.label(), waiting.because.reason), ("rest", Reason::NameTaken));
+    assert!(waiting.wake <= NOW + SignedDuration::from_secs(15));
 }
 
 #[test]

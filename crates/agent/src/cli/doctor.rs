@@ -6,7 +6,7 @@ use dcv_core::{
     Cadence, DomainName, Exhibit, Expectation, Guarded, Proof, RandomValue, RecordData, Severity, Site, Spot,
     VantageKind, findings,
 };
-use digicert_api::{Class, Client, OrderFilter};
+use digicert_api::{Class, Client, DomainFilter, OrderFilter};
 use jiff::SignedDuration;
 use serde::Serialize;
 use tokio::time::Instant;
@@ -92,6 +92,9 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Exit {
     for (name, account) in sorted(&world.accounts) {
         show::progress(&format!("account {name} …"));
         checks.extend(of_account(name, account).await);
+        if world.config.accounts.get(name).is_some_and(|account| account.domains.is_some()) {
+            checks.push(of_domains(name, account).await);
+        }
     }
     show::progress("resolvers …");
     checks.extend(of_resolvers(&world).await);
@@ -101,6 +104,7 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Exit {
         show::progress(&format!("zone {} …", served.zone.name));
         checks.extend(of_zone(&world, served).await);
     }
+    checks.extend(of_files(&world).await);
     if wanted.write {
         for site in probe_sites(&world.config, &served, &wanted.at) {
             match site {
@@ -170,6 +174,50 @@ async fn of_account(name: &str, account: &Account) -> Vec<Check> {
         Err(error) => checks.push(refused(&subject, "orders", &error, account).await),
     }
     checks.extend(clock_check(&subject, &account.client));
+    checks
+}
+
+/// Whether the account's domains may be read, which a key for orders alone may not.
+async fn of_domains(name: &str, account: &Account) -> Check {
+    let subject = format!("account {name}");
+    match account.client.domains(&DomainFilter::default()).await {
+        Ok(domains) => {
+            Check::pass(&subject, "domains", format!("may be read, {} in the account", domains.len()))
+        }
+        Err(error) => refused(&subject, "domains", &error, account).await,
+    }
+}
+
+/// Whether files for http-token can be shown: the document roots, and the responder's port.
+async fn of_files(world: &World) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for webroot in world.publisher.desk().webroots() {
+        let subject = format!("document root {}", webroot.root().display());
+        checks.push(match webroot.ready().await {
+            Ok(()) => Check::pass(&subject, "write", "a file can be made there"),
+            Err(error) => Check::bad(Outcome::Fail, &subject, "write", chain(&error), error.hint()),
+        });
+    }
+    if let Some(address) = world.config.http.listen {
+        let subject = format!("responder {address}");
+        checks.push(match tokio::net::TcpListener::bind(address).await {
+            Ok(_) => Check::pass(&subject, "port", "can be listened on"),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Check::bad(
+                Outcome::Warn,
+                &subject,
+                "port",
+                "somebody listens there already",
+                "fine if it is the agent; else let that program pass the path on to another port",
+            ),
+            Err(error) => Check::bad(
+                Outcome::Setup,
+                &subject,
+                "port",
+                error.to_string(),
+                "give the agent CAP_NET_BIND_SERVICE, or another port that the web server passes the path on to",
+            ),
+        });
+    }
     checks
 }
 

@@ -57,6 +57,7 @@ pub enum LogFormat {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawAccount {
+    #[serde(deserialize_with = "word")]
     pub(super) platform: Option<Platform>,
     pub(super) base_url: Option<String>,
     pub(super) insecure_http: bool,
@@ -65,6 +66,7 @@ pub(super) struct RawAccount {
     pub(super) discover: Option<RawDiscover>,
     pub(super) domains: Option<RawDomains>,
     pub(super) cname_suffix: Option<String>,
+    #[serde(deserialize_with = "word")]
     pub(super) switch_method: Option<RawSwitch>,
     pub(super) rate: RawRate,
     pub(super) ca_file: Option<PathBuf>,

@@ -87,6 +87,11 @@ impl Desk {
         host == other || folder(host).is_some_and(|root| folder(other) == Some(root))
     }
 
+    /// The document roots, each once.
+    pub fn webroots(&self) -> impl Iterator<Item = &Webroot> {
+        self.webroots.values()
+    }
+
     /// The responder, which a later configuration takes over.
     #[must_use]
     pub const fn responder(&self) -> &Responder {

@@ -74,6 +74,7 @@ impl Chooser<'_> {
             FailureClass::Later | FailureClass::Bug => {
                 self.policy.retry.after(failure.count, self.facts.seed)
             }
+            FailureClass::Taken => self.policy.queue,
             FailureClass::Setup => self.policy.setup_retry,
             FailureClass::Blocked => self.policy.audit,
             // The order tells why; it is read once. If it wants our work all the same, a person is needed.
@@ -96,6 +97,7 @@ impl Chooser<'_> {
         let until = after(failure.at, wait);
         let reason = match failure.class {
             FailureClass::Later => Reason::BackingOff,
+            FailureClass::Taken => Reason::NameTaken,
             FailureClass::Setup => Reason::SetupRefused,
             FailureClass::Blocked | FailureClass::Refused => Reason::OrderRefused,
             FailureClass::Bug => Reason::Unexpected,
@@ -388,7 +390,11 @@ impl Chooser<'_> {
     fn rest(&self, until: Timestamp, reason: Reason, detail: impl Into<String>) -> Decision {
         let gated = matches!(
             reason,
-            Reason::BackingOff | Reason::SetupRefused | Reason::Unexpected | Reason::OrderRefused
+            Reason::BackingOff
+                | Reason::NameTaken
+                | Reason::SetupRefused
+                | Reason::Unexpected
+                | Reason::OrderRefused
         );
         let wake = match self.expiry() {
             Some(expiry) if !gated && expiry > self.now => {

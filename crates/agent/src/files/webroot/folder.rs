@@ -14,8 +14,8 @@ use std::{
 
 use rustix::{
     fs::{
-        AtFlags, CWD, Dir, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, fchmod, fchown, flock,
-        fstat, fsync, mkdirat, openat, renameat, statat, unlinkat,
+        Access, AtFlags, CWD, Dir, FileType, FlockOperation, Gid, Mode, OFlags, Stat, Uid, accessat, fchmod,
+        fchown, flock, fstat, fsync, mkdirat, openat, renameat, statat, unlinkat,
     },
     io::Errno,
 };
@@ -78,6 +78,13 @@ impl Folder {
 
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
+    }
+
+    /// Whether we may make something here.
+    pub(super) fn writable(&self) -> Result<(), Error> {
+        let wanted = Access::WRITE_OK | Access::EXEC_OK;
+        accessat(&self.fd, ".", wanted, AtFlags::EACCESS)
+            .map_err(|error| Error::of(error, "writing to", &self.path))
     }
 
     pub(super) fn stat(&self) -> Result<Stat, Error> {

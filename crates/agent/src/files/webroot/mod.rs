@@ -80,6 +80,14 @@ impl Webroot {
         self.carry_out(move |inner| inner.shows(&value)).await
     }
 
+    /// Whether the document root is there and we may write to it. Nothing is changed.
+    ///
+    /// # Errors
+    /// What [`put`](Self::put) would run into first.
+    pub async fn ready(&self) -> Result<(), Error> {
+        self.carry_out(|inner| Folder::root(&inner.root)?.writable()).await
+    }
+
     async fn carry_out<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Inner) -> Result<T, Error> + Send + 'static,
