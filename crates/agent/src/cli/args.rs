@@ -14,7 +14,8 @@ pub(super) const DEFAULT_CONFIG: &str = "/etc/dcv-agent/config.toml";
 /// For each order that is configured or found, the agent fetches DigiCert's random value and publishes it as the order's
 /// method wants it: as a TXT or CNAME record at _dnsauth.<domain> through your DNS provider, or as a file on each name's web
 /// server. It waits until every authoritative server, or every address of the web server, shows it, asks DigiCert to check,
-/// and takes it away again. Without a command it runs as a daemon: SIGHUP reloads the configuration, SIGTERM ends it.
+/// and takes it away again. Prevalidated domains are kept valid the same way. Without a command it runs as a daemon: SIGHUP
+/// reloads the configuration, SIGTERM ends it.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXIT_CODES)]
 pub(super) struct Args {
@@ -102,7 +103,7 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: Ledger,
     },
-    /// Watch the agent validate three orders on an embedded simulator and name server
+    /// Watch the agent validate orders of every method, and a domain, on an embedded simulator and name server
     #[cfg(feature = "demo")]
     Demo,
     /// Run the embedded simulator and name server alone, to try configurations against

@@ -493,14 +493,20 @@ async fn plan_one(world: &World, order: Subject, mut facts: Facts) -> Planned {
         Some(Form::File) => "FILE",
         Some(Form::Txt { .. }) | None => "TXT",
     };
+    let of = |action, exhibits: &[Exhibit]| {
+        let change = |exhibit: &Exhibit| {
+            let kind = record_of(exhibit).map_or("FILE", |data| data.kind());
+            PlannedChange::new(action, kind, &exhibit.place())
+        };
+        exhibits.iter().map(change).collect::<Vec<_>>()
+    };
     let changes = match &step {
-        Step::Retract(exhibits) => exhibits
-            .iter()
-            .map(|exhibit| {
-                let kind = record_of(exhibit).map_or("FILE", |data| data.kind());
-                PlannedChange::new("remove", kind, &exhibit.place())
-            })
-            .collect(),
+        Step::Retract(exhibits) => of("remove", exhibits),
+        Step::Publish { exhibits, replacing } => {
+            let mut changes = of("remove", replacing);
+            changes.extend(of("add", exhibits));
+            changes
+        }
         Step::RequestValue | Step::SubmitDomain | Step::NewDomainValue => facts
             .located
             .values()

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration}
 use clap::Args;
 use dcv_sandbox::{
     AgentFiles, Sandbox, SandboxConfig,
-    ca::{CaConfig, CaSimulator, OrderSpec, Profile, RateWindow},
+    ca::{CaConfig, CaSimulator, DomainSpec, OrderSpec, Profile, RateWindow},
     dns::{DnsConfig, ZoneSpec},
 };
 
@@ -18,9 +18,13 @@ pub(super) struct Options {
     /// A zone of the embedded name servers; may be given several times
     #[arg(long = "zone", value_name = "NAME", default_values = ["example.com", "example.org"])]
     zones: Vec<String>,
-    /// An order to place: its names, separated by commas; may be given several times
-    #[arg(long = "order", value_name = "NAMES", default_values = ["www.example.com"])]
+    /// An order to place: its names, separated by commas, behind another method than dns-txt-token where one is wanted, as in
+    /// http-token:www.example.com; may be given several times
+    #[arg(long = "order", value_name = "[METHOD:]NAMES", default_values = ["www.example.com"])]
     orders: Vec<String>,
+    /// A domain to prevalidate, without a proof yet; may be given several times
+    #[arg(long = "domain", value_name = "NAME")]
+    domains: Vec<String>,
     /// A secondary name server that lags this many milliseconds
     #[arg(long, value_name = "MS")]
     lag: Option<u64>,
@@ -58,12 +62,14 @@ async fn serve(options: Options) -> std::io::Result<()> {
         authorities,
         ..CaConfig::default()
     };
-    let specs =
-        options.orders.iter().filter(|names| !names.is_empty()).map(|names| OrderSpec::dv(names.split(',')));
+    let specs = options.orders.iter().filter(|order| !order.is_empty()).map(|order| spec(order));
     if !ca.authorities.is_empty() {
         // The name servers are somebody else's, and so is the configuration; only the CA is ours.
         let simulator = CaSimulator::start(ca).await?;
         let orders: Vec<u64> = specs.map(|spec| simulator.place(spec)).collect();
+        for name in &options.domains {
+            simulator.place_domain(DomainSpec::new(name));
+        }
         show::line(&format!(
             "# base_url = \"{}\", key \"sandbox-key\", orders = {orders:?}",
             simulator.base_url()
@@ -78,10 +84,16 @@ async fn serve(options: Options) -> std::io::Result<()> {
         DnsConfig { zones, lag: options.lag.map(Duration::from_millis), ..SandboxConfig::default().dns };
     let sandbox = Sandbox::start(SandboxConfig { ca, dns }).await?;
     let orders: Vec<u64> = specs.map(|spec| sandbox.ca.place(spec)).collect();
+    for name in &options.domains {
+        sandbox.ca.place_domain(DomainSpec::new(name));
+    }
     let folder = tempfile::tempdir()?;
     let files = AgentFiles::in_dir(options.folder.as_deref().unwrap_or_else(|| folder.path()));
     sandbox.write_secrets(&files)?;
-    let config = sandbox.agent_config(&files, &orders);
+    let mut config = sandbox.agent_config(&files, &orders);
+    if !options.domains.is_empty() {
+        config = config.replace("insecure_http = true", "insecure_http = true\ndomains = {}");
+    }
     if let Some(folder) = &options.folder {
         std::fs::write(folder.join("config.toml"), &config)?;
     }
@@ -91,6 +103,14 @@ async fn serve(options: Options) -> std::io::Result<()> {
     wait().await;
     sandbox.shutdown().await;
     Ok(())
+}
+
+/// `http-token:www.example.com,example.com`, or names alone.
+fn spec(order: &str) -> OrderSpec {
+    match order.split_once(':') {
+        Some((method, names)) => OrderSpec::dv(names.split(',')).method(method),
+        None => OrderSpec::dv(order.split(',')),
+    }
 }
 
 async fn wait() {

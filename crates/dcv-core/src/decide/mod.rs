@@ -74,7 +74,9 @@ impl Chooser<'_> {
             FailureClass::Later | FailureClass::Bug => {
                 self.policy.retry.after(failure.count, self.facts.seed)
             }
-            FailureClass::Taken => self.policy.queue,
+            FailureClass::Taken => {
+                self.policy.retry.after(failure.count, self.facts.seed).min(self.policy.queue)
+            }
             FailureClass::Setup => self.policy.setup_retry,
             FailureClass::Blocked => self.policy.audit,
             // The order tells why; it is read once. If it wants our work all the same, a person is needed.
