@@ -446,3 +446,6 @@ fn note(row: &SqliteRow) -> Option<Note> {
         deadline: time("deadline"),
     })
 }
+
+#[cfg(test)]
+mod tests;
