@@ -3,6 +3,7 @@
 #![expect(dead_code, reason = "each test file uses a part of it")]
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+pub(crate) mod front;
 pub(crate) mod hostile;
 pub(crate) mod lab;
 pub(crate) mod scene;
@@ -79,6 +80,22 @@ impl Bind {
         bind
     }
 
+    /// A BIND primary for `dcv.test`, which takes updates of TXT and CNAME at every name, and for `example.test`, which
+    /// takes none.
+    pub(crate) fn open(extra_records: &str) -> Self {
+        let mut bind = Self { folder: tempfile::tempdir().unwrap(), servers: Vec::new() };
+        let zone = "$TTL 300\n@ SOA ns1 hostmaster 1 5 1 86400 5\n@ NS ns1\nns1 A 127.0.0.1\n";
+        let beside = bind.folder.path().join("example.test.zone");
+        std::fs::write(&beside, zone).unwrap();
+        let zones = format!(
+            "zone \"dcv.test\" {{ type primary; file \"dcv.test.zone\"; notify no; update-policy {{ grant dcv-key zonesub TXT CNAME; }}; }};
+             zone \"example.test\" {{ type primary; file \"{}\"; notify no; }};",
+            beside.display()
+        );
+        bind.launch("primary", &zones, Some(&format!("{zone}{extra_records}\n")));
+        bind
+    }
+
     fn launch(&mut self, role: &str, zones: &str, zone_file: Option<&str>) -> SocketAddr {
         let folder = self.folder.path().join(role);
         std::fs::create_dir(&folder).unwrap();
@@ -142,6 +159,22 @@ impl Bind {
     /// What the primary holds at this very name, as it is written in a zone file.
     pub(crate) fn at(&self, name: &str, kind: &str) -> Vec<String> {
         let mut records = dig(self.primary(), name, kind);
+        records.sort();
+        records
+    }
+
+    /// All records of the zone but its SOA, by a zone transfer.
+    pub(crate) fn transfer(&self) -> Vec<String> {
+        let server = self.primary();
+        let output = Command::new("dig")
+            .args(["+noall", "+answer", "-y", &format!("hmac-sha256:dcv-key:{TSIG}")])
+            .args(["-p", &server.port().to_string(), "@127.0.0.1", "dcv.test", "AXFR"])
+            .output()
+            .expect("dig is missing; install the package bind9-dnsutils");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let mut records: Vec<_> = text.lines().map(words).filter(|line| !line.contains(" IN SOA ")).collect();
+        assert!(records.len() > 1, "no zone transfer: {output:?}");
         records.sort();
         records
     }
@@ -279,6 +312,13 @@ impl Daemon {
         let status =
             Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
         assert!(status.success());
+    }
+
+    /// The most memory that it has had at once, in KiB.
+    pub(crate) fn peak_memory(&self) -> u64 {
+        let status = read(Path::new(&format!("/proc/{}/status", self.child.id())));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
     /// Ends it politely and returns its exit code and how long that took.

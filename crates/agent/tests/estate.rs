@@ -1,0 +1,576 @@
+//! A whole estate: hundreds of orders of two accounts, all methods, orders of others between them, and a world that
+//! changes while the agent works.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+use std::{
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use dcv_agent::{config, journal::Journal};
+use dcv_sandbox::ca::{
+    ApiKey, CaConfig, CaSimulator, Endpoint, Fault, FaultKind, ListShift, OrderSpec, RateWindow,
+    ValueAfterReissue,
+};
+
+use self::support::{
+    Agent, Bind, FOREIGN, Finished, eventually,
+    front::{Front, Relay},
+    list, read, simulator,
+};
+
+const DISCOVER: &str = "discover = { only = [\"*.dcv.test\", \"*.example.test\"], every_seconds = 5 }";
+const CNAME: &str = "dns-cname-token";
+const FILE: &str = "http-token";
+const SECOND: u64 = 1002;
+
+fn host(n: usize) -> String {
+    format!("h{n}.dcv.test")
+}
+
+fn is(ca: &CaSimulator, order: u64, status: &str) -> bool {
+    ca.order_status(order).as_deref() == Some(status)
+}
+
+fn issued(ca: &CaSimulator, order: u64) -> bool {
+    is(ca, order, "issued")
+}
+
+fn calls(ca: &CaSimulator, order: u64) -> u64 {
+    ca.stats().order(order).calls.values().sum()
+}
+
+/// Many calls a second: what is tested is not how long the CA makes everybody wait.
+fn in_haste(config: &mut CaConfig) {
+    config.rate = vec![RateWindow { calls: 1000, per: Duration::from_secs(1) }];
+}
+
+const HASTE: &str = "rate = { short = \"1000/1s\", long = \"100000/60s\" }";
+
+/// What the journal says is, or may be, up.
+async fn held(agent: &Agent) -> usize {
+    let journal = Journal::open_existing(&agent.path("state.db")).await.unwrap();
+    let held = journal.held().await.unwrap().len();
+    journal.close().await;
+    held
+}
+
+fn log(agent: &Agent) -> String {
+    read(&agent.path("log"))
+}
+
+fn list_is_read(agent: &Agent) {
+    eventually("the list is read", Duration::from_secs(30), || log(agent).contains("read the list"));
+}
+
+/// Waits until the account was asked for changes once more, and what was heard was acted upon: the question after that.
+fn changes_are_heard(ca: &CaSimulator) {
+    let asked = || ca.stats().calls_of(Endpoint::StatusChanges);
+    let before = asked();
+    eventually("changes are asked for again", Duration::from_secs(30), || asked() >= before + 2);
+}
+
+/// A table of `[verify.web]`, and the responder.
+fn show_files_by(agent: &Agent, relay: &Relay) {
+    let path = agent.path("config.toml");
+    let text = std::fs::read_to_string(&path).unwrap();
+    let web =
+        format!("[http]\nlisten = \"127.0.0.1:0\"\n[verify.web]\n\"dcv.test\" = [\"{}\"]\n", relay.address);
+    std::fs::write(path, text + &web).unwrap();
+}
+
+/// Where the log says that the responder listens.
+fn responder(agent: &Agent) -> Option<SocketAddr> {
+    let log = log(agent);
+    let (_, rest) = log.split_once("files for http-token at http://")?;
+    rest.split_once('/')?.0.parse().ok()
+}
+
+/// The status line for the validation file of a host.
+fn status_of_file(server: SocketAddr, host: &str) -> String {
+    let mut stream = TcpStream::connect(server).unwrap();
+    write!(stream, "GET /.well-known/pki-validation/fileauth.txt HTTP/1.0\r\nHost: {host}\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer.lines().next().unwrap_or_default().to_owned()
+}
+
+/// What is to become of an order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fate {
+    /// Issued, with as many calls as are promised.
+    Plain,
+    /// Issued; it shares a name with others or is reissued.
+    Issued,
+    /// Every domain is proven; DigiCert's own people have the organisation to validate.
+    Proven,
+    /// Canceled under way.
+    Canceled,
+    /// Read, and left as it is.
+    Left,
+    /// Not even read.
+    Foreign,
+}
+
+/// The orders of two accounts.
+struct Estate<'a> {
+    ca: &'a CaSimulator,
+    orders: BTreeMap<u64, Fate>,
+}
+
+impl<'a> Estate<'a> {
+    fn place(ca: &'a CaSimulator) -> Self {
+        let mut estate = Self { ca, orders: BTreeMap::new() };
+        estate.main();
+        assert_eq!(estate.orders.len(), 300);
+        estate.second();
+        assert_eq!(estate.orders.len(), 350);
+        estate
+    }
+
+    fn main(&mut self) {
+        let name = |kind: &str, n: usize| format!("{kind}{n}.dcv.test");
+        for n in 0..27 {
+            self.add(Fate::Foreign, OrderSpec::dv([format!("www.f{n}.other.example")]));
+        }
+        for n in 0..3 {
+            self.add(Fate::Left, OrderSpec::dv([format!("n{n}.example.test")]));
+        }
+        self.add(Fate::Left, OrderSpec::dv([name("mail", 0)]).method("email"));
+        for n in 0..20 {
+            self.add(Fate::Proven, OrderSpec::ov([name("o", n)]));
+        }
+        for n in 0..34 {
+            self.add(Fate::Plain, OrderSpec::dv([name("c", n)]).method(CNAME));
+        }
+        for n in 0..6 {
+            self.add(Fate::Issued, OrderSpec::dv([name("ctwo", n / 2)]).method(CNAME));
+        }
+        for n in 0..34 {
+            self.add(Fate::Plain, OrderSpec::dv([name("w", n)]).method(FILE));
+        }
+        for n in 0..4 {
+            self.add(Fate::Plain, OrderSpec::dv([name("v", n), name("u", n)]).method(FILE));
+        }
+        for _ in 0..2 {
+            self.add(Fate::Issued, OrderSpec::dv([name("wtwo", 0)]).method(FILE));
+        }
+        for n in 0..30 {
+            let m = name("m", n);
+            let names = [m.clone(), format!("*.{m}"), format!("x.{m}"), name("q", n)];
+            self.add(Fate::Plain, OrderSpec::dv(names));
+        }
+        for n in 0..10 {
+            self.add(Fate::Plain, OrderSpec::dv([format!("*.{}", name("k", n))]));
+        }
+        for n in 0..15 {
+            self.add(Fate::Issued, OrderSpec::dv([name("shared", n / 3)]));
+        }
+        // A text and an alias exclude each other.
+        self.add(Fate::Issued, OrderSpec::dv([name("ctwo", 0)]));
+        for n in 0..10 {
+            self.add(Fate::Issued, OrderSpec::dv([name("both", n)]));
+        }
+        for n in 0..103 {
+            self.add(Fate::Plain, OrderSpec::dv([host(n)]));
+        }
+    }
+
+    fn second(&mut self) {
+        let name = |kind: &str, n: usize| format!("{kind}{n}.dcv.test");
+        for n in 0..5 {
+            let spec = OrderSpec::dv([format!("www.g{n}.other.example")]);
+            self.add(Fate::Foreign, spec.account(SECOND));
+        }
+        for n in 0..10 {
+            self.add(Fate::Issued, OrderSpec::dv([name("both", n)]).account(SECOND));
+        }
+        for n in 0..5 {
+            self.add(Fate::Plain, OrderSpec::dv([name("d", n)]).method(CNAME).account(SECOND));
+            self.add(Fate::Plain, OrderSpec::dv([name("y", n)]).method(FILE).account(SECOND));
+        }
+        // One host and one name of the first account's.
+        self.add(Fate::Issued, OrderSpec::dv([name("wtwo", 0)]).method(FILE).account(SECOND));
+        self.add(Fate::Issued, OrderSpec::dv([name("ctwo", 1)]).method(CNAME).account(SECOND));
+        for n in 0..3 {
+            self.add(Fate::Proven, OrderSpec::ov([name("p", n)]).account(SECOND));
+        }
+        for n in 0..20 {
+            self.add(Fate::Plain, OrderSpec::dv([name("t", n)]).account(SECOND));
+        }
+    }
+
+    fn add(&mut self, fate: Fate, spec: OrderSpec) {
+        self.orders.insert(self.ca.place(spec), fate);
+    }
+
+    fn of(&self, fate: Fate) -> impl Iterator<Item = u64> {
+        self.orders.iter().filter(move |(_, of)| **of == fate).map(|(order, _)| *order)
+    }
+
+    fn issued(&self) -> usize {
+        self.orders.keys().filter(|&&order| issued(self.ca, order)).count()
+    }
+
+    /// One in twenty is reissued, a third of these for other names; one in fifty of those that are open is canceled.
+    fn stir(&mut self) {
+        let orders: Vec<u64> = self.of(Fate::Plain).collect();
+        let (mut reissued, mut canceled) = (0, 0);
+        for order in orders {
+            if reissued < 18 && issued(self.ca, order) {
+                let names = (reissued % 3 == 0).then(|| format!("r{reissued}.dcv.test"));
+                assert!(self.ca.reissue_with(order, names));
+                reissued += 1;
+                self.orders.insert(order, Fate::Issued);
+            } else if canceled < 7 && is(self.ca, order, "pending") && self.ca.cancel(order) {
+                canceled += 1;
+                self.orders.insert(order, Fate::Canceled);
+            }
+        }
+        assert_eq!((reissued, canceled), (18, 7));
+    }
+
+    /// The first order that is not yet what it is to become.
+    fn open(&self) -> Option<(u64, Fate)> {
+        let is_there = |order: u64, fate: Fate| match fate {
+            Fate::Plain | Fate::Issued => issued(self.ca, order),
+            Fate::Proven => self.ca.scopes(order).iter().all(|(_, approved)| *approved),
+            Fate::Canceled => is(self.ca, order, "canceled"),
+            Fate::Left | Fate::Foreign => is(self.ca, order, "pending"),
+        };
+        self.orders.iter().map(|(&order, &fate)| (order, fate)).find(|&(order, fate)| !is_there(order, fate))
+    }
+}
+
+/// Everything at once: what can be validated is, what is not ours is not touched, nothing is left anywhere, and no call
+/// is made that was not promised.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_estate_is_validated_and_nothing_is_left_of_it() {
+    let mut foreign: String = (0..20).map(|n| format!("_dnsauth.h{n} TXT \"{FOREIGN}\"\n")).collect();
+    foreign += "_dnsauth.shared0 TXT \"somebody-elses-value\"\n_dnsauth.both0 TXT \"somebody-elses-value\"\n*.z TXT \"wild\"\n";
+    let bind = Bind::open(&foreign);
+    let files = Relay::start().await;
+    let ca = simulator(&bind.addresses(), |config| {
+        config.keys = vec![ApiKey::full("sandbox-key"), ApiKey::full("second").account(SECOND)];
+        config.rate = vec![RateWindow { calls: 100, per: Duration::from_secs(1) }];
+        config.profile.web = [("dcv.test".to_owned(), files.address)].into();
+    })
+    .await;
+    let mut estate = Estate::place(&ca);
+    let agent = Agent::new();
+    std::fs::write(agent.path("second.key"), "second\n").unwrap();
+    let second = format!(
+        "rate = {{ short = \"100/1s\", long = \"100000/60s\" }}\n{DISCOVER}\n[accounts.second]\nbase_url = \"{}\"\ninsecure_http = true\n\
+         api_key = {{ file = \"{}\" }}\nrate = {{ short = \"40/1s\", long = \"100000/60s\" }}\n{DISCOVER}",
+        ca.base_url(),
+        agent.path("second.key").display()
+    );
+    agent.configure(&ca.base_url(), &bind.addresses(), "", &second);
+    show_files_by(&agent, &files);
+    let (before, start) = (bind.transfer(), Instant::now());
+
+    let daemon = agent.daemon();
+    let mut at = None;
+    eventually("the responder listens", Duration::from_secs(30), || {
+        at = responder(&agent);
+        at.is_some()
+    });
+    files.lead_to(at.unwrap());
+    eventually("a third is issued", Duration::from_secs(100), || estate.issued() > 110);
+    estate.stir();
+    let mut open = None;
+    let settled = || {
+        open = estate.open();
+        open.is_none()
+    };
+    eventually("the estate is validated", Duration::from_secs(110), settled);
+    eventually("every name holds what it held", Duration::from_secs(30), || bind.transfer() == before);
+    let took = start.elapsed();
+    for host in ["w0", "w33", "v0", "u3", "y4", "wtwo0", "h0"] {
+        let status = status_of_file(at.unwrap(), &format!("{host}.dcv.test"));
+        assert!(status.contains("404"), "the responder still shows a file for {host}: {status}");
+    }
+    let memory = daemon.peak_memory();
+    assert_eq!(daemon.stop().0, 0);
+    assert_eq!(held(&agent).await, 0, "the journal still lists something");
+    assert_eq!(bind.transfer(), before);
+
+    let stats = ca.stats();
+    let burst = stats.max_in_window(Duration::from_secs(1));
+    figures(&format!("the estate: {took:.1?}, {memory} KiB, {burst} calls in one second: {:?}", stats.calls));
+    assert_eq!(stats.throttled, 0);
+    assert!(burst <= 140, "{burst} calls in one second");
+    assert!(memory < 256 * 1024, "{memory} KiB");
+    for order in estate.of(Fate::Foreign) {
+        assert_eq!(calls(&ca, order), 0, "order {order} is none of ours, and was called about");
+    }
+    for order in estate.of(Fate::Left) {
+        assert_eq!(calls(&ca, order), 1, "order {order} was more than looked at");
+    }
+    // It is read, its value is asked for, and it is checked. An order that was issued an instant before the account is
+    // asked for changes is read once more.
+    let promised = [(Endpoint::OrderValidation, 1), (Endpoint::DcvRandomValue, 1), (Endpoint::CheckDcv, 1)];
+    let mut more = 0;
+    for order in estate.of(Fate::Plain) {
+        let mut calls = stats.order(order).calls;
+        let reads = calls.get_mut(&Endpoint::OrderValidation).unwrap();
+        more += *reads - 1;
+        *reads = 1;
+        assert_eq!(calls, promised.into(), "order {order}");
+    }
+    figures(&format!("{more} orders were read once more"));
+    assert!(more <= 12, "{more} orders were read once more");
+}
+
+#[expect(clippy::print_stdout, reason = "figures for whoever asks for them with --nocapture")]
+fn figures(text: &str) {
+    println!("{text}");
+}
+
+/// A person who places an order does not wait for long until the agent takes it up: one period and a call.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_order_is_taken_up_within_a_period() {
+    let bind = Bind::open("");
+    let ca = simulator(&bind.addresses(), |_| {}).await;
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &bind.addresses(), "", "discover = {}");
+    let by_default = config::load(&agent.path("config.toml")).unwrap();
+    let every = by_default.accounts["main"].discover.as_ref().unwrap().every;
+    assert_eq!(every, Duration::from_secs(60), "what is promised is 90 s");
+
+    agent.configure(&ca.base_url(), &bind.addresses(), "", DISCOVER);
+    let daemon = agent.daemon();
+    list_is_read(&agent);
+    for n in 0..3 {
+        let order = ca.place(OrderSpec::dv([host(n)]));
+        let took = eventually("a new order is taken up", Duration::from_secs(30), || calls(&ca, order) > 0);
+        figures(&format!("a new order was taken up after {took:.1?}"));
+        assert!(took < Duration::from_secs(5 + 5), "it took {took:?} with a period of five seconds");
+        eventually("it is issued", Duration::from_secs(15), || issued(&ca, order));
+    }
+    assert_eq!(daemon.stop().0, 0);
+}
+
+/// An account in which nothing happens costs one call a period, however many orders it has.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_account_costs_one_call_a_period() {
+    const PERIODS: u64 = 4;
+    let bind = Bind::open("");
+    let ca = simulator(&bind.addresses(), |_| {}).await;
+    ca.place_many(&OrderSpec::dv(["i{n}.dcv.test"]).status("issued"), 10_000);
+    ca.place_many(&OrderSpec::dv(["i{n}.other.example"]), 50);
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &bind.addresses(), "", DISCOVER);
+    let (before, serial) = (bind.transfer(), bind.serial());
+    let daemon = agent.daemon();
+    list_is_read(&agent);
+    eventually("the periods pass", Duration::from_secs(60), || ca.stats().total > PERIODS);
+    let stats = ca.stats();
+    let expected = [(Endpoint::ListOrders, 1), (Endpoint::StatusChanges, PERIODS)];
+    assert_eq!(stats.calls, expected.into(), "a call that nobody needs");
+    let gaps = stats.times.iter().zip(stats.times.iter().skip(1)).map(|(one, next)| *next - *one);
+    let shortest = gaps.min().unwrap();
+    assert!(shortest > Duration::from_millis(4900), "two calls came within {shortest:?}");
+    let memory = daemon.peak_memory();
+    figures(&format!("an idle account of 10,000 orders: {memory} KiB"));
+    assert!(memory < 256 * 1024, "{memory} KiB");
+    assert_eq!(daemon.stop().0, 0);
+    assert_eq!((bind.transfer(), bind.serial()), (before, serial));
+}
+
+/// An order is reissued while the removal of its former value is under way, and so long that the agent hears of it
+/// before that ends: the value of the reissue is published and proven, and nothing is left.
+async fn reissue_while_retracting(value: ValueAfterReissue) {
+    let bind = Bind::open("");
+    let front = Front::before(bind.primary()).await;
+    let ca = simulator(&bind.addresses(), |config| config.profile.value_after_reissue = value).await;
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &[front.address], "", DISCOVER);
+    front.hold();
+    let order = ca.place(OrderSpec::dv([host(1)]));
+    let daemon = agent.daemon();
+    eventually("the order is issued", Duration::from_secs(20), || issued(&ca, order));
+    eventually("its value is being removed", Duration::from_secs(10), || front.waited() > 0);
+    let former = ca.value(order).unwrap();
+    assert!(ca.reissue(order));
+    changes_are_heard(&ca);
+    assert_eq!(bind.txt(&host(1)), [former.as_str()], "the removal was not held");
+    front.let_go();
+    eventually("the reissue is proven", Duration::from_secs(40), || issued(&ca, order));
+    eventually("nothing is left", Duration::from_secs(30), || bind.txt(&host(1)).is_empty());
+    let renewed = ca.value(order).unwrap() != former;
+    assert_eq!(renewed, value == ValueAfterReissue::New);
+    assert_eq!(daemon.stop().0, 0);
+    assert_eq!(held(&agent).await, 0);
+}
+
+/// The reissue has a value of its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reissue_during_the_removal_gets_its_own_value() {
+    reissue_while_retracting(ValueAfterReissue::New).await;
+}
+
+/// The reissue has the value that is being removed.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reissue_during_the_removal_gets_the_same_value_back() {
+    reissue_while_retracting(ValueAfterReissue::Keep).await;
+}
+
+/// Pages of a list that changes while it is read: every order of ours is taken up, and once.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_order_is_lost_between_pages_that_shift() {
+    for shift in [ListShift::Grows, ListShift::Shrinks] {
+        let bind = Bind::open("");
+        let ca = simulator(&bind.addresses(), |config| {
+            in_haste(config);
+            config.profile.list_shift = shift;
+        })
+        .await;
+        // Two in twenty are ours, those at which pages end and begin among them; the newest, which may leave, are not.
+        let ours: Vec<u64> = (0..2600)
+            .filter_map(|n| {
+                let ours = n % 20 >= 18;
+                let name = if ours { host(n) } else { format!("x{n}.other.example") };
+                let order = ca.place(OrderSpec::dv([name]));
+                ours.then_some(order)
+            })
+            .collect();
+        ca.place_many(&OrderSpec::dv(["y{n}.other.example"]), 20);
+        let agent = Agent::new();
+        agent.configure(&ca.base_url(), &bind.addresses(), "", &format!("{DISCOVER}\n{HASTE}"));
+        let before = bind.transfer();
+        let run = agent.run(&["--once", "--timeout", "100s"]);
+        assert_eq!(run.code, 0, "{shift:?}: {}", run.err);
+        let stats = ca.stats();
+        assert!(stats.calls_of(Endpoint::ListOrders) >= 3, "one page does not shift");
+        for order in ours {
+            assert!(issued(&ca, order), "{shift:?}: order {order} was overlooked");
+            let calls: u64 = stats.order(order).calls.values().sum();
+            assert_eq!(calls, 3, "{shift:?}: order {order} was taken up more than once");
+        }
+        assert_eq!(bind.transfer(), before);
+    }
+}
+
+/// The entry of an order in the summary of a run.
+fn report(run: &Finished, order: u64) -> serde_json::Value {
+    let summary: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let reports = summary["orders"].as_array().unwrap();
+    reports.iter().find(|report| report["order"] == order).unwrap_or_else(|| panic!("{run:?}")).clone()
+}
+
+/// A status that this version does not know is looked at and told; nothing is touched. One that is found is not taken up.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unknown_status_is_looked_at_and_left() {
+    let bind = Bind::open("");
+    let ca = simulator(&bind.addresses(), |_| {}).await;
+    let named = ca.place(OrderSpec::dv([host(1)]).status("quarantined"));
+    let found = ca.place(OrderSpec::dv([host(2)]).status("quarantined"));
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[named]), DISCOVER);
+    let serial = bind.serial();
+    let run = agent.run(&["--once", "--timeout", "20s", "--output", "json"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    let report = report(&run, named);
+    assert_eq!(report["reason"], "status-unknown", "{report}");
+    assert!(report["detail"].as_str().unwrap().contains("quarantined"), "{report}");
+    assert_eq!((calls(&ca, named), calls(&ca, found)), (1, 0));
+    let explained = agent.run(&["explain", &named.to_string()]);
+    assert_eq!(explained.code, 1, "{explained:?}");
+    assert_eq!(bind.serial(), serial);
+}
+
+/// An order under way whose status becomes unknown keeps its value where it is, over a restart as well, until its status
+/// is known again; then it is gone on with.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_value_stays_while_the_status_is_unknown() {
+    let bind = Bind::open("");
+    let ca = simulator(&bind.addresses(), |config| config.profile.blind = bind.addresses()).await;
+    let order = ca.place(OrderSpec::dv([host(1)]));
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &bind.addresses(), "", DISCOVER);
+    let daemon = agent.daemon();
+    let asked = || ca.stats().order(order).calls_of(Endpoint::CheckDcv);
+    eventually("the order waits for the CA", Duration::from_secs(20), || asked() > 0);
+    let (values, serial) = (bind.txt(&host(1)), bind.serial());
+    assert_eq!(values.len(), 1);
+
+    ca.set_status(order, "quarantined");
+    let noted = || agent.run(&["status"]).out.contains("status-unknown");
+    eventually("the status is noticed", Duration::from_secs(20), noted);
+    let before = calls(&ca, order);
+    changes_are_heard(&ca);
+    assert_eq!(daemon.stop().0, 0);
+    let daemon = agent.daemon();
+    list_is_read(&agent);
+    changes_are_heard(&ca);
+    assert_eq!((bind.txt(&host(1)), bind.serial()), (values, serial), "the value was touched");
+    let reads = calls(&ca, order) - before;
+    assert!(
+        reads <= 2,
+        "{reads} reads: after a restart the order is read, and once more for what has changed lately"
+    );
+
+    ca.alter_profile(|profile| profile.blind = Vec::new());
+    ca.set_status(order, "pending");
+    eventually("the order is gone on with", Duration::from_secs(30), || issued(&ca, order));
+    eventually("its value is gone", Duration::from_secs(10), || bind.txt(&host(1)).is_empty());
+    assert_eq!(ca.stats().order(order).values.len(), 1);
+    assert_eq!(daemon.stop().0, 0);
+    assert_eq!(held(&agent).await, 0);
+}
+
+/// An account whose CA answers nothing but errors, or nothing at all, does not slow another one down.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_account_does_not_slow_another() {
+    const ORDERS: usize = 20;
+    let bind = Bind::open("");
+    let ca = simulator(&bind.addresses(), in_haste).await;
+    let hang = || FaultKind::silence(Duration::from_secs(120));
+    let troubles = [
+        None,
+        Some(Fault::always(FaultKind::Http503)),
+        Some(Fault::always(hang())),
+        Some(Fault::always(hang()).at(Endpoint::OrderValidation)),
+    ];
+    let mut alone = Duration::ZERO;
+    for (round, trouble) in troubles.into_iter().enumerate() {
+        let broken = simulator(&bind.addresses(), in_haste).await;
+        broken.place_many(&OrderSpec::dv(["b{n}.dcv.test"]), 200);
+        let agent = Agent::new();
+        let mut accounts = format!("{DISCOVER}\n{HASTE}");
+        if let Some(trouble) = trouble.clone() {
+            broken.fault(trouble);
+            accounts += &format!(
+                "\n[accounts.broken]\nbase_url = \"{}\"\ninsecure_http = true\napi_key = {{ file = \"{}\" }}\n{DISCOVER}\n{HASTE}",
+                broken.base_url(),
+                agent.path("api.key").display()
+            );
+        }
+        agent.configure(&ca.base_url(), &bind.addresses(), "", &accounts);
+        let daemon = agent.daemon();
+        list_is_read(&agent);
+        if trouble.is_some() {
+            eventually("the broken account is in trouble", Duration::from_secs(20), || {
+                broken.stats().faults > 0
+            });
+        }
+        let orders: Vec<u64> =
+            (0..ORDERS).map(|n| ca.place(OrderSpec::dv([host(round * ORDERS + n)]))).collect();
+        let took = eventually("the sound account's orders are issued", Duration::from_secs(90), || {
+            orders.iter().all(|&order| issued(&ca, order))
+        });
+        if trouble.is_none() {
+            alone = took;
+        }
+        figures(&format!("{ORDERS} orders beside an account with {trouble:?}: {took:.1?}"));
+        assert!(took < (alone * 3).max(Duration::from_secs(20)), "{took:?}; alone {alone:?}: {trouble:?}");
+        assert_eq!(daemon.stop().0, 0);
+        assert_eq!(broken.stats().calls_of(Endpoint::DcvRandomValue), 0, "the trouble was none");
+    }
+}
