@@ -6,7 +6,8 @@ build=(gcc:gcc make:make)
 # Commands, each with the package that brings it.
 test=(
   named:bind9 dig:bind9-dnsutils dnssec-signzone:bind9-utils knotd:knot nsd:nsd unbound:unbound nft:nftables
-  nginx:nginx-light systemd-analyze:systemd systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2
+  nginx:nginx-light faketime:faketime
+  systemd-analyze:systemd systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2
   podman:podman buildah:buildah runc:runc curl:curl python3:python3
 )
 

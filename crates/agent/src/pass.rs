@@ -306,9 +306,9 @@ async fn request_value(client: &Client, id: u64) -> Result<Learned, ApiError> {
 /// A date of the CA's as our clock will show it, where the two differ by more than the network explains: an expiry that
 /// we take for past while the CA does not, or the reverse, would have us wait for a new value, or publish a dead one.
 fn by_our_clock(client: &Client, date: Option<Timestamp>) -> Option<Timestamp> {
-    let skew = client.clock_skew(clock::now()).filter(|skew| skew.abs() > TOLERATED_SKEW);
-    match (date, skew) {
-        (Some(date), Some(skew)) => date.checked_add(skew).ok(),
+    let ahead = client.clock_skew(clock::now()).filter(|ahead| ahead.abs() > TOLERATED_SKEW);
+    match (date, ahead) {
+        (Some(date), Some(ahead)) => date.checked_sub(ahead).ok(),
         (date, _) => date,
     }
 }

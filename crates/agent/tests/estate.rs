@@ -19,7 +19,7 @@ use dcv_sandbox::ca::{
 };
 
 use self::support::{
-    Agent, Bind, FOREIGN, Finished, eventually,
+    Agent, Bind, FOREIGN, Finished, eventually, faketime,
     front::{Front, Relay},
     list, read, simulator,
 };
@@ -523,6 +523,90 @@ async fn a_value_stays_while_the_status_is_unknown() {
     assert_eq!(ca.stats().order(order).values.len(), 1);
     assert_eq!(daemon.stop().0, 0);
     assert_eq!(held(&agent).await, 0);
+}
+
+/// A clock two hours off, either way: the name server refuses the signature, and one sentence says that it is the clock.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_clock_is_told_and_changes_nothing_in_dns() {
+    let bind = Bind::open("");
+    let ca =
+        simulator(&bind.addresses(), |config| config.profile.value_life = Duration::from_secs(1800)).await;
+    for (n, offset) in ["-2h", "+2h"].into_iter().enumerate() {
+        let order = ca.place(OrderSpec::dv([host(n)]));
+        let agent = Agent::new();
+        agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "");
+        let (before, serial) = (bind.transfer(), bind.serial());
+        let run = Finished::from(
+            faketime(offset, &agent.command(&["--once", "--timeout", "20s", "--output", "json"]))
+                .output()
+                .unwrap(),
+        );
+        assert_eq!(run.code, 78, "{offset}: {run:?}");
+        let report = report(&run, order);
+        assert_eq!(report["reason"], "setup-refused", "{report}");
+        assert!(report["detail"].as_str().unwrap().contains("clock"), "{report}");
+        assert_eq!(run.err.matches("clocks differ").count(), 1, "{run:?}");
+        assert_eq!((bind.transfer(), bind.serial()), (before, serial));
+        assert!(is(&ca, order, "pending"));
+
+        let doctor = Finished::from(faketime(offset, &agent.command(&["doctor"])).output().unwrap());
+        assert_eq!(doctor.code, 1, "{doctor:?}");
+        assert!(
+            doctor.out.contains("differ by 7200 s") || doctor.out.contains("differ by 7199 s"),
+            "{doctor:?}"
+        );
+    }
+}
+
+/// Where no signature is in the way, the wrong clock does no harm: values that live for half an hour are neither taken
+/// for expired nor, once they are, for good.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wrong_clock_misreads_no_date() {
+    let bind = Bind::open("");
+    let files = Relay::start().await;
+    for offset in ["-2h", "+2h"] {
+        let ca = simulator(&bind.addresses(), |config| {
+            config.profile.value_life = Duration::from_secs(1800);
+            config.profile.web = [("dcv.test".to_owned(), files.address)].into();
+        })
+        .await;
+        let orders: Vec<u64> = (0..10).map(|n| ca.place(OrderSpec::dv([host(n)]).method(FILE))).collect();
+        let agent = Agent::new();
+        let once = |orders: &[u64], seconds: &str| {
+            agent.configure(&ca.base_url(), &bind.addresses(), &list(orders), "");
+            show_files_by(&agent, &files);
+            let log = std::fs::File::create(agent.path("log")).unwrap();
+            let mut command = faketime(offset, &agent.command(&["--once", "--timeout", seconds]));
+            let mut child = command.stderr(log).stdout(std::process::Stdio::null()).spawn().unwrap();
+            let mut code = None;
+            eventually("the run ends", Duration::from_secs(60), || {
+                if let Some(at) = responder(&agent) {
+                    files.lead_to(at);
+                }
+                code = child.try_wait().unwrap();
+                code.is_some()
+            });
+            code.and_then(|status| status.code())
+        };
+        assert_eq!(once(&orders, "40s"), Some(0), "{offset}: {}", log(&agent));
+        for order in orders {
+            assert!(issued(&ca, order));
+            assert_eq!(calls(&ca, order), 3, "{offset}: a value was taken for expired");
+        }
+
+        // The CA sees no file, so the order outlives its value.
+        ca.alter_profile(|profile| {
+            profile.value_life = Duration::from_secs(6);
+            profile.web = BTreeMap::new();
+        });
+        let order = ca.place(OrderSpec::dv([host(11)]).method(FILE));
+        assert_eq!(once(&[order], "16s"), Some(75), "{offset}: {}", log(&agent));
+        let values = ca.stats().order(order).values.len();
+        assert!(
+            (2..=4).contains(&values),
+            "{offset}: {values} values within 16 s, each of which lives for 6 s"
+        );
+    }
 }
 
 /// An account whose CA answers nothing but errors, or nothing at all, does not slow another one down.

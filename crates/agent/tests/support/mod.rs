@@ -359,3 +359,13 @@ pub(crate) fn read(path: &Path) -> String {
     let _ = std::fs::File::open(path).and_then(|mut file| file.read_to_string(&mut text));
     text
 }
+
+/// The same command under a clock that is this much off; what measures spans is not.
+pub(crate) fn faketime(offset: &str, command: &Command) -> Command {
+    let present = Command::new("faketime").arg("--version").output();
+    present.expect("faketime is missing; install the package faketime");
+    let mut shifted = Command::new("faketime");
+    shifted.args(["--exclude-monotonic", "-f", offset]).arg(command.get_program()).args(command.get_args());
+    shifted.stdin(Stdio::null()).env("AWS_EC2_METADATA_DISABLED", "true");
+    shifted
+}
