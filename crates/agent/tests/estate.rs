@@ -421,6 +421,26 @@ async fn a_reissue_during_the_removal_gets_the_same_value_back() {
     reissue_while_retracting(ValueAfterReissue::Keep).await;
 }
 
+/// An order that is reissued as soon as it is issued is in the same state whenever the account is asked. Each reissue is
+/// taken up all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn reissues_between_two_questions_are_noticed() {
+    let bind = Bind::open("");
+    let ca = simulator(&bind.addresses(), |_| {}).await;
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &bind.addresses(), "", DISCOVER);
+    let order = ca.place(OrderSpec::dv([host(1)]));
+    let daemon = agent.daemon();
+    for round in 0..4 {
+        let what = format!("the order is issued for the {round}. time");
+        eventually(&what, Duration::from_secs(30), || issued(&ca, order));
+        eventually("its value is gone", Duration::from_secs(10), || bind.txt(&host(1)).is_empty());
+        assert!(ca.reissue(order));
+    }
+    eventually("the last reissue is proven", Duration::from_secs(30), || issued(&ca, order));
+    assert_eq!(daemon.stop().0, 0);
+}
+
 /// Pages of a list that changes while it is read: every order of ours is taken up, and once.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_order_is_lost_between_pages_that_shift() {

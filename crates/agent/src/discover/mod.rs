@@ -14,7 +14,7 @@ use tracing::warn;
 
 pub use self::{
     domains::list as list_domains,
-    orders::{consider, list as list_orders},
+    orders::{Told, consider, list as list_orders},
 };
 use crate::{
     clock,

@@ -23,6 +23,16 @@ const OVERLAP: Duration = Duration::from_secs(120);
 /// After so long without an answer, and once a day in any case, the whole list is read again. The CA remembers changes
 /// for seven days.
 const RELIST: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// What a list tells of an order.
+#[derive(Debug)]
+pub struct Told {
+    /// Its status.
+    status: OrderStatus,
+    /// The number of the certificate that it is for; each reissue has one of its own.
+    certificate: Option<u64>,
+}
+
 /// Reads the list of an account's orders in work states; those that are configured by number are left out.
 ///
 /// # Errors
@@ -32,7 +42,7 @@ pub async fn list(
     name: &str,
     account: &Account,
     discover: &Discover,
-) -> Result<Vec<Found<OrderStatus>>, Error> {
+) -> Result<Vec<Found<Told>>, Error> {
     let filter = OrderFilter {
         statuses: discover.statuses.iter().map(|status| status.as_str().into()).collect(),
         ..OrderFilter::default()
@@ -41,7 +51,7 @@ pub async fn list(
     let strange = |order: &OrderSummary| !config.names(name, order.id);
     let found = orders.into_iter().filter(strange).map(|order| Found {
         subject: Subject::order(name, order.id),
-        told: OrderStatus::from(order.status.as_str()),
+        told: Told { status: OrderStatus::from(order.status.as_str()), certificate: order.certificate_id },
         facts: consider(order.id, &order.dns_names, order.valid_till, discover),
     });
     Ok(found.collect())
@@ -142,7 +152,7 @@ impl Watch {
         let total = found.len();
         let taken = found.iter().filter(|found| found.facts.is_ok()).count();
         for Found { subject, told, facts } in found {
-            known.note(subject.id.number(), told);
+            known.note(subject.id.number(), told.status, told.certificate);
             self.admit(subject, facts).await;
         }
         info!(account = self.name, orders = total, taken, "read the list of open orders");
@@ -169,7 +179,7 @@ impl Watch {
         for change in changes {
             let status = OrderStatus::from(change.status.as_str());
             // The overlap repeats changes; acting on them again would be harmless, and costs a call each.
-            if known.statuses.get(&change.order_id) == Some(&status) {
+            if known.holds(change.order_id, &status, change.certificate_id) {
                 continue;
             }
             let order = Subject::order(&self.name, change.order_id);
@@ -191,7 +201,7 @@ impl Watch {
                     Err(error) => self.leave(order, chain(&error)).await,
                 }
             }
-            known.note(change.order_id, status);
+            known.note(change.order_id, status, change.certificate_id);
         }
         well
     }
@@ -207,15 +217,44 @@ impl Watch {
 /// What was seen of the account.
 #[derive(Default)]
 struct Known {
-    statuses: HashMap<u64, OrderStatus>,
+    /// Of each order the status, and the certificate that it was for then.
+    orders: HashMap<u64, (OrderStatus, Option<u64>)>,
 }
 
 impl Known {
-    fn note(&mut self, order: u64, status: OrderStatus) {
+    /// Whether that was seen before. An order that is issued and reissued between two questions has the status that it
+    /// had, for another certificate.
+    fn holds(&self, order: u64, status: &OrderStatus, certificate: Option<u64>) -> bool {
+        self.orders.get(&order).is_some_and(|(known, of)| {
+            let another = of.zip(certificate).is_some_and(|(one, other)| one != other);
+            known == status && !another
+        })
+    }
+
+    fn note(&mut self, order: u64, status: OrderStatus, certificate: Option<u64>) {
         // More than any account sees in a week; forgetting costs calls only.
-        if self.statuses.len() >= 100_000 {
-            self.statuses.clear();
+        if self.orders.len() >= 100_000 {
+            self.orders.clear();
         }
-        self.statuses.insert(order, status);
+        self.orders.insert(order, (status, certificate));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A change that is repeated costs no call; one for another certificate is another change. Where the CA does not tell
+    /// the certificate the status alone counts.
+    #[test]
+    fn a_change_for_another_certificate_is_news() {
+        let pending = OrderStatus::ReissuePending;
+        let mut known = Known::default();
+        assert!(!known.holds(1, &pending, Some(10)));
+        known.note(1, pending.clone(), Some(10));
+        assert!(known.holds(1, &pending, Some(10)) && known.holds(1, &pending, None));
+        assert!(!known.holds(1, &pending, Some(11)) && !known.holds(1, &OrderStatus::Issued, Some(10)));
+        known.note(2, pending.clone(), None);
+        assert!(known.holds(2, &pending, Some(12)));
     }
 }
