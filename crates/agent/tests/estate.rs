@@ -545,6 +545,44 @@ async fn a_value_stays_while_the_status_is_unknown() {
     assert_eq!(held(&agent).await, 0);
 }
 
+/// A pattern in which a letter is wrong admits nothing. That is told, once, when the list is read; so is an order whose
+/// name lies in no zone.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pattern_that_matches_nothing_is_told_once() {
+    let bind = Bind::open("");
+    let ca = simulator(&bind.addresses(), |_| {}).await;
+    let order = ca.place(OrderSpec::dv([host(1)]));
+    let nowhere = ca.place(OrderSpec::dv(["www.example.test"]));
+    ca.place_domain(dcv_sandbox::ca::DomainSpec::new(host(2)).validated());
+    let agent = Agent::new();
+    let patterns = "discover = { only = [\"*.dvc.test\", \"*.example.test\"], except = [\"secrte.dcv.test\"], every_seconds = 5 }\n\
+                    domains = { only = [\"h3.dcv.test\", \"h2.dcv.test\"], every_seconds = 5 }";
+    agent.configure(&ca.base_url(), &bind.addresses(), "", patterns);
+    let text = std::fs::read_to_string(agent.path("config.toml")).unwrap();
+    std::fs::write(agent.path("config.toml"), format!("{text}\"example.test\" = [\"{}\"]\n", bind.primary()))
+        .unwrap();
+    let daemon = agent.daemon();
+    list_is_read(&agent);
+    eventually("the list of domains is read again", Duration::from_secs(30), || {
+        log(&agent).matches("read the list of domains").count() >= 2
+    });
+    let told = log(&agent);
+    for pattern in ["*.dvc.test", "secrte.dcv.test", "h3.dcv.test"] {
+        assert_eq!(told.matches(pattern).count(), 1, "{pattern} in {told}");
+    }
+    for pattern in ["*.example.test", "h2.dcv.test"] {
+        assert!(!told.contains(pattern), "{pattern} in {told}");
+    }
+    assert_eq!(daemon.stop().0, 0);
+    assert!(!issued(&ca, order));
+
+    let run = agent.run(&["--once", "--timeout", "20s", "--output", "json"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let report = report(&run, nowhere);
+    assert_eq!(report["reason"], "not-taken-up", "{report}");
+    assert!(report["detail"].as_str().unwrap().contains("no configured provider"), "{report}");
+}
+
 /// A clock two hours off, either way: the name server refuses the signature, and one sentence says that it is the clock.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_clock_is_told_and_changes_nothing_in_dns() {

@@ -27,11 +27,15 @@ use crate::{
 ///
 /// # Errors
 /// As the call does.
-pub async fn list(name: &str, account: &Account, domains: &Domains) -> Result<Vec<Found<()>>, Error> {
+pub async fn list(
+    name: &str,
+    account: &Account,
+    domains: &Domains,
+) -> Result<Vec<Found<Option<CertName>>>, Error> {
     let found = account.client.with_deadline(Instant::now() + SOON).domains(&DomainFilter::default()).await?;
     let found = found.into_iter().map(|domain| Found {
         subject: Subject::domain(name, domain.id),
-        told: (),
+        told: DomainName::scope(&domain.name).ok().map(|name| CertName { name, wildcard: false }),
         facts: consider(&domain, domains, clock::now()),
     });
     Ok(found.collect())
@@ -123,7 +127,9 @@ impl Watch {
         account.release();
         let total = found.len();
         let renewal = self.world.policy(&self.name).renewal;
-        let mut listed = Waiting::default();
+        let names: Vec<CertName> = found.iter().filter_map(|found| found.told.clone()).collect();
+        let told = waiting.told || self.tell_idle("domains", &domains.patterns, &names);
+        let mut listed = Waiting { told, ..Waiting::default() };
         for Found { subject, facts, .. } in found {
             match facts {
                 Ok(facts) => listed.add(subject, facts, &renewal, waiting),
@@ -188,6 +194,8 @@ struct Waiting {
     by_due: BTreeMap<(Timestamp, Subject), Facts>,
     /// Every domain of the list, with the end of its proof and when that was seen first.
     seen: HashMap<Subject, (Option<Timestamp>, Timestamp)>,
+    /// It was said which patterns match nothing.
+    told: bool,
 }
 
 impl Waiting {

@@ -5,12 +5,12 @@ mod orders;
 
 use std::{sync::Arc, time::Duration};
 
-use dcv_core::Backoff;
+use dcv_core::{Backoff, CertName, Pattern, Patterns};
 use digicert_api::Error;
 use jiff::SignedDuration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::warn;
+use tracing::{info, warn};
 
 pub use self::{
     domains::list as list_domains,
@@ -114,6 +114,27 @@ impl Watch {
         false
     }
 
+    /// Says which patterns cover no name of a list. As often as not a letter is wrong, and nothing else would tell.
+    /// False where the list is empty, which says nothing of any pattern.
+    fn tell_idle(&self, table: &str, patterns: &Patterns, names: &[CertName]) -> bool {
+        for (leaf, patterns) in [("only", &patterns.only), ("except", &patterns.except)] {
+            let idle = idle(patterns, names);
+            if idle.is_empty() || names.is_empty() {
+                continue;
+            }
+            let key = format!("accounts.{}.{table}.{leaf}", self.name);
+            let what =
+                "covers no name that is listed now; look at its spelling, unless such names are yet to come";
+            // Where none of them does, hardly anybody wants it so.
+            if leaf == "only" && idle.len() == patterns.len() {
+                warn!("{key}: {} {what}", shown(&idle));
+            } else {
+                info!("{key}: {} {what}", shown(&idle));
+            }
+        }
+        !names.is_empty()
+    }
+
     async fn tell(&self, news: News) {
         // Nobody listens any more only when the round ends.
         let _ = self.news.send(news).await;
@@ -126,4 +147,17 @@ impl Watch {
             () = self.stop.cancelled() => false,
         }
     }
+}
+
+/// The patterns that cover none of the names.
+fn idle<'p>(patterns: &'p [Pattern], names: &[CertName]) -> Vec<&'p Pattern> {
+    patterns.iter().filter(|pattern| !names.iter().any(|name| pattern.covers(name))).collect()
+}
+
+/// At most five patterns, then how many more.
+fn shown(patterns: &[&Pattern]) -> String {
+    let first: Vec<_> = patterns.iter().take(5).map(|pattern| format!("{:?}", pattern.to_string())).collect();
+    let more = patterns.len().saturating_sub(5);
+    let more = if more > 0 { format!(" (and {more} more)") } else { String::new() };
+    format!("{}{more}", first.join(", "))
 }

@@ -31,6 +31,8 @@ pub struct Told {
     status: OrderStatus,
     /// The number of the certificate that it is for; each reissue has one of its own.
     certificate: Option<u64>,
+    /// Its names, as far as they can be read.
+    names: Vec<CertName>,
 }
 
 /// Reads the list of an account's orders in work states; those that are configured by number are left out.
@@ -51,7 +53,11 @@ pub async fn list(
     let strange = |order: &OrderSummary| !config.names(name, order.id);
     let found = orders.into_iter().filter(strange).map(|order| Found {
         subject: Subject::order(name, order.id),
-        told: Told { status: OrderStatus::from(order.status.as_str()), certificate: order.certificate_id },
+        told: Told {
+            status: OrderStatus::from(order.status.as_str()),
+            certificate: order.certificate_id,
+            names: order.dns_names.iter().filter_map(|text| cert_name(text)).collect(),
+        },
         facts: consider(order.id, &order.dns_names, order.valid_till, discover),
     });
     Ok(found.collect())
@@ -151,10 +157,13 @@ impl Watch {
         account.release();
         let total = found.len();
         let taken = found.iter().filter(|found| found.facts.is_ok()).count();
+        let mut names = Vec::new();
         for Found { subject, told, facts } in found {
             known.note(subject.id.number(), told.status, told.certificate);
+            names.extend(told.names);
             self.admit(subject, facts).await;
         }
+        known.told = known.told || self.tell_idle("discover", &discover.patterns, &names);
         info!(account = self.name, orders = total, taken, "read the list of open orders");
         true
     }
@@ -219,6 +228,8 @@ impl Watch {
 struct Known {
     /// Of each order the status, and the certificate that it was for then.
     orders: HashMap<u64, (OrderStatus, Option<u64>)>,
+    /// It was said which patterns match nothing.
+    told: bool,
 }
 
 impl Known {
