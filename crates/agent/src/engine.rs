@@ -208,9 +208,10 @@ impl Engine {
                 Some(ended) = slots.join_next() => match ended {
                     Ok((order, mut facts, mut knocks)) => {
                         doors.remove(&order);
-                        // A knock that came while the task was ending is answered now.
-                        if !facts.retired && matches!(knocks.try_recv(), Ok(Knock::Doubt)) && !self.stop.is_cancelled() {
-                            facts.doubt();
+                        // What came while the task was ending is answered now; the last word counts.
+                        let late = std::iter::from_fn(|| knocks.try_recv().ok()).last();
+                        if late.is_some_and(|knock| knock.wakes(&facts)) && !self.stop.is_cancelled() {
+                            late.into_iter().for_each(|knock| knock.tell(&mut facts));
                             self.take_up(&mut slots, &mut doors, order, facts);
                             continue;
                         }
@@ -248,7 +249,7 @@ impl Engine {
         match news {
             News::Work(order, facts) => {
                 // A task that ended in a defect left its door behind.
-                if !knock(&order, Knock::Doubt) {
+                if !knock(&order, Knock::Work) {
                     let facts = known.remove(&order).unwrap_or(*facts);
                     self.take_up(slots, doors, order, facts);
                 }
@@ -317,10 +318,7 @@ impl Engine {
                 tokio::select! {
                     () = tokio::time::sleep(wait) => continue,
                     Some(knock) = knocks.recv() => {
-                        match knock {
-                            Knock::Doubt => facts.doubt(),
-                            Knock::Retire => facts.retired = true,
-                        }
+                        knock.tell(&mut facts);
                         continue;
                     }
                     () = self.stop.cancelled() => return (order, facts, knocks),
@@ -391,10 +389,34 @@ type Ended = (Subject, Facts, mpsc::UnboundedReceiver<Knock>);
 /// What comes to an order's task from outside.
 #[derive(Clone, Copy, Debug)]
 enum Knock {
-    /// Read the order again.
+    /// There is work: read it again, also if it was to be given up.
+    Work,
+    /// Read it again.
     Doubt,
     /// Tidy up and end.
     Retire,
+}
+
+impl Knock {
+    fn tell(self, facts: &mut Facts) {
+        match self {
+            Self::Work => {
+                facts.retired = false;
+                facts.doubt();
+            }
+            Self::Doubt => facts.doubt(),
+            Self::Retire => facts.retired = true,
+        }
+    }
+
+    /// Whether it gives a task that has ended something to do.
+    const fn wakes(self, facts: &Facts) -> bool {
+        match self {
+            Self::Work => true,
+            Self::Doubt => !facts.retired,
+            Self::Retire => false,
+        }
+    }
 }
 
 /// Whether an order that was found needs no tending any more.

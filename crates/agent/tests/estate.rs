@@ -421,6 +421,30 @@ async fn a_reissue_during_the_removal_gets_the_same_value_back() {
     reissue_while_retracting(ValueAfterReissue::Keep).await;
 }
 
+/// Given up while its value is being removed, since it was reissued to a name of others, and taken up again when it comes
+/// back to a name of ours before the removal has ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_given_up_is_taken_up_again() {
+    let bind = Bind::open("");
+    let front = Front::before(bind.primary()).await;
+    let ca = simulator(&bind.addresses(), |_| {}).await;
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &[front.address], "", DISCOVER);
+    front.hold();
+    let order = ca.place(OrderSpec::dv([host(1)]));
+    let daemon = agent.daemon();
+    eventually("the order is issued", Duration::from_secs(20), || issued(&ca, order));
+    eventually("its value is being removed", Duration::from_secs(10), || front.waited() > 0);
+    assert!(ca.reissue_with(order, ["www.other.example"]));
+    changes_are_heard(&ca);
+    assert!(ca.cancel(order) && ca.reissue(order));
+    changes_are_heard(&ca);
+    front.let_go();
+    eventually("the reissue is proven", Duration::from_secs(40), || issued(&ca, order));
+    eventually("nothing is left", Duration::from_secs(30), || bind.txt(&host(1)).is_empty());
+    assert_eq!(daemon.stop().0, 0);
+}
+
 /// An order that is reissued as soon as it is issued is in the same state whenever the account is asked. Each reissue is
 /// taken up all the same.
 #[tokio::test(flavor = "multi_thread")]

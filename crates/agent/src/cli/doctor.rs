@@ -263,8 +263,7 @@ async fn other_platform(account: &Account) -> Option<&'static str> {
 fn clock_check(subject: &str, client: &Client) -> Option<Check> {
     let skew = client.clock_skew(clock::now())?;
     let apart = format!("this host and DigiCert differ by {} s", skew.as_secs().abs());
-    let fix =
-        "set the clock (NTP): TSIG and signed API requests fail beyond 300 s, and expiry dates are misread";
+    let fix = "set the clock (NTP): TSIG and signed API requests fail beyond 300 s";
     Some(match skew.abs() {
         skew if skew >= SKEW_FAIL => Check::bad(Outcome::Fail, subject, "clock", apart, fix),
         skew if skew >= SKEW_WARN => Check::bad(Outcome::Warn, subject, "clock", apart, fix),
