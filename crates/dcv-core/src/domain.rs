@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    DomainName, DomainToken, Facts, Method,
+    DomainName, DomainToken, Facts, Method, RandomValue, ValueError,
     backoff::jitter,
     facts::{Token, after},
 };
@@ -50,6 +50,13 @@ impl Default for Renewal {
 }
 
 impl DomainFacts {
+    /// Until when the domain is proven, and from when on it is renewed, for people.
+    #[must_use]
+    pub fn sentence(&self, due: Timestamp) -> String {
+        let until = self.valid_until.map_or_else(String::new, |end| format!(" until {end:.0}"));
+        format!("proven{until}; renewed from {due:.0} on")
+    }
+
     /// When the proof is to be renewed: in the last part of the period that the CA's own dates span, up to a quarter of
     /// that part earlier, so that domains which were proven together are not renewed together. At once where there is
     /// no proof.
@@ -70,23 +77,41 @@ impl Facts {
     }
 
     pub(crate) fn learn_domain(&mut self, domain: DomainFacts, token: Option<DomainToken>, now: Timestamp) {
-        let before = self.domain.take();
-        let method = before.as_ref().and_then(|before| before.method.as_ref());
-        if method.is_some() && method != domain.method.as_ref() {
+        if self.is_another_method(domain.method.as_ref()) {
             self.located.clear();
             self.sightings.clear();
         }
+        let before = self.domain.take();
         let seen = before
             .filter(|before| before.valid_until == domain.valid_until)
             .map_or(now, |before| before.seen);
         // The CA's word counts, not our memory of an answer to a check.
         self.proven = false;
-        // A value serves one proof: what is left of the one before is none for the next.
-        match token.filter(|_| domain.pending) {
-            Some((value, expires)) => self.learn_value(value, expires, now),
-            None => self.token = None,
+        match token {
+            // A value serves one proof: what is left of the one before is none for the next.
+            _ if !domain.pending => self.token = None,
+            Some((value, expires)) => self.learn_shown(value, expires, now),
+            // An answer may leave the value out; that makes one that is at hand no worse.
+            None => {}
         }
         self.domain = Some(DomainFacts { at: now, seen, ..domain });
+    }
+
+    /// A value that a reading shows: unlike the answer to a request it says nothing of what a request would bring.
+    fn learn_shown(
+        &mut self,
+        value: Result<RandomValue, ValueError>,
+        expires: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        let before = self.token.clone();
+        self.learn_value(value, expires, now);
+        if let (Some(token), Some(before)) = (&mut self.token, before)
+            && token.value == before.value
+        {
+            token.stale_answers = before.stale_answers;
+            token.requested = before.requested;
+        }
     }
 
     pub(crate) fn learn_submitted(&mut self, token: Option<DomainToken>, now: Timestamp) {

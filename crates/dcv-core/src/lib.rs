@@ -27,6 +27,7 @@ mod domain;
 mod exhibit;
 mod facts;
 mod forecast;
+mod learn;
 mod method;
 mod name;
 mod order;

@@ -416,6 +416,37 @@ fn an_order_by_file_puts_one_at_each_name() {
     }
 }
 
+/// A place that was found for TXT, which was assumed, is none for the method that the order turns out to have.
+#[test]
+fn a_method_that_is_learned_late_is_located_anew() {
+    let mut facts = published();
+    assert_eq!(facts.order, None);
+    let scopes = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
+    let learned = Learned::Order {
+        status: OrderStatus::Pending,
+        method: Some(Method::DnsCname),
+        scopes,
+        missing: Vec::new(),
+    };
+    facts.learn(&Step::ReadOrder, learned, NOW);
+    assert_eq!(decide(&facts, &Policy::default(), NOW).step, Step::Locate(vec![spot()]));
+    assert!(facts.token.is_some(), "the value is the order's, whatever its method");
+}
+
+/// A clock that steps back does not make an order that was refused be read again and again.
+#[test]
+fn a_clock_that_steps_back_costs_no_calls() {
+    let mut facts = failed(Step::RequestValue, FailureClass::Refused, 0);
+    let earlier = ago(3600);
+    let decision = decide(&facts, &Policy::default(), earlier);
+    assert_eq!(decision.step, Step::ReadOrder);
+    let scopes = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
+    let method = Some(Method::DnsTxt);
+    let learned = Learned::Order { status: OrderStatus::Pending, method, scopes, missing: Vec::new() };
+    facts.learn(&decision.step, learned, earlier);
+    assert_eq!(decide(&facts, &Policy::default(), earlier).step, Step::Rest);
+}
+
 /// A name that another order has taken is tried again soon, not at audit pace.
 #[test]
 fn orders_queue_for_a_name() {

@@ -234,6 +234,82 @@ fn the_value_of_the_former_proof_is_not_used_again() {
     assert_eq!(decide(&told, &Policy::default(), NOW).step, publish);
 }
 
+/// One stumble on the way to a new value does not keep it away: readings that still show the expired one are no answers
+/// to the request.
+#[test]
+fn a_lost_call_does_not_keep_the_new_value_away() {
+    let mut facts = with_value(domain(600, true, Some(2)), ago(5));
+    let told = facts.domain.clone().unwrap();
+    let (mut now, mut requests) = (NOW, 0);
+    for _ in 0..50 {
+        let decision = decide(&facts, &Policy::default(), now);
+        now = decision.wake.max(now + SignedDuration::from_millis(50));
+        let learned = match &decision.step {
+            Step::ReadDomain => {
+                let read = DomainFacts { at: now, ..told.clone() };
+                Learned::Domain(Box::new(read), Some((RandomValue::new(VALUE), Some(ago(5)))))
+            }
+            Step::NewDomainValue if requests == 0 => {
+                requests += 1;
+                Learned::Failed { class: FailureClass::Later, detail: "503".into(), retry_after: None }
+            }
+            Step::NewDomainValue => {
+                requests += 1;
+                Learned::Value { value: RandomValue::new("new"), expires: Some(days(30)) }
+            }
+            Step::Rest => continue,
+            step => {
+                assert_eq!(step.label(), "publish", "{decision:?}");
+                assert_eq!(requests, 2);
+                return;
+            }
+        };
+        facts.learn(&decision.step, learned, now);
+    }
+    panic!("{requests} requests, and no value was published: {facts:?}");
+}
+
+/// An answer that leaves the value out makes one that is at hand no worse.
+#[test]
+fn a_reading_without_a_value_costs_none() {
+    let mut facts = published(with_value(domain(4000, true, Some(2)), days(20)));
+    let read = facts.domain.clone().unwrap();
+    facts.learn(&Step::ReadDomain, Learned::Domain(Box::new(read), None), NOW);
+    assert_eq!(decide(&facts, &Policy::default(), NOW).step.label(), "look");
+}
+
+/// A domain that does not get on is read again every hour, and at once when something has happened to it: DigiCert's own
+/// polling may have proven it, or somebody has changed its method.
+#[test]
+fn a_domain_that_does_not_get_on_is_read_again() {
+    let lagging = |read| {
+        let mut facts = visible(with_value(domain(read, true, Some(2)), days(20)));
+        for sighting in facts.sightings.values_mut().flatten() {
+            sighting.answer = Answer::Failed("timed out".into());
+        }
+        facts
+    };
+    let by_email = |read| altered(published(lagging(read)), |domain| domain.method = Some("email".into()));
+    let cases: [&dyn Fn(i64) -> Facts; 2] = [&lagging, &by_email];
+    for facts in cases {
+        assert_eq!(decide(&facts(60), &Policy::default(), NOW).step, Step::Rest);
+        assert_eq!(decide(&facts(4000), &Policy::default(), NOW).step, Step::ReadDomain);
+        let mut doubted = facts(60);
+        doubted.doubt();
+        assert_eq!(decide(&doubted, &Policy::default(), NOW).step, Step::ReadDomain);
+    }
+}
+
+/// Changing the method may have made a value: the domain is read for it before one is made.
+#[test]
+fn a_changed_method_is_followed_by_a_reading() {
+    let mut facts = altered(domain(60, true, Some(2)), |domain| domain.method = Some("email".into()));
+    facts.switch_to = Some(Method::DnsTxt);
+    let decision = decide(&facts, &Policy::default(), NOW);
+    facts.learn(&decision.step, Learned::Switched(Method::DnsTxt), NOW);
+    assert_eq!(decide(&facts, &Policy::default(), NOW).step, Step::ReadDomain);
+}
+
 /// Ten thousand domains whose proofs may be used for ten days, for a year in which the CA is away for eight hours every
 /// month: no proof ever lapses, and the calls stay far below what the CA allows.
 ///

@@ -26,17 +26,24 @@ impl Chooser<'_> {
             let detail = "the domain has left the configuration";
             return Some(self.rest(self.domain_audit(), Reason::OrderClosed, detail));
         }
+        if let Some(due) = self.audit_due().filter(|_| inactive) {
+            return Some(due);
+        }
         if inactive {
             let detail = "the domain is deactivated in CertCentral";
             return Some(self.rest(self.domain_audit(), Reason::DomainInactive, detail));
         }
-        let end = domain.and_then(|domain| domain.valid_until);
-        let until = end.map_or_else(String::new, |end| format!(" until {end:.0}"));
-        Some(self.rest(due, Reason::Validated, format!("proven{until}; renewed from {due:.0} on")))
+        let sentence = domain.map_or_else(String::new, |domain| domain.sentence(due));
+        Some(self.rest(due, Reason::Validated, sentence))
     }
 
     pub(super) fn domain_not_ours(&self) -> Option<Decision> {
         let domain = self.facts.domain.as_ref()?;
+        // What a list told is not read before it is known that the domain can be served at all.
+        let listed = domain.at == jiff::Timestamp::UNIX_EPOCH && self.facts.located_at.is_none();
+        if let Some(due) = self.audit_due().filter(|_| !listed) {
+            return Some(due);
+        }
         let method = domain.method.as_ref()?;
         if self.policy.methods.proof(method).is_some() {
             return None;
@@ -69,7 +76,7 @@ impl Chooser<'_> {
             return Some(self.rest(self.domain_audit(), Reason::ValueUnfit, detail));
         }
         // An answer that got lost may have had its effect.
-        let lost = self.facts.failure.as_ref().is_some_and(|failure| failure.at >= domain.at);
+        let lost = self.facts.failure.as_ref().is_some_and(|failure| !failure.read_since);
         if lost || after(domain.at, self.policy.renewal.fresh) <= self.now {
             let detail = "reading the domain before anything is done for it";
             return Some(self.act(Step::ReadDomain, Reason::DomainUnread, detail));

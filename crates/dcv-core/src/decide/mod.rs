@@ -82,7 +82,7 @@ impl Chooser<'_> {
             // The order tells why; it is read once. If it wants our work all the same, a person is needed.
             FailureClass::Refused if self.facts.kind == Kind::Domain => self.policy.audit,
             FailureClass::Refused => match &self.facts.order {
-                Some(order) if order.at >= failure.at => {
+                Some(order) if failure.read_since => {
                     let ours = order.status.stage() == Stage::Work
                         && self.facts.proof(&self.policy.methods).is_some();
                     if !ours || self.facts.proven {
@@ -129,8 +129,11 @@ impl Chooser<'_> {
             return Some(self.rest(self.audit(), reason, detail));
         }
         let taken = |location: &Location| matches!(location, Location::Blocked(because) if because.reason == Reason::NameTaken);
-        let patience =
-            if self.facts.located.values().any(taken) { self.policy.queue } else { self.policy.audit };
+        let patience = if self.spots.iter().filter_map(|spot| self.facts.located.get(spot)).any(taken) {
+            self.policy.queue
+        } else {
+            self.policy.audit
+        };
         let stale = self.facts.located_at.is_none_or(|at| after(at, patience) <= self.now);
         // What was found stays true until it is old and the record is not to be seen.
         let wanted = self.wanted().and_then(Result::ok).filter(|_| stale).unwrap_or_default();
