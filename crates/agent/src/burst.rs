@@ -15,6 +15,8 @@ use crate::{clock, engine::Board, world::World};
 
 /// How often plans are made anew.
 const TICK: Duration = Duration::from_secs(2);
+/// Work that is gone on with within this span is counted.
+const NEAR: SignedDuration = SignedDuration::from_mins(5);
 /// How often a burst is told of while it lasts.
 const TELL: SignedDuration = SignedDuration::from_secs(60);
 
@@ -25,6 +27,8 @@ pub struct Plan {
     pub account: String,
     /// Orders and domains with open work.
     pub open: usize,
+    /// Calls that wait for their turn at this moment.
+    pub waiting: usize,
     /// When it is done, and what comes too late.
     #[serde(flatten)]
     pub forecast: Forecast,
@@ -32,7 +36,7 @@ pub struct Plan {
 
 impl Plan {
     fn sentence(&self, now: Timestamp) -> String {
-        let Self { account, open, forecast: Forecast { calls, finish, late, first_late, .. } } = self;
+        let Self { account, open, forecast: Forecast { calls, finish, late, first_late, .. }, .. } = self;
         let minutes = (finish.duration_since(now).as_secs() + 59) / 60;
         let late = match first_late {
             Some(first) => format!("; {late} of them come too late, the first at {first:.0}"),
@@ -48,7 +52,9 @@ impl Plan {
 #[must_use]
 pub fn plans(world: &World, board: &Board, now: Timestamp) -> Vec<Plan> {
     let mut loads: BTreeMap<String, Vec<Load>> = BTreeMap::new();
-    for report in board.reports().into_iter().filter(|report| report.calls > 0) {
+    // What rests for longer needs its calls then, not now.
+    let soon = now.saturating_add(NEAR).unwrap_or(Timestamp::MAX);
+    for report in board.reports().into_iter().filter(|report| report.calls > 0 && report.wake <= soon) {
         let load = Load { deadline: report.deadline, calls: report.calls };
         loads.entry(report.order.account).or_default().push(load);
     }
@@ -59,9 +65,11 @@ pub fn plans(world: &World, board: &Board, now: Timestamp) -> Vec<Plan> {
             per: SignedDuration::try_from(window.per).unwrap_or(SignedDuration::MAX),
             used: window.used,
         };
-        let rate: Vec<_> = account.client.load().windows.iter().map(allowance).collect();
+        let load = account.client.load();
+        let rate: Vec<_> = load.windows.iter().map(allowance).collect();
         let loads = loads.remove(name).unwrap_or_default();
-        Plan { account: name.clone(), open: loads.len(), forecast: forecast(loads, &rate, now) }
+        let (open, waiting) = (loads.len(), load.waiting);
+        Plan { account: name.clone(), open, waiting, forecast: forecast(loads, &rate, now) }
     };
     accounts.into_iter().map(plan).collect()
 }
@@ -98,7 +106,7 @@ fn follow(bursts: &mut BTreeMap<String, Burst>, plan: &Plan, now: Timestamp, tel
             tell(&format!("burst: {sentence}"));
             bursts.insert(plan.account.clone(), Burst { since: now, told: now });
         }
-        Some(burst) if plan.forecast.calls == 0 || plan.open == 0 => {
+        Some(burst) if !plan.forecast.is_burst && plan.waiting == 0 => {
             let seconds = now.duration_since(burst.since).as_secs();
             let sentence = format!("account {}: the burst is over after {seconds} s", plan.account);
             info!(account = plan.account, "{sentence}");
@@ -123,11 +131,11 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
-    fn plan(calls: u64, is_burst: bool, late: usize) -> Plan {
+    fn plan(calls: u64, is_burst: bool, late: usize, waiting: usize) -> Plan {
         let finish = NOW + SignedDuration::from_secs(calls.cast_signed());
         let first_late = (late > 0).then_some(NOW);
         let forecast = Forecast { calls, finish, late, first_late, is_burst };
-        Plan { account: "main".into(), open: usize::from(calls > 0), forecast }
+        Plan { account: "main".into(), open: usize::from(calls > 0), waiting, forecast }
     }
 
     /// Told when it begins, once a minute, and when it is over; not at all where there is none.
@@ -140,13 +148,13 @@ mod tests {
             follow(&mut bursts, plan, NOW + SignedDuration::from_secs(seconds), &tell);
             told.borrow().len()
         };
-        assert_eq!(at(0, &plan(50, false, 0)), 0, "work that fits is no burst");
-        assert_eq!(at(2, &plan(5000, true, 3)), 1);
-        assert_eq!(at(4, &plan(4990, true, 3)), 1);
-        assert_eq!(at(63, &plan(4000, true, 0)), 2);
-        assert_eq!(at(65, &plan(900, false, 0)), 2, "it lasts until everything is done");
-        assert_eq!(at(100, &plan(0, false, 0)), 3);
-        assert_eq!(at(102, &plan(0, false, 0)), 3);
+        assert_eq!(at(0, &plan(50, false, 0, 3)), 0, "work that fits is no burst");
+        assert_eq!(at(2, &plan(5000, true, 3, 900)), 1);
+        assert_eq!(at(4, &plan(4990, true, 3, 900)), 1);
+        assert_eq!(at(63, &plan(4000, true, 0, 900)), 2);
+        assert_eq!(at(65, &plan(900, false, 0, 20)), 2, "it lasts as long as calls wait");
+        assert_eq!(at(100, &plan(2, false, 0, 0)), 3, "an order that DigiCert keeps waiting is no burst");
+        assert_eq!(at(102, &plan(2, false, 0, 0)), 3);
         let told = told.borrow();
         assert!(told[0].contains("5000 calls") && told[0].contains("3 of them come too late"), "{told:?}");
         assert!(told[1].contains("every deadline is kept"), "{told:?}");

@@ -154,7 +154,14 @@ impl Board {
         self.post(subject, &Decision { step: Step::Rest, wake, because }, need, now);
     }
 
-    fn forget(&self, order: &Subject) {
+    /// Begins anew with a roster: what is no longer in it, nor found again, is not listed any more.
+    pub fn begin(&self, roster: &Roster) {
+        let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.retain(|subject, _| roster.contains_key(subject));
+    }
+
+    /// Lists it no more.
+    pub fn forget(&self, order: &Subject) {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).remove(order);
     }
 }
@@ -306,9 +313,10 @@ impl Engine {
                 if facts.discovered && facts.held.is_empty() && over(because.reason) {
                     // A domain is listed until when it is proven, and what waits for others; of the rest the account
                     // tells when something happens.
-                    let done = matches!(because.reason, Reason::Validated | Reason::OrderClosed);
-                    if done && order.id.kind() == Kind::Order {
-                        self.board.forget(&order);
+                    if order.id.kind() == Kind::Order {
+                        if matches!(because.reason, Reason::Validated | Reason::OrderClosed) {
+                            self.board.forget(&order);
+                        }
                         let _ = self.world.journal.forget(&order).await;
                     }
                     return (order, facts, knocks);

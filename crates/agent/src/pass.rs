@@ -7,7 +7,8 @@ use dcv_core::{
     OrderStatus, Policy, RandomValue, ScopeFacts, Spot, Stage, Step, ValueError,
 };
 use digicert_api::{
-    CheckOutcome, Class, Client, DcvMethod, Domain, DomainValue, Error as ApiError, OrderValidation,
+    CheckOutcome, Class, Client, DcvMethod, Domain, DomainExpiry, DomainValidation, DomainValue,
+    Error as ApiError, OrderValidation, WrittenTime,
 };
 use dns_providers::Class as ProviderClass;
 use jiff::{SignedDuration, Timestamp};
@@ -98,7 +99,7 @@ impl World {
             (Step::ReadOrder, _) => return self.read_order(client, number).await,
             (Step::RequestValue, _) => request_value(client, number).await?,
             (Step::ReadDomain, _) => {
-                let learned = read_domain(client, client.domain(number).await?);
+                let learned = read_domain(client, client.domain(number).await?, facts);
                 if !is_news(&learned, facts) {
                     return Ok(learned);
                 }
@@ -326,24 +327,43 @@ fn token(client: &Client, value: DomainValue) -> Option<DomainToken> {
     Some((RandomValue::new(value.value?), by_our_clock(client, value.expires)))
 }
 
-fn read_domain(client: &Client, domain: Domain) -> Learned {
+fn read_domain(client: &Client, domain: Domain, known: &Facts) -> Learned {
     let name = match DomainName::scope(&domain.name) {
         Ok(name) => name,
         Err(error) => return blocked(error.to_string()),
     };
     let now = clock::now();
+    let known = known.domain.as_ref().is_some_and(|domain| domain.pending);
     let facts = DomainFacts {
         at: now,
         name,
         active: domain.active.unwrap_or(true),
-        pending: domain.pending.unwrap_or(false),
+        pending: is_pending(&domain).unwrap_or(known),
         method: domain.method.as_ref().map(|method| Method::from(method.as_str())),
         kinds: domain.validations.iter().map(|validation| validation.kind.clone()).collect(),
         approved: by_our_clock(client, domain.approved),
-        valid_until: by_our_clock(client, domain.expiry.earliest()),
+        valid_until: by_our_clock(client, valid_until(&domain.expiry, &domain.validations)),
         seen: now,
     };
     Learned::Domain(Box::new(facts), domain.value.and_then(|value| token(client, value)))
+}
+
+/// Whether a proof is outstanding, as far as any part of the answer tells: each may be left out.
+fn is_pending(domain: &Domain) -> Option<bool> {
+    let words = domain.validations.iter().filter_map(|validation| validation.dcv_status.as_deref());
+    let by_kind = words.map(|word| word.eq_ignore_ascii_case("pending")).reduce(|one, other| one || other);
+    let by_value = domain.value.as_ref().and_then(|value| value.status.as_deref());
+    domain.pending.or(by_kind).or_else(|| by_value.map(|word| word.eq_ignore_ascii_case("pending")))
+}
+
+/// Until when the proof may be used by orders of every kind that the domain takes part in. A date of another kind may be
+/// long past.
+pub(crate) fn valid_until(expiry: &DomainExpiry, kinds: &[DomainValidation]) -> Option<Timestamp> {
+    let has =
+        |kind: &str| kinds.is_empty() || kinds.iter().any(|known| known.kind.eq_ignore_ascii_case(kind));
+    let of = |kind, time: &Option<WrittenTime>| time.as_ref().filter(|_| has(kind)).and_then(|time| time.at);
+    let any = expiry.any.as_ref().and_then(|time| time.at);
+    any.or_else(|| [of("ov", &expiry.ov), of("ev", &expiry.ev)].into_iter().flatten().min())
 }
 
 /// Whether a reading shows a value that was not at hand.

@@ -5,13 +5,18 @@
 
 mod target;
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use dcv_core::{DomainName, Exhibit, Place, Ttl};
 use dns_providers::{Class, DnsProvider, Error as ProviderError, Receipt};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
-use tracing::{debug, info};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{debug, info, warn};
 
 pub use self::target::Served;
 use self::target::Target;
@@ -25,6 +30,8 @@ use crate::{
 
 /// Jobs that one batch takes up; providers split further by their own limits.
 const GATHER: usize = 1000;
+/// A provider call and what follows it end within this span.
+const CLOSE_LIMIT: Duration = Duration::from_secs(70);
 /// How long the provider's own synchronisation is waited for before DNS is looked at all the same.
 const SETTLE_LIMIT: Duration = Duration::from_secs(120);
 
@@ -91,23 +98,37 @@ impl Job {
 pub struct Publisher {
     zones: HashMap<DomainName, (mpsc::Sender<Job>, Served)>,
     files: (mpsc::Sender<Job>, Desk),
+    writers: TaskTracker,
+    closed: CancellationToken,
 }
 
 impl Publisher {
     /// Starts one writer per zone and one for files; they end when the publisher is dropped.
     #[must_use]
     pub fn start(zones: Vec<Served>, desk: Desk, journal: &Journal, ledger: &Ledger, ttl: Ttl) -> Self {
+        let (writers, closed) = (TaskTracker::new(), CancellationToken::new());
         let begin = |target| {
             let (sender, jobs) = mpsc::channel(GATHER);
             let writer = Writer { target, journal: journal.clone(), ledger: ledger.clone(), ttl };
-            tokio::spawn(writer.run(jobs));
+            writers.spawn(writer.run(jobs, closed.clone()));
             sender
         };
         let files = (begin(Target::Files(desk.clone())), desk);
         let zones = zones
             .into_iter()
             .map(|served| (served.zone.name.clone(), (begin(Target::Zone(served.clone())), served)));
-        Self { zones: zones.collect(), files }
+        let zones = zones.collect();
+        Self { zones, files, writers, closed }
+    }
+
+    /// Ends the writers once the changes that are under way have ended, so that those of the next configuration do not write
+    /// beside them. What has not begun is refused.
+    pub async fn close(&self) {
+        self.closed.cancel();
+        self.writers.close();
+        if tokio::time::timeout(CLOSE_LIMIT, self.writers.wait()).await.is_err() {
+            warn!("a change is still under way; the journal knows of it");
+        }
     }
 
     /// Puts up what one order wants, and waits until the providers hold it as distributed. What is to be replaced goes
@@ -235,10 +256,16 @@ struct Writer {
 }
 
 impl Writer {
-    async fn run(self, mut jobs: mpsc::Receiver<Job>) {
+    async fn run(self, mut jobs: mpsc::Receiver<Job>, closed: CancellationToken) {
         let mut waiting = Vec::new();
         loop {
-            if waiting.is_empty() && jobs.recv_many(&mut waiting, GATHER).await == 0 {
+            if waiting.is_empty() {
+                let arrived = closed.run_until_cancelled(jobs.recv_many(&mut waiting, GATHER)).await;
+                if arrived.is_none_or(|jobs| jobs == 0) {
+                    return;
+                }
+            }
+            if closed.is_cancelled() {
                 return;
             }
             // All that has arrived meanwhile: what is urgent overtakes what is not.
@@ -334,16 +361,25 @@ impl Writer {
     /// Refuses what needs a place of which another order, in the journal or in this very batch, has the only one.
     async fn unrivalled(&self, entries: &[Entry]) -> Result<(), Error> {
         let journal = |error| Error::Journal(Arc::new(error));
+        // By the place of which there is one, what stands or comes there.
         let files = self.files().await.map_err(journal)?;
-        for (at, entry) in entries.iter().enumerate() {
+        let mut there: HashMap<&str, Vec<&Entry>> = HashMap::new();
+        for file in &files {
+            there.entry(self.target.place_of(&file.exhibit)).or_default().push(file);
+        }
+        for entry in entries {
             let rivals = self.journal.rivals(entry).await.map_err(journal)?;
-            let beside = entries[..at].iter().chain(&files);
-            let beside = beside.filter(|other| other.order != entry.order);
-            let mut beside = beside.filter(|other| self.target.excludes(&other.exhibit, &entry.exhibit));
-            let rival = rivals.into_iter().next().or_else(|| beside.next().map(|other| other.order.clone()));
-            if let Some(order) = rival {
+            let beside = there.entry(self.target.place_of(&entry.exhibit)).or_default();
+            let excludes = |other: &&&Entry| {
+                other.order != entry.order && self.target.excludes(&other.exhibit, &entry.exhibit)
+            };
+            let rival = rivals.into_iter().next();
+            if let Some(order) =
+                rival.or_else(|| beside.iter().find(excludes).map(|other| other.order.clone()))
+            {
                 return Err(Error::Taken { place: entry.exhibit.place(), order });
             }
+            beside.push(entry);
         }
         Ok(())
     }
@@ -351,14 +387,21 @@ impl Writer {
     /// What goes: all but what an order outside this batch holds as well.
     async fn leaving(&self, entries: &[Entry]) -> Result<Vec<Exhibit>, JournalError> {
         let files = self.files().await?;
+        let going: HashSet<&Entry> = entries.iter().collect();
+        let value = |file: &Exhibit| match file {
+            Exhibit::File { value, .. } => Some(value.clone()),
+            Exhibit::Record { .. } => None,
+        };
+        let kept = files.iter().filter(|file| !going.contains(file)).map(|file| &file.exhibit);
+        let kept: HashSet<_> = kept.map(|file| (self.target.place_of(file), value(file))).collect();
         let mut leaving = Vec::new();
         for entry in entries {
             let holders = self.journal.holders(entry).await?;
             let lets_go = |order: &Subject| {
-                entries.iter().any(|other| other.order == *order && other.exhibit == entry.exhibit)
+                going.contains(&Entry { order: order.clone(), exhibit: entry.exhibit.clone() })
             };
-            let mut kept = files.iter().filter(|file| !entries.contains(file));
-            let wanted = kept.any(|file| self.target.is_same_file(&file.exhibit, &entry.exhibit));
+            // Hosts of one document root have one file, which goes with the last of them.
+            let wanted = kept.contains(&(self.target.place_of(&entry.exhibit), value(&entry.exhibit)));
             if holders.iter().all(lets_go) && !wanted {
                 leaving.push(entry.exhibit.clone());
             }

@@ -164,9 +164,8 @@ impl World {
             (None, Some((folder, limits))) => Ledger::new(folder, limits),
             (None, None) => Ledger::off(),
         };
-        // Taken over, so that what it shows is shown without a gap.
-        let responder = earlier.map(|world| world.publisher.desk().responder().clone()).unwrap_or_default();
-        let desk = Desk::new(config.http.routes.clone(), responder);
+        // Taken over, so that what is shown is shown without a gap.
+        let desk = Desk::new(config.http.routes.clone(), earlier.map(|world| world.publisher.desk()));
         let held = journal.held().await.map_err(|error| chain(&error))?;
         desk.recall(held.iter().map(|(_, held)| held));
         let publisher = Publisher::start(zones, desk, &journal, &ledger, config.ttl);

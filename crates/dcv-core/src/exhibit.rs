@@ -86,7 +86,7 @@ impl fmt::Display for Place {
 }
 
 /// Something put up for the CA to find, at its place.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Exhibit {
     /// A record.

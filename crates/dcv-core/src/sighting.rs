@@ -87,7 +87,7 @@ pub enum Answer {
     Txt(Vec<String>),
     /// The name is an alias.
     Cname(DomainName),
-    /// What the file of a host holds, without white space around it.
+    /// What the file of a host holds, without white space around it; empty where the web server has no such file.
     File(String),
     /// No answer, or one that is no answer: time-out, SERVFAIL, REFUSED, a server that does not serve the zone.
     Failed(String),

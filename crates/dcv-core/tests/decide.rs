@@ -408,7 +408,11 @@ fn an_order_by_file_puts_one_at_each_name() {
         kind: VantageKind::Web,
     };
     let sighting = |text: &str| Sighting::new(vantage.clone(), NOW, Answer::File(text.into()));
-    for (text, step) in [("old", "rest"), (VALUE, "read-caa")] {
+    // A web server that has the file no more is no server that cannot be asked.
+    for held in &mut facts.held {
+        held.applied = Some(ago(3600));
+    }
+    for (text, step) in [("old", "publish"), ("", "publish"), (VALUE, "read-caa")] {
         let mut facts = facts.clone();
         let looked = Learned::Looked([(spot.clone(), vec![sighting(text)])].into());
         facts.learn(&Step::Look(vec![spot.clone()]), looked, NOW);

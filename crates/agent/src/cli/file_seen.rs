@@ -53,6 +53,9 @@ pub(super) fn not_shown(sightings: &[Sighting], exhibit: &Exhibit, route: Route<
     let each = lacking.map(|Sighting { vantage, answer, .. }| {
         let (code, what) = match answer {
             Answer::Failed(why) => ("file-unreachable", format!("{vantage} does not show the file: {why}")),
+            Answer::File(text) if text.is_empty() => {
+                ("file-unreachable", format!("{vantage} has no such file"))
+            }
             Answer::File(_) | Answer::Txt(_) | Answer::Cname(_) => {
                 ("file-differs", format!("{vantage} shows another file than the one that was written"))
             }

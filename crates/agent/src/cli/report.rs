@@ -219,6 +219,7 @@ pub(super) fn said(answer: &Answer) -> String {
         Answer::Txt(found) if found.is_empty() => "nothing there".to_owned(),
         Answer::Txt(found) => texts(found),
         Answer::Cname(target) => format!("alias for {target}"),
+        Answer::File(text) if text.is_empty() => "nothing there".to_owned(),
         Answer::File(text) => format!("a file with {:?}", bounded(text)),
         Answer::Failed(why) => why.clone(),
     }

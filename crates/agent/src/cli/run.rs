@@ -66,6 +66,7 @@ async fn run_daemon(path: &Path) -> Result<(), Exit> {
         roster = muster(&world.config, &journal, roster)
             .await
             .map_err(|error| fail(Exit::Setup, &chain(&error)))?;
+        pages.board.begin(&roster);
         info!(orders = roster.len(), "tending orders");
         let round = CancellationToken::new();
         let engine = Engine::new(Arc::clone(&world), Arc::clone(&pages.board), Mode::Daemon, round.clone());
@@ -101,7 +102,8 @@ async fn run_daemon(path: &Path) -> Result<(), Exit> {
         round.cancel();
         roster = running.await.unwrap_or_default();
         if let Some(next) = next {
-            world = next;
+            let former = std::mem::replace(&mut world, next);
+            former.publisher.close().await;
             world.ledger.note(Some(Event::started("reload"))).await;
         }
     }

@@ -9,7 +9,7 @@ use std::{
 
 use dcv_core::{Because, CertName, DomainFacts, DomainName, Facts, Kind, Method, Reason, Renewal};
 use digicert_api::{DomainFilter, DomainSummary, Error};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::info;
 
@@ -19,6 +19,7 @@ use crate::{
     config::Domains,
     engine::News,
     journal::Note,
+    pass::valid_until,
     roster::Subject,
     world::{Account, chain},
 };
@@ -56,7 +57,7 @@ fn consider(domain: &DomainSummary, domains: &Domains, now: Timestamp) -> Result
         method: domain.method.as_ref().map(|method| Method::from(method.as_str())),
         kinds: domain.validations.iter().map(|validation| validation.kind.clone()).collect(),
         approved: domain.approved,
-        valid_until: domain.expiry.earliest(),
+        valid_until: valid_until(&domain.expiry, &domain.validations),
         seen: now,
     };
     Ok(Facts {
@@ -124,21 +125,30 @@ impl Watch {
             Ok(found) => found,
             Err(error) => return self.failed(account, &error, "domains"),
         };
+        // A list that was under way when the round ended would speak of former patterns.
+        if self.stop.is_cancelled() {
+            return false;
+        }
         account.release();
         let total = found.len();
         let renewal = self.world.policy(&self.name).renewal;
         let names: Vec<CertName> = found.iter().filter_map(|found| found.told.clone()).collect();
         let told = waiting.told || self.tell_idle("domains", &domains.patterns, &names);
-        let mut listed = Waiting { told, ..Waiting::default() };
+        let mut listed = Waiting { told, taken: std::mem::take(&mut waiting.taken), ..Waiting::default() };
         for Found { subject, facts, .. } in found {
             match facts {
                 Ok(facts) => listed.add(subject, facts, &renewal, waiting),
-                Err(why) => self.leave(subject, why).await,
+                Err(why) => {
+                    self.forget(&subject).await;
+                    self.leave(subject, why).await;
+                }
             }
         }
-        // What is no longer in the list is nobody's to renew.
+        // What is no longer in the list is nobody's to renew, and nobody's to look at.
         for subject in waiting.seen.keys().filter(|subject| !listed.seen.contains_key(subject)) {
-            self.leave(subject.clone(), "the account has the domain no longer".to_owned()).await;
+            self.forget(subject).await;
+            self.tell(News::Left(subject.clone())).await;
+            self.board.forget(subject);
         }
         let now = clock::now();
         let resting: Vec<_> = listed.resting(now).collect();
@@ -161,17 +171,23 @@ impl Watch {
     }
 
     async fn take_up_due(&self, waiting: &mut Waiting, now: Timestamp) {
-        while let Some((subject, facts)) = waiting.pop_due(now) {
+        let floor = self.world.policy(&self.name).renewal.floor;
+        while let Some((subject, facts)) = waiting.pop_due(now, floor) {
             self.tell(News::Work(subject, Box::new(facts))).await;
+        }
+    }
+
+    async fn forget(&self, subject: &Subject) {
+        if let Err(error) = self.world.journal.forget(subject).await {
+            tracing::warn!("{}", chain(&error));
         }
     }
 }
 
 /// Why a domain rests, and until when.
 fn valid(facts: &Facts, due: Timestamp) -> Because {
-    let end = facts.domain.as_ref().and_then(|domain| domain.valid_until);
-    let until = end.map_or_else(String::new, |end| format!(" until {end:.0}"));
-    Because::new(Reason::Validated, format!("proven{until}; renewed from {due:.0} on"))
+    let sentence = facts.domain.as_ref().map_or_else(String::new, |domain| domain.sentence(due));
+    Because::new(Reason::Validated, sentence)
 }
 
 fn note(subject: &Subject, facts: &Facts, due: Timestamp, now: Timestamp) -> Note {
@@ -194,6 +210,9 @@ struct Waiting {
     by_due: BTreeMap<(Timestamp, Subject), Facts>,
     /// Every domain of the list, with the end of its proof and when that was seen first.
     seen: HashMap<Subject, (Option<Timestamp>, Timestamp)>,
+    /// What was taken up, when, and with which end of its proof: where the CA goes on showing a past one, a domain is not
+    /// renewed at the pace of the list.
+    taken: HashMap<Subject, (Timestamp, Option<Timestamp>)>,
     /// It was said which patterns match nothing.
     told: bool,
 }
@@ -225,20 +244,32 @@ impl Waiting {
         self.by_due.keys().next().map(|(due, _)| *due)
     }
 
-    fn pop_due(&mut self, now: Timestamp) -> Option<(Subject, Facts)> {
-        let entry = self.by_due.first_entry().filter(|entry| entry.key().0 <= now)?;
-        let ((_, subject), facts) = entry.remove_entry();
-        Some((subject, facts))
+    /// The next domain that is due, unless it was taken up with the same dates less than `floor` ago.
+    fn pop_due(&mut self, now: Timestamp, floor: SignedDuration) -> Option<(Subject, Facts)> {
+        loop {
+            let entry = self.by_due.first_entry().filter(|entry| entry.key().0 <= now)?;
+            let ((_, subject), facts) = entry.remove_entry();
+            let end = facts.domain.as_ref().and_then(|domain| domain.valid_until);
+            if let Some(&(at, before)) = self.taken.get(&subject)
+                && before == end
+                && let Ok(again) = at.checked_add(floor)
+                && again > now
+            {
+                self.by_due.insert((again, subject), facts);
+                continue;
+            }
+            self.taken.insert(subject.clone(), (now, end));
+            return Some((subject, facts));
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::*;
 
     const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+    const FLOOR: SignedDuration = SignedDuration::from_hours(1);
 
     fn facts(number: u64, valid_until: Option<Timestamp>, seen: Timestamp) -> Facts {
         let domain = DomainFacts {
@@ -289,10 +320,32 @@ mod tests {
             waiting.add(Subject::domain("main", number), facts(number, end, NOW), &renewal, &before);
         }
         assert_eq!(waiting.due(NOW), 1, "the one without a proof");
-        assert_eq!(waiting.pop_due(NOW).unwrap().0, Subject::domain("main", 0));
-        assert_eq!(waiting.pop_due(NOW), None);
+        assert_eq!(waiting.pop_due(NOW, FLOOR).unwrap().0, Subject::domain("main", 0));
+        assert_eq!(waiting.pop_due(NOW, FLOOR), None);
         let later = NOW + SignedDuration::from_hours(24 * 5);
-        let due: Vec<_> = std::iter::from_fn(|| waiting.pop_due(later)).map(|(subject, _)| subject).collect();
+        let due: Vec<_> =
+            std::iter::from_fn(|| waiting.pop_due(later, FLOOR)).map(|(subject, _)| subject).collect();
         assert!(due.len() >= 5 && waiting.resting(later).count() + due.len() == 9, "{due:?}");
+    }
+
+    /// A CA that goes on showing an end that is past does not have the domain renewed at every reading of the list; one that
+    /// shows another end does.
+    #[test]
+    fn a_past_end_that_stays_is_not_acted_upon_again_and_again() {
+        let (renewal, subject) = (Renewal::default(), Subject::domain("main", 1));
+        let past = Some(NOW - SignedDuration::from_hours(5));
+        let mut waiting = Waiting::default();
+        let mut taken = 0;
+        for minute in 0..180 {
+            let now = NOW + SignedDuration::from_mins(minute);
+            let mut listed = Waiting { taken: std::mem::take(&mut waiting.taken), ..Waiting::default() };
+            listed.add(subject.clone(), facts(1, past, NOW), &renewal, &waiting);
+            taken += usize::from(listed.pop_due(now, FLOOR).is_some());
+            waiting = listed;
+        }
+        assert_eq!(taken, 3, "once an hour");
+        let another = Some(NOW - SignedDuration::from_hours(4));
+        waiting.add(subject, facts(1, another, NOW), &renewal, &Waiting::default());
+        assert!(waiting.pop_due(NOW + SignedDuration::from_mins(180), FLOOR).is_some());
     }
 }

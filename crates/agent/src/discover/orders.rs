@@ -154,6 +154,10 @@ impl Watch {
             Ok(found) => found,
             Err(error) => return self.failed(account, &error, "orders"),
         };
+        // A list that was under way when the round ended would speak of former patterns.
+        if self.stop.is_cancelled() {
+            return false;
+        }
         account.release();
         let total = found.len();
         let taken = found.iter().filter(|found| found.facts.is_ok()).count();
@@ -201,13 +205,15 @@ impl Watch {
                     Ok(read) => {
                         self.admit(order, consider(read.id, &read.dns_names, read.valid_till, discover)).await
                     }
-                    // It is not marked as known, so the overlap brings it again.
-                    Err(error) if matches!(error.class(), Class::Throttled | Class::Transient) => {
+                    // One order that is not ours to read, such as another division's, says nothing of the others.
+                    Err(error) if matches!(error.class(), Class::NotFound | Class::MissingPermission) => {
+                        self.leave(order, chain(&error)).await;
+                    }
+                    // It is not marked as known, so the overlap brings it again; what is tended goes on.
+                    Err(error) => {
                         well = self.failed(account, &error, "orders");
                         continue;
                     }
-                    // One order that cannot be read, such as another division's, says nothing of the others.
-                    Err(error) => self.leave(order, chain(&error)).await,
                 }
             }
             known.note(change.order_id, status, change.certificate_id);

@@ -66,25 +66,35 @@ pub struct Desk {
     responder: Responder,
     /// One for each document root, kept: it removes again the folders that it made.
     webroots: HashMap<PathBuf, Webroot>,
+    /// Those of earlier configurations: files of ours may still stand there.
+    former: HashMap<PathBuf, Webroot>,
 }
 
 impl Desk {
-    /// A desk with a responder that may be running already.
+    /// A desk; what an earlier one had open and put up is taken over.
     #[must_use]
-    pub fn new(routes: Routes, responder: Responder) -> Self {
-        let webroots = routes.webroots.values().map(|folder| (folder.clone(), Webroot::new(folder)));
-        let webroots = webroots.collect();
-        Self { routes, responder, webroots }
+    pub fn new(routes: Routes, earlier: Option<&Self>) -> Self {
+        let known = |folder: &PathBuf| {
+            let earlier = earlier?;
+            earlier.webroots.get(folder).or_else(|| earlier.former.get(folder)).cloned()
+        };
+        let opened = |folder: &PathBuf| known(folder).unwrap_or_else(|| Webroot::new(folder));
+        let webroots: HashMap<_, _> =
+            routes.webroots.values().map(|folder| (folder.clone(), opened(folder))).collect();
+        let before = earlier.into_iter().flat_map(|earlier| earlier.webroots.iter().chain(&earlier.former));
+        let former = before.filter(|(folder, _)| !webroots.contains_key(*folder));
+        let former = former.map(|(folder, webroot)| (folder.clone(), webroot.clone())).collect();
+        let responder = earlier.map(|earlier| earlier.responder.clone()).unwrap_or_default();
+        Self { routes, responder, webroots, former }
     }
 
-    /// Whether the two hosts have one and the same file, since they share a document root.
+    /// Which file a host has: hosts of one document root share theirs.
     #[must_use]
-    pub fn share_a_file(&self, host: &DomainName, other: &DomainName) -> bool {
-        let folder = |host| match self.routes.of(host) {
-            Some(Route::Webroot(folder)) => Some(folder),
-            Some(Route::Responder) | None => None,
-        };
-        host == other || folder(host).is_some_and(|root| folder(other) == Some(root))
+    pub fn file_of<'a>(&'a self, host: &'a DomainName) -> &'a str {
+        match self.routes.of(host) {
+            Some(Route::Webroot(folder)) => folder.to_str().unwrap_or_else(|| host.as_str()),
+            Some(Route::Responder) | None => host.as_str(),
+        }
     }
 
     /// The document roots, each once.
@@ -133,16 +143,24 @@ impl Desk {
     /// # Errors
     /// When it is there and cannot be removed.
     pub async fn remove(&self, host: &DomainName, value: &RandomValue) -> Result<(), Error> {
-        match self.way(host)? {
-            Way::Responder(responder) => {
-                responder.remove(host, value);
-                Ok(())
+        let way = self.way(host);
+        self.responder.remove(host, value);
+        if let Ok(Way::Webroot(webroot)) = way
+            && webroot.shows(value).await?
+        {
+            return webroot.remove(value).await;
+        }
+        // The host may have had another document root when the file was put up. It is known by its value.
+        let mut found = false;
+        for other in self.webroots.values().chain(self.former.values()) {
+            if let Ok(true) = other.shows(value).await {
+                other.remove(value).await?;
+                found = true;
             }
-            Way::Webroot(webroot) => {
-                // Should the host have been the responder's before a reload.
-                self.responder.remove(host, value);
-                webroot.remove(value).await
-            }
+        }
+        match way {
+            Err(no_route) if !found => Err(no_route),
+            Ok(_) | Err(_) => Ok(()),
         }
     }
 

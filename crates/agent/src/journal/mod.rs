@@ -26,7 +26,7 @@ pub struct Journal {
 }
 
 /// What is put up for one order or domain.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// Whose it is.
     pub order: Subject,

@@ -22,6 +22,8 @@ const REDIRECTS: [StatusCode; 4] = [
     StatusCode::PERMANENT_REDIRECT,
 ];
 const HTTP: u16 = 80;
+/// The server's word that it has no such file, which is no failure to answer.
+const ABSENT: [StatusCode; 2] = [StatusCode::NOT_FOUND, StatusCode::GONE];
 const PORTS: [u16; 2] = [HTTP, 443];
 /// Addresses that are tried of a host to which a redirect leads.
 const MAX_ADDRESSES: usize = 4;
@@ -47,7 +49,7 @@ const LIMITS: Limits =
 pub(super) struct Fetched {
     /// The address that was asked first; redirects may have led on from it.
     pub(super) address: SocketAddr,
-    /// The body, or one sentence why there is none.
+    /// The body, empty where the server says that there is no such file; or one sentence why nothing is known.
     pub(super) outcome: Result<String, String>,
 }
 
@@ -97,6 +99,9 @@ impl Fetch<'_, '_> {
             let answer = self.ask(&url, &name).await.map_err(told)?;
             if answer.status().is_success() {
                 return body(answer).await.map_err(told);
+            }
+            if ABSENT.contains(&answer.status()) {
+                return Ok(String::new());
             }
             if !REDIRECTS.contains(&answer.status()) {
                 return Err(told(format!("HTTP status {}", answer.status())));

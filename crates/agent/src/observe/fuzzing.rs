@@ -115,6 +115,7 @@ impl Stage {
                 exchange,
                 everywhere,
                 zones: BTreeMap::new(),
+                fetches: tokio::sync::Semaphore::new(1),
                 web: BTreeMap::new(),
                 aliased: Kept::new(ALIASED),
             }),

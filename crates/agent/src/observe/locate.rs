@@ -164,7 +164,8 @@ impl Observer {
         if chain.is_empty()
             && !config.over_wildcards
             && !facts.held.iter().any(|held| at_owner(&held.exhibit))
-            && let Some(host) = self.lives_by_wildcard(&spot.domain, &zone.name).await
+            && !self.blocked()
+            && let Some(host) = self.lives_by_wildcard(&spot.domain, &zone.name).await?
         {
             return blocked(
                 Reason::WildcardHost,
@@ -189,25 +190,39 @@ impl Observer {
     ///
     /// It is told by asking below the literal label `*`: the closest name that exists is then the same wildcard's parent only
     /// if the name itself does not exist.
-    async fn lives_by_wildcard(&self, name: &DomainName, zone: &DomainName) -> Option<DomainName> {
+    ///
+    /// # Errors
+    /// One sentence, where no server tells now. One that refuses such a question will not tell later either, and is believed
+    /// to have no wildcard.
+    async fn lives_by_wildcard(
+        &self,
+        name: &DomainName,
+        zone: &DomainName,
+    ) -> Result<Option<DomainName>, String> {
         let mut name = name.clone();
         while name != *zone && name.is_within(zone) {
             let label = format!("_dcv-{}", random_label());
-            let star = wire_name(&name).ok()?.prepend_label(b"*".as_slice()).ok()?;
-            let probe = star.prepend_label(label.as_bytes()).ok()?;
+            let star = wire_name(&name).and_then(|name| name.prepend_label(b"*".as_slice()));
+            let Ok(probe) = star.and_then(|star| star.prepend_label(label.as_bytes())) else {
+                // Too long to be asked, and so to be answered.
+                return Ok(None);
+            };
             for kind in [RecordType::A, RecordType::AAAA, RecordType::MX] {
-                let (_, reply) = self.eyes(&name).walk.ask(&probe, kind).await.ok()?;
+                let (_, reply) = self.eyes(&name).walk.ask(&probe, kind).await?;
                 let response = &reply.response;
-                if response.response_code != ResponseCode::NoError {
-                    return None;
-                }
-                if response.answers.iter().any(|record| record.name == probe) {
-                    return Some(name);
+                match response.response_code {
+                    ResponseCode::NoError if response.answers.iter().any(|record| record.name == probe) => {
+                        return Ok(Some(name));
+                    }
+                    ResponseCode::NoError => {}
+                    ResponseCode::ServFail => return Err(format!("{probe}: SERVFAIL")),
+                    _ => return Ok(None),
                 }
             }
-            name = name.parent()?;
+            let Some(parent) = name.parent() else { break };
+            name = parent;
         }
-        None
+        Ok(None)
     }
 
     /// Follows the aliases from an owner name.

@@ -32,7 +32,7 @@ use hickory_proto::{
     rr::{Name, RecordType},
 };
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use self::{
     caa::CaaReader,
@@ -51,6 +51,8 @@ use crate::{
 const ALIASED: Duration = Duration::from_secs(60);
 /// Where web servers are asked for files: DigiCert begins there too.
 const HTTP: u16 = 80;
+/// Well below what file descriptors there are.
+const FETCHES: usize = 64;
 /// The longest that a random value can be.
 const LONGEST_VALUE: usize = 255;
 /// What a server showed within this span it need not show again while others lag.
@@ -67,6 +69,8 @@ struct Inner {
     everywhere: Eyes,
     /// Other eyes at and below certain domains.
     zones: BTreeMap<DomainName, Eyes>,
+    /// Hosts whose files are fetched at the same time; each takes a connection for every address.
+    fetches: Semaphore,
     /// Web servers that are not looked up, by domain.
     web: BTreeMap<DomainName, Vec<SocketAddr>>,
     /// Names of which every authority showed the alias.
@@ -115,8 +119,8 @@ impl Observer {
         for (domain, view) in &verify.zones {
             zones.insert(domain.clone(), eyes(view)?);
         }
-        let (web, aliased) = (verify.web.clone(), Kept::new(ALIASED));
-        Ok(Self { inner: Arc::new(Inner { exchange, everywhere, zones, web, aliased }) })
+        let (web, aliased, fetches) = (verify.web.clone(), Kept::new(ALIASED), Semaphore::new(FETCHES));
+        Ok(Self { inner: Arc::new(Inner { exchange, everywhere, zones, fetches, web, aliased }) })
     }
 
     /// Questions asked of authorities so far.
@@ -188,6 +192,8 @@ impl Observer {
                 self.web_servers(&name).await
             })
         };
+        // Never closed: it lives as long as what asks it.
+        let _permit = self.inner.fetches.acquire().await;
         let fetched = fetch::fetch(host, &addresses, &resolve).await;
         let each = fetched.into_iter().map(|fetched| {
             let answer = match fetched.outcome {

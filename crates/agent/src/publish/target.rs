@@ -43,27 +43,22 @@ impl Target {
         }
     }
 
-    /// Whether the two cannot stand side by side.
-    pub(super) fn excludes(&self, one: &Exhibit, other: &Exhibit) -> bool {
-        match (self, one, other) {
-            (
-                Self::Files(desk),
-                Exhibit::File { host, value },
-                Exhibit::File { host: beside, value: other },
-            ) => value != other && desk.share_a_file(host, beside),
-            _ => one.excludes(other),
+    /// The owner name of a record, or which file it is: hosts of one document root share theirs.
+    pub(super) fn place_of<'a>(&'a self, exhibit: &'a Exhibit) -> &'a str {
+        match (self, exhibit) {
+            (_, Exhibit::Record { site, .. }) => site.owner().as_str(),
+            (Self::Files(desk), Exhibit::File { host, .. }) => desk.file_of(host),
+            (Self::Zone(_), Exhibit::File { host, .. }) => host.as_str(),
         }
     }
 
-    /// Whether the two are one and the same file with the same value.
-    pub(super) fn is_same_file(&self, one: &Exhibit, other: &Exhibit) -> bool {
-        match (self, one, other) {
-            (
-                Self::Files(desk),
-                Exhibit::File { host, value },
-                Exhibit::File { host: beside, value: other },
-            ) => value == other && desk.share_a_file(host, beside),
-            _ => false,
+    /// Whether the two cannot stand side by side.
+    pub(super) fn excludes(&self, one: &Exhibit, other: &Exhibit) -> bool {
+        match (one, other) {
+            (Exhibit::File { value, .. }, Exhibit::File { value: beside, .. }) => {
+                value != beside && self.place_of(one) == self.place_of(other)
+            }
+            _ => one.excludes(other),
         }
     }
 

@@ -56,7 +56,7 @@ async fn the_least_slack_is_written_first() {
     let zone = Zone { name: "example.com".parse().unwrap(), id: None };
     let provider: Arc<dyn DnsProvider> = Arc::<Gate>::clone(&gate);
     let served = Served { zone, name: "gate".into(), provider };
-    let desk = Desk::new(Routes::default(), Default::default());
+    let desk = Desk::new(Routes::default(), None);
     let publisher = Arc::new(Publisher::start(vec![served], desk, &journal, &Ledger::off(), Ttl::default()));
     let publish = |number: u64, host: &'static str, hours: Option<i64>| {
         let publisher = Arc::clone(&publisher);
@@ -101,7 +101,7 @@ async fn hosts_that_share_a_document_root_share_a_file() {
     let webroots =
         ["www.example.com", "example.com"].map(|host| (host.parse().unwrap(), root.path().to_owned()));
     let routes = Routes { webroots: webroots.into(), ..Routes::default() };
-    let desk = Desk::new(routes, Default::default());
+    let desk = Desk::new(routes, None);
     let publisher = Publisher::start(Vec::new(), desk, &journal, &Ledger::off(), Ttl::default());
     let file_of = |host: &str, value: &str| Exhibit::File {
         host: host.parse().unwrap(),
@@ -123,4 +123,78 @@ async fn hosts_that_share_a_document_root_share_a_file() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "two");
     publisher.retract(&two, &other).await.unwrap();
     assert!(!file.exists());
+}
+
+/// A host that was given another document root, or the responder, since its file was put up: the file goes from where it
+/// stands, whether the configuration was changed by a reload or a restart.
+#[tokio::test]
+async fn a_file_is_removed_from_where_it_stands() {
+    let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let file = |root: &tempfile::TempDir| root.path().join(dcv_core::FILE_PATH.trim_start_matches('/'));
+    let host = || "www.example.com".parse::<DomainName>().unwrap();
+    let to = |pattern: &str, root: &tempfile::TempDir| (pattern.parse().unwrap(), root.path().to_owned());
+    let order = Subject::order("main", 1);
+    let exhibit = [Exhibit::File { host: host(), value: RandomValue::new("value").unwrap() }];
+    let routed = |webroots: Vec<_>| Routes {
+        webroots: webroots.into_iter().collect(),
+        everywhere: true,
+        ..Routes::default()
+    };
+    let before = || routed(vec![to("www.example.com", &first)]);
+    for (after, reload) in [
+        (routed(vec![to("www.example.com", &second)]), true),
+        (routed(Vec::new()), true),
+        (routed(vec![to("www.example.com", &second), to("old.example.com", &first)]), false),
+    ] {
+        let journal = Journal::open(std::path::Path::new(":memory:")).await.unwrap();
+        let start = |desk| Publisher::start(Vec::new(), desk, &journal, &Ledger::off(), Ttl::default());
+        let publisher = start(Desk::new(before(), None));
+        publisher.publish(&order, &exhibit, &[], None).await.unwrap();
+        assert!(file(&first).exists());
+        let desk = Desk::new(after, reload.then(|| publisher.desk()));
+        publisher.close().await;
+        start(desk).retract(&order, &exhibit).await.unwrap();
+        assert!(!file(&first).exists(), "the file was left");
+        assert!(journal.held().await.unwrap().is_empty());
+    }
+}
+
+/// Closing waits for the change that is under way, and takes up no other: a writer of a former configuration never writes
+/// beside the next one.
+#[tokio::test]
+async fn a_closed_publisher_writes_nothing_any_more() {
+    let gate = Arc::new(Gate { open: Semaphore::new(0), seen: Mutex::default() });
+    let journal = Journal::open(std::path::Path::new(":memory:")).await.unwrap();
+    let zone = Zone { name: "example.com".parse().unwrap(), id: None };
+    let provider: Arc<dyn DnsProvider> = Arc::<Gate>::clone(&gate);
+    let served = Served { zone, name: "gate".into(), provider };
+    let desk = Desk::new(Routes::default(), None);
+    let publisher = Arc::new(Publisher::start(vec![served], desk, &journal, &Ledger::off(), Ttl::default()));
+    let publish = |number| {
+        let publisher = Arc::clone(&publisher);
+        tokio::spawn(async move {
+            publisher.publish(&Subject::order("main", number), &[exhibit("host")], &[], None).await
+        })
+    };
+    let first = publish(1);
+    while gate.seen.lock().unwrap().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    let second = publish(2);
+    let closing = tokio::spawn({
+        let publisher = Arc::clone(&publisher);
+        async move { publisher.close().await }
+    });
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!closing.is_finished(), "a change is under way");
+    gate.open.add_permits(10);
+    closing.await.unwrap();
+    first.await.unwrap().unwrap();
+    assert!(matches!(second.await.unwrap(), Err(Error::Stopping)));
+    assert!(matches!(publish(3).await.unwrap(), Err(Error::Stopping)));
+    assert_eq!(gate.seen.lock().unwrap().len(), 1);
+    let held = journal.held().await.unwrap();
+    assert_eq!(held.len(), 1, "{held:?}");
 }

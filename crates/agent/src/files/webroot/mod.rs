@@ -17,7 +17,7 @@ use rustix::fs::Stat;
 use self::folder::{Folder, Identity, Place};
 use super::Error;
 
-/// The steps of [`super::PATH`].
+/// The steps of [`dcv_core::FILE_PATH`].
 const FOLDERS: [&str; 2] = [".well-known", "pki-validation"];
 const FILE: &str = "fileauth.txt";
 /// Where a new file is written before it takes its name. A fixed one, so that the next run finds what a crash left.
