@@ -1,15 +1,13 @@
-//! `explain` and `plan`: read and look, then tell what `decide` makes of it. Nothing is changed.
+//! `explain`: read and look, then tell what `decide` makes of it. Nothing is changed.
 
 use std::{collections::BTreeMap, path::Path};
 
 use dcv_core::{
-    Because, Caa, CaaFacts, CertName, Decision, DomainName, Exhibit, Expectation, Facts, Finding, Form,
-    Label, Learned, Location, OrderStatus, Outcome, Place, Policy, Proof, Reason, RecordData, Severity,
-    Sighting, Spot, Stage, Step, Survey, Verdict, VerdictPolicy, caa_findings, decide, findings, verdict,
+    Because, Caa, CaaFacts, CertName, DomainName, Exhibit, Expectation, Facts, Finding, Label, Learned,
+    Location, OrderStatus, Outcome, Place, Proof, Reason, RecordData, Severity, Sighting, Spot, Stage, Step,
+    Survey, Verdict, VerdictPolicy, caa_findings, decide, findings, verdict,
 };
 use futures_util::{StreamExt as _, stream};
-use jiff::Timestamp;
-use serde::Serialize;
 
 use super::{
     args::{DEFAULT_CONFIG, Output},
@@ -22,7 +20,7 @@ use super::{
 use crate::{
     clock,
     config::Verify,
-    discover::{self, Found},
+    discover,
     exit::Exit,
     journal::Journal,
     observe::Observer,
@@ -156,7 +154,7 @@ fn print(reports: &[Report], output: Output) {
     }
 }
 
-async fn open(path: &Path) -> Result<(World, Roster), Exit> {
+pub(super) async fn open(path: &Path) -> Result<(World, Roster), Exit> {
     let config = load(path)?;
     let setup = |error: &dyn std::error::Error| fail(Exit::Setup, &chain(error));
     // Reading must not create a state file where there is none.
@@ -252,7 +250,7 @@ async fn gather(world: &World, order: &Subject, facts: &mut Facts) {
     }
 }
 
-async fn locate(world: &World, order: &Subject, facts: &mut Facts) {
+pub(super) async fn locate(world: &World, order: &Subject, facts: &mut Facts) {
     let spots = facts.spots(&world.policy(&order.account).methods);
     if !spots.is_empty() {
         take(world, order, facts, Step::Locate(spots)).await;
@@ -260,7 +258,7 @@ async fn locate(world: &World, order: &Subject, facts: &mut Facts) {
 }
 
 /// Carries out one step; tells whether it went well.
-async fn take(world: &World, order: &Subject, facts: &mut Facts, step: Step) -> bool {
+pub(super) async fn take(world: &World, order: &Subject, facts: &mut Facts, step: Step) -> bool {
     let learned = world.carry_out(order, facts, &step).await;
     facts.learn(&step, learned, clock::now());
     facts.failure.is_none()
@@ -372,7 +370,7 @@ fn exhibit(world: &World, order: &Subject, facts: &Facts, spot: &Spot) -> Option
     facts.proof(&world.policy(&order.account).methods)?.exhibit(place, value).ok()
 }
 
-fn record_of(exhibit: &Exhibit) -> Option<RecordData> {
+pub(super) fn record_of(exhibit: &Exhibit) -> Option<RecordData> {
     match exhibit {
         Exhibit::Record { data, .. } => Some(data.clone()),
         Exhibit::File { .. } => None,
@@ -387,135 +385,4 @@ fn sightings(survey: &Survey) -> Vec<Sighting> {
 
 fn policy(verify: &Verify) -> VerdictPolicy {
     VerdictPolicy { quorum: verify.quorum, tolerate_failed: verify.tolerate_failed, dnssec: verify.dnssec }
-}
-
-#[derive(Serialize)]
-struct Planned {
-    #[serde(flatten)]
-    order: Subject,
-    because: Because,
-    changes: Vec<PlannedChange>,
-}
-
-#[derive(Serialize)]
-struct PlannedChange {
-    action: &'static str,
-    /// `TXT`, `CNAME` or `FILE`.
-    kind: &'static str,
-    /// The record's name, or the host of the file.
-    owner: String,
-    /// The record's zone; null for a file.
-    zone: Option<String>,
-}
-
-impl PlannedChange {
-    fn new(action: &'static str, kind: &'static str, place: &Place) -> Self {
-        let (owner, zone) = match place {
-            Place::Record(site) => (site.owner().to_string(), Some(site.zone().to_string())),
-            Place::File(host) => (host.to_string(), None),
-        };
-        Self { action, kind, owner, zone }
-    }
-}
-
-/// What a run would change in DNS and on web servers.
-pub(super) async fn plan(path: &Path, output: Output) -> Exit {
-    let (world, roster) = match open(path).await {
-        Ok(opened) => opened,
-        Err(exit) => return exit,
-    };
-    let mut roster = roster;
-    for (name, settings) in &world.config.accounts {
-        let Some(account) = world.accounts.get(name) else { continue };
-        let found = async {
-            let mut found = Vec::new();
-            if let Some(discover) = &settings.discover {
-                let orders = discover::list_orders(&world.config, name, account, discover).await?;
-                found.extend(orders.into_iter().map(|Found { subject, facts, .. }| (subject, facts)));
-            }
-            if let Some(domains) = &settings.domains {
-                let domains = discover::list_domains(name, account, domains).await?;
-                found.extend(domains.into_iter().map(|Found { subject, facts, .. }| (subject, facts)));
-            }
-            Ok(found)
-        };
-        let found: Result<_, digicert_api::Error> = found.await;
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => return fail(Exit::Setup, &world.trouble(name, account, &error, clock::now())),
-        };
-        let policy = world.policy(name);
-        for (subject, facts) in found {
-            match facts {
-                // A domain whose proof has time left is not even read.
-                Ok(facts) if rests(&facts, policy, clock::now()) => {}
-                Ok(facts) => drop(roster.entry(subject).or_insert(facts)),
-                Err(why) => show::progress(&format!("{subject}  left alone: {why}")),
-            }
-        }
-    }
-    let mut planned = Vec::new();
-    for (order, facts) in roster {
-        planned.push(plan_one(&world, order, facts).await);
-    }
-    match output {
-        Output::Json => show::json(&planned),
-        Output::Text => {
-            for Planned { order, because, changes } in &planned {
-                show::line(&format!("{order}  {because}"));
-                for PlannedChange { action, kind, owner, zone } in changes {
-                    let at = zone.as_ref().map_or_else(String::new, |zone| format!("  (zone {zone})"));
-                    show::line(&format!("  {action} {kind} {owner}{at}"));
-                }
-            }
-        }
-    }
-    Exit::Success
-}
-
-fn rests(facts: &Facts, policy: &Policy, now: Timestamp) -> bool {
-    let domain = facts.domain.as_ref();
-    domain.is_some_and(|domain| !domain.pending && domain.due(&policy.renewal, facts.seed) > now)
-}
-
-async fn plan_one(world: &World, order: Subject, mut facts: Facts) -> Planned {
-    let read = match order.id {
-        Id::Order(_) => Step::ReadOrder,
-        Id::Domain(_) => Step::ReadDomain,
-    };
-    if facts.retired || take(world, &order, &mut facts, read).await {
-        locate(world, &order, &mut facts).await;
-    }
-    let policy = world.policy(&order.account);
-    let Decision { step, because, .. } = decide(&facts, policy, clock::now());
-    let kind = match facts.proof(&policy.methods).map(|proof| &proof.form) {
-        Some(Form::Cname { .. }) => "CNAME",
-        Some(Form::File) => "FILE",
-        Some(Form::Txt { .. }) | None => "TXT",
-    };
-    let of = |action, exhibits: &[Exhibit]| {
-        let change = |exhibit: &Exhibit| {
-            let kind = record_of(exhibit).map_or("FILE", |data| data.kind());
-            PlannedChange::new(action, kind, &exhibit.place())
-        };
-        exhibits.iter().map(change).collect::<Vec<_>>()
-    };
-    let changes = match &step {
-        Step::Retract(exhibits) => of("remove", exhibits),
-        Step::Publish { exhibits, replacing } => {
-            let mut changes = of("remove", replacing);
-            changes.extend(of("add", exhibits));
-            changes
-        }
-        Step::RequestValue | Step::SubmitDomain | Step::NewDomainValue => facts
-            .located
-            .values()
-            .filter_map(|location| match location {
-                Location::At(place) => Some(PlannedChange::new("add", kind, place)),
-                Location::Blocked(_) => None,
-            })
-            .collect(),
-        _ => Vec::new(),
-    };
-    Planned { order, because, changes }
 }

@@ -8,6 +8,7 @@ mod doctor;
 mod explain;
 mod file_seen;
 mod ledger;
+mod plan;
 mod report;
 mod run;
 #[cfg(feature = "demo")]
@@ -59,7 +60,7 @@ async fn dispatch(args: Args) -> Exit {
         None => run::daemon(&config).await,
         Some(_) if once => fail(Exit::Usage, "--once goes without a command"),
         Some(Command::Check) => check::run(&config, output),
-        Some(Command::Plan) => explain::plan(&config, output).await,
+        Some(Command::Plan) => plan::run(&config, output).await,
         Some(Command::Status) => status::run(&config, output).await,
         Some(Command::Explain { order: Some(order), .. }) => explain::order(&config, order, output).await,
         Some(Command::Explain { domain, .. }) => {
