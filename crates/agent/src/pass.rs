@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use dcv_core::{
-    CertName, DomainFacts, DomainName, DomainToken, Exhibit, Facts, FailureClass, Learned, Location, Method,
-    OrderStatus, Policy, RandomValue, ScopeFacts, Spot, Stage, Step, ValueError,
+    CertName, DomainFacts, DomainName, DomainToken, Exhibit, Facts, FailureClass, Kind, Learned, Location,
+    Method, OrderStatus, Policy, RandomValue, ScopeFacts, Spot, Stage, Step, ValueError,
 };
 use digicert_api::{
     CheckOutcome, Class, Client, DcvMethod, Domain, DomainExpiry, DomainValidation, DomainValue,
@@ -137,7 +137,7 @@ impl World {
         error: &ApiError,
         now: Timestamp,
     ) -> Learned {
-        let detail = self.trouble(&order.account, account, error, now);
+        let detail = self.trouble(&order.account, account, order.id.kind(), error, now);
         let wait = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
         match error.class() {
             Class::KeyTrouble | Class::MissingPermission | Class::Setup => setup(detail, None),
@@ -155,12 +155,22 @@ impl World {
         }
     }
 
-    /// A sentence about a refused call. A refused key holds back the whole account, and is said once.
-    pub(crate) fn trouble(&self, name: &str, account: &Account, error: &ApiError, now: Timestamp) -> String {
+    /// A sentence about a refused call about orders or domains. A refused key holds back the whole account, and is said
+    /// once; one that may not do a thing with domains may still do everything with orders.
+    pub(crate) fn trouble(
+        &self,
+        name: &str,
+        account: &Account,
+        about: Kind,
+        error: &ApiError,
+        now: Timestamp,
+    ) -> String {
         let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
         let detail = format!("{}{hint}", chain(error));
-        if !matches!(error.class(), Class::KeyTrouble | Class::MissingPermission | Class::Setup) {
-            return detail;
+        match error.class() {
+            Class::KeyTrouble | Class::Setup => {}
+            Class::MissingPermission if about == Kind::Order => {}
+            _ => return detail,
         }
         let detail = format!("account {name}: {detail}");
         let until = now.saturating_add(self.policy(name).setup_retry).unwrap_or(Timestamp::MAX);

@@ -6,7 +6,7 @@ mod support;
 
 use std::time::Duration;
 
-use dcv_sandbox::ca::{CaSimulator, DomainSpec, DomainState, Endpoint, OrderSpec, SuccessBodies};
+use dcv_sandbox::ca::{ApiKey, CaSimulator, DomainSpec, DomainState, Endpoint, OrderSpec, SuccessBodies};
 
 use self::support::{Agent, Bind, eventually, list, read, simulator};
 
@@ -207,4 +207,21 @@ async fn what_happens_to_a_domain_is_noticed() {
     assert_eq!(state(&ca, email).method, "dns-txt-token");
     assert!(read(&agent.path("log")).contains("read the list of domains"));
     assert_eq!(daemon.stop().0, 0);
+}
+
+/// A key for orders alone: the account's orders are validated, and its domains are told of with what to do.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_without_domains_serves_orders() {
+    let bind = Bind::start(&hosts(2), "", false);
+    let keys = vec![ApiKey::orders_only("sandbox-key")];
+    let ca = simulator(&bind.addresses(), |config| config.keys = keys).await;
+    let order = ca.place(OrderSpec::dv([host(0)]));
+    let domain = ca.place_domain(DomainSpec::new(host(1)));
+    let agent = Agent::new();
+    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), KEEP);
+    let run = agent.run(&["--once", "--timeout", "20s"]);
+    assert_eq!(run.code, 78, "{run:?}");
+    assert_eq!(ca.order_status(order).as_deref(), Some("issued"), "{run:?}");
+    assert!(!proven(&ca, domain));
+    assert!(run.err.contains("domains cannot be listed"), "{run:?}");
 }

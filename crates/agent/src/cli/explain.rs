@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::Path};
 
 use dcv_core::{
-    Because, Caa, CaaFacts, CertName, DomainName, Exhibit, Expectation, Facts, Finding, Label, Learned,
+    Because, Caa, CaaFacts, CertName, DomainName, Exhibit, Expectation, Facts, Finding, Kind, Label, Learned,
     Location, OrderStatus, Outcome, Place, Proof, Reason, RecordData, Severity, Sighting, Spot, Stage, Step,
     Survey, Verdict, VerdictPolicy, caa_findings, decide, findings, verdict,
 };
@@ -72,7 +72,7 @@ async fn strangers(world: &World, id: u64) -> Vec<Report> {
                 Ok(facts) => reports.push(report(world, order, facts).await),
                 Err(why) => reports.push(left_alone(order, read.status.as_str(), why)),
             },
-            Err(error) => show::problem(&world.trouble(name, account, &error, clock::now())),
+            Err(error) => show::problem(&world.trouble(name, account, Kind::Order, &error, clock::now())),
         }
     }
     reports

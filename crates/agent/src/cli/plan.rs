@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dcv_core::{Because, Decision, Exhibit, Facts, Form, Location, Place, Policy, Step, decide};
+use dcv_core::{Because, Decision, Exhibit, Facts, Form, Kind, Location, Place, Policy, Step, decide};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -72,7 +72,9 @@ pub(super) async fn run(path: &Path, output: Output) -> Exit {
         let found: Result<_, digicert_api::Error> = found.await;
         let found = match found {
             Ok(found) => found,
-            Err(error) => return fail(Exit::Setup, &world.trouble(name, account, &error, clock::now())),
+            Err(error) => {
+                return fail(Exit::Setup, &world.trouble(name, account, Kind::Domain, &error, clock::now()));
+            }
         };
         let policy = world.policy(name);
         for (subject, facts) in found {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use dcv_core::{Because, CertName, DomainFacts, DomainName, Facts, Kind, Method, Reason, Renewal};
-use digicert_api::{DomainFilter, DomainSummary, Error};
+use digicert_api::{Class, DomainFilter, DomainSummary, Error};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 use tracing::info;
@@ -77,6 +77,9 @@ impl Watch {
         let mut waiting = Waiting::default();
         let mut failures = 0;
         while !self.read_domains(&account, &domains, &mut waiting).await {
+            if waiting.forbidden {
+                return Listed::Refused;
+            }
             if let Some(end) = self.patience(&account, &mut failures).await {
                 return end;
             }
@@ -123,7 +126,11 @@ impl Watch {
         }
         let found = match list(&self.name, account, domains).await {
             Ok(found) => found,
-            Err(error) => return self.failed(account, &error, "domains"),
+            Err(error) if error.class() == Class::MissingPermission => {
+                waiting.forbidden = true;
+                return self.failed(account, &error, Kind::Domain);
+            }
+            Err(error) => return self.failed(account, &error, Kind::Domain),
         };
         // A list that was under way when the round ended would speak of former patterns.
         if self.stop.is_cancelled() {
@@ -215,6 +222,8 @@ struct Waiting {
     taken: HashMap<Subject, (Timestamp, Option<Timestamp>)>,
     /// It was said which patterns match nothing.
     told: bool,
+    /// The key may not read domains.
+    forbidden: bool,
 }
 
 impl Waiting {

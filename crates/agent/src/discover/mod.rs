@@ -5,7 +5,7 @@ mod orders;
 
 use std::{sync::Arc, time::Duration};
 
-use dcv_core::{Backoff, CertName, Pattern, Patterns};
+use dcv_core::{Backoff, CertName, Kind, Pattern, Patterns};
 use digicert_api::Error;
 use jiff::SignedDuration;
 use tokio::sync::mpsc;
@@ -108,8 +108,12 @@ impl Watch {
         self.tell(News::Left(subject)).await;
     }
 
-    fn failed(&self, account: &Account, error: &Error, what: &str) -> bool {
-        let told = self.world.trouble(&self.name, account, error, clock::now());
+    fn failed(&self, account: &Account, error: &Error, about: Kind) -> bool {
+        let told = self.world.trouble(&self.name, account, about, error, clock::now());
+        let what = match about {
+            Kind::Order => "orders",
+            Kind::Domain => "domains",
+        };
         warn!(account = self.name, "{what} cannot be listed: {told}");
         false
     }

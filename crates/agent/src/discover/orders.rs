@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use dcv_core::{CertName, Facts, OrderStatus};
+use dcv_core::{CertName, Facts, Kind, OrderStatus};
 use digicert_api::{Class, Error, OrderFilter, OrderSummary};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use tokio::time::Instant;
@@ -152,7 +152,7 @@ impl Watch {
         }
         let found = match list(&self.world.config, &self.name, account, discover).await {
             Ok(found) => found,
-            Err(error) => return self.failed(account, &error, "orders"),
+            Err(error) => return self.failed(account, &error, Kind::Order),
         };
         // A list that was under way when the round ended would speak of former patterns.
         if self.stop.is_cancelled() {
@@ -185,7 +185,7 @@ impl Watch {
         let client = account.client.with_deadline(Instant::now() + SOON);
         let changes = match client.status_changes(silence + OVERLAP).await {
             Ok(changes) => changes,
-            Err(error) => return self.failed(account, &error, "orders"),
+            Err(error) => return self.failed(account, &error, Kind::Order),
         };
         account.release();
         let mut well = true;
@@ -211,7 +211,7 @@ impl Watch {
                     }
                     // It is not marked as known, so the overlap brings it again; what is tended goes on.
                     Err(error) => {
-                        well = self.failed(account, &error, "orders");
+                        well = self.failed(account, &error, Kind::Order);
                         continue;
                     }
                 }

@@ -61,6 +61,11 @@ impl ApiKey {
         Self { key: key.into(), role: Role::Full, account: Self::ACCOUNT }
     }
 
+    /// A key that may do everything with orders and nothing with domains.
+    pub fn orders_only(key: impl Into<String>) -> Self {
+        Self { role: Role::OrdersOnly, ..Self::full(key) }
+    }
+
     /// A key that may only read.
     pub fn view_only(key: impl Into<String>) -> Self {
         Self { role: Role::ViewOnly, ..Self::full(key) }
@@ -84,4 +89,6 @@ pub enum Role {
     Full,
     /// GET only; asking for a random value is a PUT.
     ViewOnly,
+    /// Orders, but no domains (the restriction "Orders").
+    OrdersOnly,
 }

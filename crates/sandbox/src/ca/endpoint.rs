@@ -52,6 +52,22 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// Whether a key for orders alone is refused there.
+    pub(super) fn is_about_domains(self) -> bool {
+        matches!(
+            self,
+            Self::ListDomains
+                | Self::AddDomain
+                | Self::DomainInfo
+                | Self::SubmitDomain
+                | Self::NewDomainValue
+                | Self::DomainMethod
+                | Self::CheckDomain
+                | Self::ActivateDomain
+                | Self::DeactivateDomain
+        )
+    }
+
     /// Tells which call this is, and the id or product in the path. `path` begins after `/services/v2`.
     pub(super) fn of<'p>(method: &Method, path: &'p str) -> (Self, &'p str) {
         let mut segments = path.trim_matches('/').split('/');

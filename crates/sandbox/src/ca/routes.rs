@@ -114,7 +114,12 @@ impl State {
             self.ledger.stats.faults += 1;
             return Ok((key.account, Some(fault)));
         }
-        if key.role == Role::ViewOnly && method != Method::GET {
+        let forbidden = match key.role {
+            Role::Full => false,
+            Role::ViewOnly => method != Method::GET,
+            Role::OrdersOnly => endpoint.is_about_domains(),
+        };
+        if forbidden {
             let message = "You do not have permission to perform this action.";
             return Err(Refusal::new(StatusCode::FORBIDDEN, "access_denied|missing_permission", message));
         }
