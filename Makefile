@@ -46,7 +46,8 @@ deploy-check: ## Unit file, container image, manifests, cron
 	cargo build --package dcv-agent
 	deploy/check.sh $(AGENT)
 
-bench: setup ## Measure how late a verdict is, and what it costs
+bench: setup ## Measure how late a verdict is, what it costs, and what deciding and planning cost
+	cargo bench --package dcv-core --bench planning
 	cargo build --package dcv-agent
 	cargo bench --package dcv-agent --bench verdict_delay --profile dev
 
