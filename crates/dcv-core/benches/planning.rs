@@ -3,7 +3,6 @@
 //! Prints the median of several rounds; nothing is asserted, since machines differ.
 
 #![expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
-#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::{
     hint::black_box,
