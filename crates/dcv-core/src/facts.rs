@@ -188,7 +188,7 @@ pub enum FailureClass {
 /// A step that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Failure {
-    /// Which kind of step ([`Step::label`]).
+    /// Which kind of step ([`Step::label`](crate::Step::label)).
     pub step: &'static str,
     /// How it is dealt with.
     pub class: FailureClass,
@@ -207,7 +207,7 @@ pub struct Failure {
 /// What a step found out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Learned {
-    /// From [`Step::ReadOrder`].
+    /// From [`Step::ReadOrder`](crate::Step::ReadOrder).
     Order {
         /// Its status.
         status: OrderStatus,
@@ -218,28 +218,28 @@ pub enum Learned {
         /// What else the CA waits for.
         missing: Vec<String>,
     },
-    /// From [`Step::ReadDomain`]: the domain, and the value that it has at present.
+    /// From [`Step::ReadDomain`](crate::Step::ReadDomain): the domain, and the value that it has at present.
     Domain(Box<DomainFacts>, Option<DomainToken>),
-    /// From [`Step::SubmitDomain`]: the value that came along, if one did.
+    /// From [`Step::SubmitDomain`](crate::Step::SubmitDomain): the value that came along, if one did.
     Submitted(Option<DomainToken>),
-    /// From [`Step::RequestValue`] and [`Step::NewDomainValue`].
+    /// From [`Step::RequestValue`](crate::Step::RequestValue) and [`Step::NewDomainValue`](crate::Step::NewDomainValue).
     Value {
         /// The value, checked.
         value: Result<RandomValue, ValueError>,
         /// Its date.
         expires: Option<Timestamp>,
     },
-    /// From [`Step::SwitchMethod`].
+    /// From [`Step::SwitchMethod`](crate::Step::SwitchMethod).
     Switched(Method),
-    /// From [`Step::Locate`].
+    /// From [`Step::Locate`](crate::Step::Locate).
     Located(BTreeMap<Spot, Location>),
-    /// From [`Step::Publish`]: what is confirmed.
+    /// From [`Step::Publish`](crate::Step::Publish): what is confirmed.
     Published(Vec<Exhibit>),
-    /// From [`Step::Look`].
+    /// From [`Step::Look`](crate::Step::Look).
     Looked(BTreeMap<Spot, Vec<Sighting>>),
-    /// From [`Step::ReadCaa`].
+    /// From [`Step::ReadCaa`](crate::Step::ReadCaa).
     Caa(Vec<(CertName, Caa)>),
-    /// From [`Step::AskCa`].
+    /// From [`Step::AskCa`](crate::Step::AskCa).
     Asked {
         /// Control is proven for all scopes.
         validated: bool,
@@ -250,7 +250,7 @@ pub enum Learned {
         /// The CA's words.
         said: String,
     },
-    /// From [`Step::Retract`]: what is gone.
+    /// From [`Step::Retract`](crate::Step::Retract): what is gone.
     Retracted(Vec<Exhibit>),
     /// Any step can fail.
     Failed {
