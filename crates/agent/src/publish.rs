@@ -348,6 +348,7 @@ impl Writer {
 
     /// Puts what is confirmed on record, before the journal may forget it.
     async fn tell(&self, want: Want, entries: &[Entry], leaving: &[Exhibit]) {
+        let leaving: HashSet<&Exhibit> = leaving.iter().collect();
         for Entry { order, exhibit } in entries {
             let action = match want {
                 Want::There => Action::Add,

@@ -3,11 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::{
-    DomainName, DomainToken, Facts, Method, RandomValue, ValueError,
-    backoff::jitter,
-    facts::{Token, after},
-};
+use crate::{DomainName, DomainToken, Facts, Method, RandomValue, ValueError, backoff::jitter, facts::after};
 
 /// The CA's view of a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -128,10 +124,10 @@ impl Facts {
         }
     }
 
-    /// The token's value where it can be published and is not past its date.
-    pub(crate) fn usable(&self, longest: SignedDuration, now: Timestamp) -> Option<&Token> {
-        let expiry = self.expiry(longest)?;
-        self.token.as_ref().filter(|token| token.value.is_ok() && expiry > now)
+    /// Whether there is a value that can be published and is not past its date.
+    pub(crate) fn has_usable_value(&self, longest: SignedDuration, now: Timestamp) -> bool {
+        self.token.as_ref().is_some_and(|token| token.value.is_ok())
+            && self.expiry(longest).is_some_and(|expiry| expiry > now)
     }
 }
 

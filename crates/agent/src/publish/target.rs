@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dcv_core::{Change, Exhibit, Ttl};
+use dcv_core::{Change, DomainName, Exhibit, RandomValue, RecordData, Site, Ttl};
 use dns_providers::{Class, DnsProvider, Error as ProviderError, Receipt, Zone};
 
 use super::Error;
@@ -69,45 +69,44 @@ impl Target {
         coming: &[Exhibit],
         ttl: Ttl,
     ) -> Result<Receipt, Error> {
-        let (served, desk) = match self {
-            Self::Zone(served) => (Some(served), None),
-            Self::Files(desk) => (None, Some(desk)),
-        };
-        let mut changes = Vec::new();
-        for exhibit in leaving {
-            match (exhibit, desk) {
-                (Exhibit::Record { site, data }, _) => {
-                    changes.push(Change::Remove { site: site.clone(), data: data.clone() });
-                }
-                // One that gives way to another at the same host is replaced with it.
-                (Exhibit::File { host, value }, Some(desk))
-                    if !coming.iter().any(|new| new.excludes(exhibit)) =>
-                {
-                    desk.remove(host, value).await?;
-                }
-                (Exhibit::File { .. }, _) => {}
+        match self {
+            Self::Zone(served) => {
+                let removed = records(leaving).map(|(site, data)| Change::Remove { site, data });
+                let added = records(coming).map(|(site, data)| Change::Add { site, data, ttl });
+                served.call(&removed.chain(added).collect::<Vec<_>>()).await
             }
-        }
-        for exhibit in coming {
-            match (exhibit, desk) {
-                (Exhibit::Record { site, data }, _) => {
-                    changes.push(Change::Add { site: site.clone(), data: data.clone(), ttl });
+            Self::Files(desk) => {
+                for (host, value) in files(leaving) {
+                    // One that gives way to another at the same host is replaced with it.
+                    if !files(coming).any(|(beside, other)| beside == host && other != value) {
+                        desk.remove(host, value).await?;
+                    }
                 }
-                (Exhibit::File { host, value }, Some(desk)) => {
-                    let gives_way = leaving.iter().filter_map(|old| match old {
-                        Exhibit::File { value, .. } if self.excludes(old, exhibit) => Some(value.clone()),
-                        Exhibit::File { .. } | Exhibit::Record { .. } => None,
-                    });
-                    desk.put(host, value, &gives_way.collect::<Vec<_>>()).await?;
+                for (host, value) in files(coming) {
+                    let file = desk.file_of(host);
+                    let gives_way =
+                        files(leaving).filter(|(old, other)| *other != value && desk.file_of(old) == file);
+                    let gives_way: Vec<_> = gives_way.map(|(_, other)| other.clone()).collect();
+                    desk.put(host, value, &gives_way).await?;
                 }
-                (Exhibit::File { .. }, None) => {}
+                Ok(Receipt::default())
             }
-        }
-        match served {
-            Some(served) => served.call(&changes).await,
-            None => Ok(Receipt::default()),
         }
     }
+}
+
+fn records(exhibits: &[Exhibit]) -> impl Iterator<Item = (Site, RecordData)> {
+    exhibits.iter().filter_map(|exhibit| match exhibit {
+        Exhibit::Record { site, data } => Some((site.clone(), data.clone())),
+        Exhibit::File { .. } => None,
+    })
+}
+
+fn files(exhibits: &[Exhibit]) -> impl Iterator<Item = (&DomainName, &RandomValue)> {
+    exhibits.iter().filter_map(|exhibit| match exhibit {
+        Exhibit::File { host, value } => Some((host, value)),
+        Exhibit::Record { .. } => None,
+    })
 }
 
 impl Served {

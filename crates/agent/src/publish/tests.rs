@@ -48,9 +48,8 @@ fn exhibit(host: &str) -> Exhibit {
     Exhibit::Record { site, data: RecordData::Txt(RandomValue::new("value").unwrap()) }
 }
 
-/// What arrives while a batch is under way goes out as one batch, the least slack first, what has no deadline last.
-#[tokio::test]
-async fn the_least_slack_is_written_first() {
+/// A publisher for `example.com` whose every change waits at the gate.
+async fn gated() -> (Arc<Gate>, Journal, Arc<Publisher>) {
     let gate = Arc::new(Gate { open: Semaphore::new(0), seen: Mutex::default() });
     let journal = Journal::open(std::path::Path::new(":memory:")).await.unwrap();
     let zone = Zone { name: "example.com".parse().unwrap(), id: None };
@@ -58,6 +57,13 @@ async fn the_least_slack_is_written_first() {
     let served = Served { zone, name: "gate".into(), provider };
     let desk = Desk::new(Routes::default(), None);
     let publisher = Arc::new(Publisher::start(vec![served], desk, &journal, &Ledger::off(), Ttl::default()));
+    (gate, journal, publisher)
+}
+
+/// What arrives while a batch is under way goes out as one batch, the least slack first, what has no deadline last.
+#[tokio::test]
+async fn the_least_slack_is_written_first() {
+    let (gate, _, publisher) = gated().await;
     let publish = |number: u64, host: &'static str, hours: Option<i64>| {
         let publisher = Arc::clone(&publisher);
         let deadline = hours.map(|hours| NOW + SignedDuration::from_hours(hours));
@@ -163,13 +169,7 @@ async fn a_file_is_removed_from_where_it_stands() {
 /// beside the next one.
 #[tokio::test]
 async fn a_closed_publisher_writes_nothing_any_more() {
-    let gate = Arc::new(Gate { open: Semaphore::new(0), seen: Mutex::default() });
-    let journal = Journal::open(std::path::Path::new(":memory:")).await.unwrap();
-    let zone = Zone { name: "example.com".parse().unwrap(), id: None };
-    let provider: Arc<dyn DnsProvider> = Arc::<Gate>::clone(&gate);
-    let served = Served { zone, name: "gate".into(), provider };
-    let desk = Desk::new(Routes::default(), None);
-    let publisher = Arc::new(Publisher::start(vec![served], desk, &journal, &Ledger::off(), Ttl::default()));
+    let (gate, journal, publisher) = gated().await;
     let publish = |number| {
         let publisher = Arc::clone(&publisher);
         tokio::spawn(async move {

@@ -3,6 +3,8 @@
 //! Submitting a domain is harmless, its proof stays in force. Making a new value is not: the former one is worthless from
 //! then on. So both happen only upon what was read a moment ago, and never twice upon the same reading.
 
+use jiff::Timestamp;
+
 use crate::{Decision, DomainFacts, Reason, Step, decide::Chooser, facts::after};
 
 impl Chooser<'_> {
@@ -24,14 +26,14 @@ impl Chooser<'_> {
         }
         if self.facts.retired {
             let detail = "the domain has left the configuration";
-            return Some(self.rest(self.domain_audit(), Reason::OrderClosed, detail));
+            return Some(self.rest(self.audit(), Reason::OrderClosed, detail));
         }
         if let Some(due) = self.audit_due().filter(|_| inactive) {
             return Some(due);
         }
         if inactive {
             let detail = "the domain is deactivated in CertCentral";
-            return Some(self.rest(self.domain_audit(), Reason::DomainInactive, detail));
+            return Some(self.rest(self.audit(), Reason::DomainInactive, detail));
         }
         let sentence = domain.map_or_else(String::new, |domain| domain.sentence(due));
         Some(self.rest(due, Reason::Validated, sentence))
@@ -40,7 +42,7 @@ impl Chooser<'_> {
     pub(super) fn domain_not_ours(&self) -> Option<Decision> {
         let domain = self.facts.domain.as_ref()?;
         // What a list told is not read before it is known that the domain can be served at all.
-        let listed = domain.at == jiff::Timestamp::UNIX_EPOCH && self.facts.located_at.is_none();
+        let listed = domain.at == Timestamp::UNIX_EPOCH && self.facts.located_at.is_none();
         if let Some(due) = self.audit_due().filter(|_| !listed) {
             return Some(due);
         }
@@ -55,7 +57,7 @@ impl Chooser<'_> {
         let detail =
             format!("the domain is validated by {:?}, which the agent does not carry out", method.as_str());
         let reason = if self.facts.discovered { Reason::NotTakenUp } else { Reason::MethodUnsupported };
-        Some(self.rest(self.domain_audit(), reason, detail))
+        Some(self.rest(self.audit(), reason, detail))
     }
 
     pub(super) fn domain_unread(&self) -> Option<Decision> {
@@ -67,13 +69,13 @@ impl Chooser<'_> {
 
     pub(super) fn domain_value(&self) -> Option<Decision> {
         let domain = self.facts.domain.as_ref()?;
-        let usable = self.facts.usable(self.policy.value_life_cap, self.now).is_some();
+        let usable = self.facts.has_usable_value(self.policy.value_life_cap, self.now);
         if domain.pending && usable {
             return None;
         }
         if let Some(Err(unfit)) = self.facts.token.as_ref().map(|token| &token.value) {
             let detail = format!("{}; nothing was published", unfit.0);
-            return Some(self.rest(self.domain_audit(), Reason::ValueUnfit, detail));
+            return Some(self.rest(self.audit(), Reason::ValueUnfit, detail));
         }
         // An answer that got lost may have had its effect.
         let lost = self.facts.failure.as_ref().is_some_and(|failure| !failure.read_since);
@@ -97,10 +99,6 @@ impl Chooser<'_> {
             }
         }
         Some(self.act(Step::NewDomainValue, reason, detail))
-    }
-
-    fn domain_audit(&self) -> jiff::Timestamp {
-        after(self.now, self.policy.audit)
     }
 }
 
