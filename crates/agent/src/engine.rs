@@ -19,11 +19,11 @@ use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use crate::{
-    burst::Plan,
     clock,
-    journal::Note,
-    roster::{Id, Roster, Subject},
-    world::World,
+    context::Context,
+    forecast::Plan,
+    state::LastStatus,
+    subjects::{Id, Subject, Subjects},
 };
 
 /// Steps in a row without a rest after which an order is suspected to go round in circles.
@@ -56,7 +56,7 @@ pub enum News {
 
 /// What is going on with one order, for people and machines.
 #[derive(Clone, Debug, Serialize)]
-pub struct Report {
+pub struct Status {
     /// Which order.
     #[serde(flatten)]
     pub order: Subject,
@@ -78,22 +78,22 @@ pub struct Report {
 
 /// The latest report of every order, and a stream of changes.
 #[derive(Debug)]
-pub struct Board {
-    reports: Mutex<std::collections::BTreeMap<Subject, Report>>,
+pub struct StatusBoard {
+    reports: Mutex<std::collections::BTreeMap<Subject, Status>>,
     plans: Mutex<Vec<Plan>>,
-    changes: broadcast::Sender<Report>,
+    changes: broadcast::Sender<Status>,
 }
 
-impl Default for Board {
+impl Default for StatusBoard {
     fn default() -> Self {
         Self { reports: Mutex::default(), plans: Mutex::default(), changes: broadcast::Sender::new(1024) }
     }
 }
 
-impl Board {
+impl StatusBoard {
     /// Every report.
     #[must_use]
-    pub fn reports(&self) -> Vec<Report> {
+    pub fn statuses(&self) -> Vec<Status> {
         self.reports.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
 
@@ -110,19 +110,19 @@ impl Board {
 
     /// Reports as they change.
     #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<Report> {
+    pub fn subscribe(&self) -> broadcast::Receiver<Status> {
         self.changes.subscribe()
     }
 
     /// Puts a report up; returns it when the reason is another than before.
-    fn post(&self, subject: &Subject, decision: &Decision, need: Need, now: Timestamp) -> Option<Report> {
+    fn post(&self, subject: &Subject, decision: &Decision, need: Need, now: Timestamp) -> Option<Status> {
         let Decision { because, wake, .. } = decision;
         let reason = because.reason;
         let open = reason.outcome() == Outcome::Open;
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
         let before = reports.get(subject);
         let changed = before.is_none_or(|report| report.reason != reason);
-        let report = Report {
+        let report = Status {
             order: subject.clone(),
             outcome: reason.outcome(),
             reason,
@@ -155,9 +155,9 @@ impl Board {
     }
 
     /// Begins anew with a roster: what is no longer in it, nor found again, is not listed any more.
-    pub fn begin(&self, roster: &Roster) {
+    pub fn begin(&self, subjects: &Subjects) {
         let mut reports = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
-        reports.retain(|subject, _| roster.contains_key(subject));
+        reports.retain(|subject, _| subjects.contains_key(subject));
     }
 
     /// Lists it no more.
@@ -176,8 +176,8 @@ struct Need {
 /// Runs a roster of orders and domains.
 #[derive(Clone, Debug)]
 pub struct Engine {
-    world: Arc<World>,
-    board: Arc<Board>,
+    context: Arc<Context>,
+    board: Arc<StatusBoard>,
     permits: Arc<Semaphore>,
     stop: CancellationToken,
     mode: Mode,
@@ -186,20 +186,20 @@ pub struct Engine {
 impl Engine {
     /// An engine that ends when `stop` is cancelled, or as `mode` says.
     #[must_use]
-    pub fn new(world: Arc<World>, board: Arc<Board>, mode: Mode, stop: CancellationToken) -> Self {
-        let permits = Arc::new(Semaphore::new(world.config.concurrency));
-        Self { world, board, permits, stop, mode }
+    pub fn new(context: Arc<Context>, board: Arc<StatusBoard>, mode: Mode, stop: CancellationToken) -> Self {
+        let permits = Arc::new(Semaphore::new(context.config.concurrency));
+        Self { context, board, permits, stop, mode }
     }
 
     /// Tends every order, those of the roster and those that `news` brings, until the end; returns what is known of
     /// each, for the next configuration.
-    pub async fn run(self, roster: Roster, mut news: mpsc::Receiver<News>) -> Roster {
+    pub async fn run(self, subjects: Subjects, mut news: mpsc::Receiver<News>) -> Subjects {
         let mut slots = JoinSet::new();
         let mut doors = HashMap::new();
-        for (order, facts) in roster {
-            self.take_up(&mut slots, &mut doors, order, facts);
+        for (order, facts) in subjects {
+            self.start(&mut slots, &mut doors, order, facts);
         }
-        let mut known = Roster::new();
+        let mut known = Subjects::new();
         let mut listening = true;
         let stopped = async {
             self.stop.cancelled().await;
@@ -219,7 +219,7 @@ impl Engine {
                         let late = std::iter::from_fn(|| knocks.try_recv().ok()).last();
                         if late.is_some_and(|knock| knock.wakes(&facts)) && !self.stop.is_cancelled() {
                             late.into_iter().for_each(|knock| knock.tell(&mut facts));
-                            self.take_up(&mut slots, &mut doors, order, facts);
+                            self.start(&mut slots, &mut doors, order, facts);
                             continue;
                         }
                         // A found order that is done is forgotten; the account tells when it is reopened.
@@ -238,7 +238,7 @@ impl Engine {
                 () = self.stop.cancelled(), if listening => listening = false,
                 () = &mut stopped, if !aborted => {
                     aborted = true;
-                    // Steps that did not end in time are dropped. The journal knows what they may have written.
+                    // Steps that did not end in time are dropped. The state knows what they may have written.
                     slots.abort_all();
                 }
             }
@@ -250,7 +250,7 @@ impl Engine {
         news: News,
         slots: &mut JoinSet<Ended>,
         doors: &mut HashMap<Subject, mpsc::UnboundedSender<Knock>>,
-        known: &mut Roster,
+        known: &mut Subjects,
     ) {
         let knock = |order: &Subject, knock| doors.get(order).is_some_and(|door| door.send(knock).is_ok());
         match news {
@@ -258,7 +258,7 @@ impl Engine {
                 // A task that ended in a defect left its door behind.
                 if !knock(&order, Knock::Work) {
                     let facts = known.remove(&order).unwrap_or(*facts);
-                    self.take_up(slots, doors, order, facts);
+                    self.start(slots, doors, order, facts);
                 }
             }
             News::Changed(order) => {
@@ -270,7 +270,7 @@ impl Engine {
         }
     }
 
-    fn take_up(
+    fn start(
         &self,
         slots: &mut JoinSet<Ended>,
         doors: &mut HashMap<Subject, mpsc::UnboundedSender<Knock>>,
@@ -284,17 +284,17 @@ impl Engine {
         };
         let (door, knocks) = mpsc::unbounded_channel();
         doors.insert(order.clone(), door);
-        slots.spawn(async move { engine.tend(order, facts, knocks).await }.instrument(span));
+        slots.spawn(async move { engine.reconcile(order, facts, knocks).await }.instrument(span));
     }
 
-    async fn tend(
+    async fn reconcile(
         &self,
         order: Subject,
         mut facts: Facts,
         mut knocks: mpsc::UnboundedReceiver<Knock>,
     ) -> Ended {
         let mut in_a_row = 0;
-        let policy = self.world.policy(&order.account);
+        let policy = self.context.policy(&order.account);
         loop {
             let now = clock::now();
             let decision = decide(&facts, policy, now);
@@ -303,7 +303,7 @@ impl Engine {
             if step == Step::Rest {
                 in_a_row = 0;
                 if facts.retired && facts.held.is_empty() {
-                    let _ = self.world.journal.forget(&order).await;
+                    let _ = self.context.state.forget(&order).await;
                     self.board.forget(&order);
                     return (order, facts, knocks);
                 }
@@ -317,7 +317,7 @@ impl Engine {
                         if matches!(because.reason, Reason::Validated | Reason::OrderClosed) {
                             self.board.forget(&order);
                         }
-                        let _ = self.world.journal.forget(&order).await;
+                        let _ = self.context.state.forget(&order).await;
                     }
                     return (order, facts, knocks);
                 }
@@ -350,7 +350,7 @@ impl Engine {
                 _ => None,
             };
             let span = info_span!("pass", step = step.label(), reason = because.reason.code());
-            let learned = self.world.carry_out(&order, &facts, &step).instrument(span).await;
+            let learned = self.context.execute(&order, &facts, &step).instrument(span).await;
             drop(permit);
             facts.learn(&step, learned, clock::now());
             if let Some(failure) = &facts.failure {
@@ -359,9 +359,9 @@ impl Engine {
         }
     }
 
-    /// Says once what has changed, on the board, in the log and in the journal.
+    /// Says once what has changed, on the board, in the log and in the state.
     async fn note(&self, order: &Subject, facts: &Facts, decision: &Decision, now: Timestamp) {
-        let deadline = facts.deadline(self.world.policy(&order.account).value_life_cap);
+        let deadline = facts.deadline(self.context.policy(&order.account).value_life_cap);
         let need = Need { deadline, calls: facts.calls_left() };
         let Some(report) = self.board.post(order, decision, need, now) else { return };
         match report.outcome {
@@ -375,7 +375,7 @@ impl Engine {
         if decision.step != Step::Rest {
             return;
         }
-        let note = Note {
+        let note = LastStatus {
             order: order.clone(),
             reason: report.reason.code().to_owned(),
             detail: report.detail,
@@ -385,8 +385,8 @@ impl Engine {
             proven: facts.proven,
             deadline: report.deadline,
         };
-        if let Err(error) = self.world.journal.note(&note).await {
-            warn!("{}", crate::world::chain(&error));
+        if let Err(error) = self.context.state.note(&note).await {
+            warn!("{}", crate::context::chain(&error));
         }
     }
 }

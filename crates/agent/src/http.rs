@@ -21,17 +21,17 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    burst::Plan,
     clock,
-    engine::{Board, Report},
-    roster::Subject,
+    engine::{Status, StatusBoard},
+    forecast::Plan,
+    subjects::Subject,
 };
 
 /// What the pages tell of.
 #[derive(Clone, Debug, Default)]
 pub struct Pages {
     /// The orders.
-    pub board: Arc<Board>,
+    pub board: Arc<StatusBoard>,
     /// The daemon has built its world and tends orders.
     pub ready: Arc<AtomicBool>,
 }
@@ -65,7 +65,7 @@ pub async fn serve(
 
 /// Ready once orders are tended and not every one of them waits for settings to be mended.
 async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
-    let reports = pages.board.reports();
+    let reports = pages.board.statuses();
     let broken = reports.iter().filter(|report| report.outcome == Outcome::Setup).count();
     if !pages.ready.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "starting\n".into())
@@ -79,8 +79,8 @@ async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
     }
 }
 
-async fn status(State(pages): State<Pages>) -> Json<Vec<Report>> {
-    Json(pages.board.reports())
+async fn status(State(pages): State<Pages>) -> Json<Vec<Status>> {
+    Json(pages.board.statuses())
 }
 
 async fn plan(State(pages): State<Pages>) -> Json<Vec<Plan>> {
@@ -110,8 +110,8 @@ async fn metrics(State(pages): State<Pages>) -> Result<String, StatusCode> {
     registry.register("domains", "Domains by account and by the reason they are in", domains.clone());
     let now = clock::now();
     let (mut slack, mut valid) = (Least::default(), Least::default());
-    for report in pages.board.reports() {
-        let Report { order: Subject { account, id }, reason, outcome, deadline, .. } = report;
+    for report in pages.board.statuses() {
+        let Status { order: Subject { account, id }, reason, outcome, deadline, .. } = report;
         let seconds = deadline.map(|deadline| deadline.duration_since(now).as_secs());
         if let Some(seconds) = seconds.filter(|_| outcome == Outcome::Open) {
             slack.add(&account, seconds);

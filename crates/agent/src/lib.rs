@@ -4,20 +4,20 @@
 //! carries one step out through [`publish`], [`observe`] or the CA's client; what it learned goes back into the facts.
 //! [`engine`] keeps one slot per order; the commands in [`cli`] run it as a daemon or once.
 
-pub mod burst;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod context;
 pub mod discover;
 pub mod engine;
 pub mod exit;
 pub mod files;
+pub mod forecast;
 pub mod http;
-pub mod journal;
 pub mod ledger;
 pub mod observe;
 pub mod pass;
 pub mod publish;
-pub mod roster;
+pub mod state;
+pub mod subjects;
 pub mod telemetry;
-pub mod world;

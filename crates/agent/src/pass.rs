@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use dcv_core::{
-    CertName, DomainFacts, DomainName, DomainToken, Exhibit, Facts, FailureClass, Kind, Learned, Location,
-    Method, OrderStatus, Policy, RandomValue, ScopeFacts, Spot, Stage, Step, ValueError,
+    Artifact, CertName, DomainFacts, DomainName, DomainToken, Facts, FailureClass, Kind, Learned, Location,
+    Lookup, Method, OrderStatus, Policy, RandomValue, ScopeFacts, Stage, Step, ValueError,
 };
 use digicert_api::{
     CheckOutcome, Class, Client, DcvMethod, Domain, DomainExpiry, DomainValidation, DomainValue,
@@ -17,10 +17,10 @@ use tracing::{error, warn};
 
 use crate::{
     clock,
+    context::{Account, Context, chain},
     ledger::Event,
     publish::Error as PublishError,
-    roster::{Id, Subject},
-    world::{Account, World, chain},
+    subjects::{Id, Subject},
 };
 
 /// Clocks that differ by less are taken for the same.
@@ -28,9 +28,9 @@ const TOLERATED_SKEW: SignedDuration = SignedDuration::from_secs(30);
 /// The slack of an order without a value: the longest that a value lives.
 const NO_HURRY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-impl World {
+impl Context {
     /// Carries out one step for one order or domain.
-    pub async fn carry_out(&self, subject: &Subject, facts: &Facts, step: &Step) -> Learned {
+    pub async fn execute(&self, subject: &Subject, facts: &Facts, step: &Step) -> Learned {
         let policy = self.policy(&subject.account);
         match step {
             Step::ReadOrder
@@ -40,26 +40,26 @@ impl World {
             | Step::NewDomainValue
             | Step::SwitchMethod(_)
             | Step::AskCa => self.ask(subject, facts, step).await,
-            Step::Locate(spots) => {
-                match self.observer.locate(&self.config, facts, &policy.methods, spots).await {
+            Step::Locate(lookups) => {
+                match self.observer.locate(&self.config, facts, &policy.methods, lookups).await {
                     Ok(located) => Learned::Located(located),
                     Err(detail) => later(detail),
                 }
             }
-            Step::Publish { exhibits, replacing } => {
+            Step::Publish { artifacts, replacing } => {
                 let deadline = facts.deadline(policy.value_life_cap);
-                match self.publisher.publish(subject, exhibits, replacing, deadline).await {
-                    Ok(()) => Learned::Published(exhibits.clone()),
+                match self.publisher.publish(subject, artifacts, replacing, deadline).await {
+                    Ok(()) => Learned::Published(artifacts.clone()),
                     Err(error) => unpublished(&error),
                 }
             }
-            Step::Look(spots) => match wanted(policy, facts, spots) {
+            Step::Look(lookups) => match wanted(policy, facts, lookups) {
                 Some(wanted) => Learned::Looked(self.observer.look(&wanted, &facts.sightings).await),
                 None => later("there is nothing to look for".to_owned()),
             },
             Step::ReadCaa(names) => Learned::Caa(self.observer.caa(names).await),
-            Step::Retract(exhibits) => match self.publisher.retract(subject, exhibits).await {
-                Ok(()) => Learned::Retracted(exhibits.clone()),
+            Step::Retract(artifacts) => match self.publisher.retract(subject, artifacts).await {
+                Ok(()) => Learned::Retracted(artifacts.clone()),
                 Err(error) => unpublished(&error),
             },
             Step::Rest => later("a rest is not carried out".to_owned()),
@@ -286,12 +286,12 @@ fn is_audit(facts: &Facts, step: &Step) -> bool {
     *step == Step::ReadOrder && known
 }
 
-/// What is looked for at these spots.
-fn wanted(policy: &Policy, facts: &Facts, spots: &[Spot]) -> Option<Vec<(Spot, Exhibit)>> {
+/// What is looked for at these lookups.
+fn wanted(policy: &Policy, facts: &Facts, lookups: &[Lookup]) -> Option<Vec<(Lookup, Artifact)>> {
     let value = facts.token.as_ref()?.value.as_ref().ok()?;
-    let proof = facts.proof(&policy.methods)?;
-    let wanted = spots.iter().filter_map(|spot| match facts.located.get(spot)? {
-        Location::At(place) => Some((spot.clone(), proof.exhibit(place, value).ok()?)),
+    let spec = facts.spec(&policy.methods)?;
+    let wanted = lookups.iter().filter_map(|lookup| match facts.located.get(lookup)? {
+        Location::At(target) => Some((lookup.clone(), spec.artifact(target, value).ok()?)),
         Location::Blocked(_) => None,
     });
     Some(wanted.collect())
@@ -424,7 +424,7 @@ fn unpublished(error: &PublishError) -> Learned {
             };
             Learned::Failed { class, detail, retry_after }
         }
-        PublishError::Journal(_) | PublishError::NoProvider(_) => {
+        PublishError::State(_) | PublishError::NoProvider(_) => {
             Learned::Failed { class: FailureClass::Setup, detail, retry_after: None }
         }
         PublishError::File(cause) => {

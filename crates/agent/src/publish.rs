@@ -1,9 +1,9 @@
 //! One writer per zone, and one for files: gathers the changes that arrive while one is in flight and sends them as one
 //! batch, the least slack first.
 //!
-//! The intent is in the journal before anything is changed, and marked applied or gone after.
+//! The intent is in the state before anything is changed, and marked applied or gone after.
 
-mod target;
+mod destination;
 
 use std::{
     collections::{HashMap, HashSet},
@@ -11,21 +11,21 @@ use std::{
     time::Duration,
 };
 
-use dcv_core::{DomainName, Exhibit, Place, Ttl};
+use dcv_core::{Artifact, DomainName, Target, Ttl};
 use dns_providers::{Class, DnsProvider, Error as ProviderError, Receipt};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{debug, info, warn};
 
-pub use self::target::Served;
-use self::target::Target;
+use self::destination::Destination;
+pub use self::destination::ManagedZone;
 use crate::{
     clock,
-    files::{Desk, Error as FileError},
-    journal::{Entry, Error as JournalError, Journal},
+    files::{Error as FileError, FileStore},
     ledger::{Action, Event, Ledger},
-    roster::Subject,
+    state::{Entry, Error as StateError, State},
+    subjects::Subject,
 };
 
 /// Jobs that one batch takes up; providers split further by their own limits.
@@ -51,16 +51,16 @@ pub enum Error {
     #[error("the file for http-token")]
     File(#[source] Arc<FileError>),
     /// The intent could not be made durable, so nothing was written.
-    #[error("nothing was written to DNS, since the journal cannot be written")]
-    Journal(#[source] Arc<JournalError>),
+    #[error("nothing was written to DNS, since the state file cannot be written")]
+    State(#[source] Arc<StateError>),
     /// The zone is no longer configured.
     #[error("no configured provider serves {0}; what we hold there cannot be removed until one does")]
     NoProvider(DomainName),
     /// The place can hold one value only, and another order's stands there.
-    #[error("{place} can hold one value only, and {order} has it; waiting until it lets go")]
+    #[error("{target} can hold one value only, and {order} has it; waiting until it lets go")]
     Taken {
         /// Where.
-        place: Place,
+        target: Target,
         /// Who has it.
         order: Subject,
     },
@@ -96,8 +96,8 @@ impl Job {
 /// The writers of all configured zones, and the one of files.
 #[derive(Debug)]
 pub struct Publisher {
-    zones: HashMap<DomainName, (mpsc::Sender<Job>, Served)>,
-    files: (mpsc::Sender<Job>, Desk),
+    zones: HashMap<DomainName, (mpsc::Sender<Job>, ManagedZone)>,
+    files: (mpsc::Sender<Job>, FileStore),
     writers: TaskTracker,
     closed: CancellationToken,
 }
@@ -105,18 +105,24 @@ pub struct Publisher {
 impl Publisher {
     /// Starts one writer per zone and one for files; they end when the publisher is dropped.
     #[must_use]
-    pub fn start(zones: Vec<Served>, desk: Desk, journal: &Journal, ledger: &Ledger, ttl: Ttl) -> Self {
+    pub fn start(
+        zones: Vec<ManagedZone>,
+        file_store: FileStore,
+        state: &State,
+        ledger: &Ledger,
+        ttl: Ttl,
+    ) -> Self {
         let (writers, closed) = (TaskTracker::new(), CancellationToken::new());
-        let begin = |target| {
+        let begin = |destination| {
             let (sender, jobs) = mpsc::channel(GATHER);
-            let writer = Writer { target, journal: journal.clone(), ledger: ledger.clone(), ttl };
+            let writer = Writer { destination, state: state.clone(), ledger: ledger.clone(), ttl };
             writers.spawn(writer.run(jobs, closed.clone()));
             sender
         };
-        let files = (begin(Target::Files(desk.clone())), desk);
+        let files = (begin(Destination::Files(file_store.clone())), file_store);
         let zones = zones
             .into_iter()
-            .map(|served| (served.zone.name.clone(), (begin(Target::Zone(served.clone())), served)));
+            .map(|served| (served.zone.name.clone(), (begin(Destination::Zone(served.clone())), served)));
         let zones = zones.collect();
         Self { zones, files, writers, closed }
     }
@@ -127,7 +133,7 @@ impl Publisher {
         self.closed.cancel();
         self.writers.close();
         if tokio::time::timeout(CLOSE_LIMIT, self.writers.wait()).await.is_err() {
-            warn!("a change is still under way; the journal knows of it");
+            warn!("a change is still under way; the state file knows of it");
         }
     }
 
@@ -135,15 +141,15 @@ impl Publisher {
     /// in the same change. While writers are busy, what has the earliest deadline goes first.
     ///
     /// # Errors
-    /// The first failure; what comes before it may have been written, and the journal knows it.
+    /// The first failure; what comes before it may have been written, and the state knows it.
     pub async fn publish(
         &self,
         order: &Subject,
-        exhibits: &[Exhibit],
-        replacing: &[Exhibit],
+        artifacts: &[Artifact],
+        replacing: &[Artifact],
         deadline: Option<Timestamp>,
     ) -> Result<(), Error> {
-        let (entries, replacing) = (entries(order, exhibits), entries(order, replacing));
+        let (entries, replacing) = (entries(order, artifacts), entries(order, replacing));
         for (provider, receipt) in self.submit(Want::There, entries, replacing, deadline).await? {
             settle(provider.as_ref(), &receipt).await;
         }
@@ -153,36 +159,36 @@ impl Publisher {
     /// Takes down what one order has up.
     ///
     /// # Errors
-    /// The first failure; what is left stays in the journal.
-    pub async fn retract(&self, order: &Subject, exhibits: &[Exhibit]) -> Result<(), Error> {
-        self.submit(Want::Gone, entries(order, exhibits), Vec::new(), None).await.map(drop)
+    /// The first failure; what is left stays in the state.
+    pub async fn retract(&self, order: &Subject, artifacts: &[Artifact]) -> Result<(), Error> {
+        self.submit(Want::Gone, entries(order, artifacts), Vec::new(), None).await.map(drop)
     }
 
     /// Whether it stands where we put it, whatever name servers show.
     ///
     /// # Errors
     /// When the provider does not tell.
-    pub async fn holds(&self, exhibit: &Exhibit) -> Result<bool, Error> {
-        match exhibit {
-            Exhibit::Record { site, data } => {
+    pub async fn holds(&self, artifact: &Artifact) -> Result<bool, Error> {
+        match artifact {
+            Artifact::Record { site, data } => {
                 let (_, served) =
                     self.zones.get(site.zone()).ok_or_else(|| Error::NoProvider(site.zone().clone()))?;
                 let set =
                     served.provider.read(&served.zone, site).await.map_err(|cause| served.failed(cause))?;
                 Ok(set.holds(data))
             }
-            Exhibit::File { host, value } => Ok(self.files.1.shows(host, value).await?),
+            Artifact::File { host, value } => Ok(self.files.1.shows(host, value).await?),
         }
     }
 
     /// The zones that are served, each with its provider.
-    pub fn served(&self) -> impl Iterator<Item = &Served> {
+    pub fn served(&self) -> impl Iterator<Item = &ManagedZone> {
         self.zones.values().map(|(_, served)| served)
     }
 
     /// Where files go.
     #[must_use]
-    pub const fn desk(&self) -> &Desk {
+    pub const fn file_store(&self) -> &FileStore {
         &self.files.1
     }
 
@@ -196,10 +202,10 @@ impl Publisher {
         // No zone: files.
         let mut parts: HashMap<Option<DomainName>, (Vec<Entry>, Vec<Entry>)> = HashMap::new();
         for entry in entries {
-            parts.entry(zone(&entry.exhibit)).or_default().0.push(entry);
+            parts.entry(zone(&entry.artifact)).or_default().0.push(entry);
         }
         for entry in replacing {
-            parts.entry(zone(&entry.exhibit)).or_default().1.push(entry);
+            parts.entry(zone(&entry.artifact)).or_default().1.push(entry);
         }
         let mut waiting = Vec::new();
         for (zone, (entries, replacing)) in parts {
@@ -224,14 +230,14 @@ impl Publisher {
     }
 }
 
-fn entries(order: &Subject, exhibits: &[Exhibit]) -> Vec<Entry> {
-    exhibits.iter().map(|exhibit| Entry { order: order.clone(), exhibit: exhibit.clone() }).collect()
+fn entries(order: &Subject, artifacts: &[Artifact]) -> Vec<Entry> {
+    artifacts.iter().map(|artifact| Entry { order: order.clone(), artifact: artifact.clone() }).collect()
 }
 
-fn zone(exhibit: &Exhibit) -> Option<DomainName> {
-    match exhibit {
-        Exhibit::Record { site, .. } => Some(site.zone().clone()),
-        Exhibit::File { .. } => None,
+fn zone(artifact: &Artifact) -> Option<DomainName> {
+    match artifact {
+        Artifact::Record { site, .. } => Some(site.zone().clone()),
+        Artifact::File { .. } => None,
     }
 }
 
@@ -249,8 +255,8 @@ async fn settle(provider: &dyn DnsProvider, receipt: &Receipt) {
 }
 
 struct Writer {
-    target: Target,
-    journal: Journal,
+    destination: Destination,
+    state: State,
     ledger: Ledger,
     ttl: Ttl,
 }
@@ -276,12 +282,12 @@ impl Writer {
             let batch: Vec<Job> = waiting.drain(..waiting.len().min(GATHER)).collect();
             // Removals of a batch come first: an order that is taken up again then finds its value put back.
             let (gone, there) = batch.into_iter().partition(|job| job.want == Want::Gone);
-            self.carry_out(Want::Gone, gone).await;
-            self.carry_out(Want::There, there).await;
+            self.execute(Want::Gone, gone).await;
+            self.execute(Want::There, there).await;
         }
     }
 
-    async fn carry_out(&self, want: Want, jobs: Vec<Job>) {
+    async fn execute(&self, want: Want, jobs: Vec<Job>) {
         if jobs.is_empty() {
             return;
         }
@@ -309,33 +315,33 @@ impl Writer {
     }
 
     async fn write(&self, want: Want, entries: &[Entry], replacing: &[Entry]) -> Result<Receipt, Error> {
-        let journal = |error| Error::Journal(Arc::new(error));
+        let state = |error| Error::State(Arc::new(error));
         let (leaving, coming) = match want {
             Want::There => {
                 self.unrivalled(entries).await?;
-                self.journal.intend(entries, clock::now()).await.map_err(journal)?;
-                (exhibits(replacing), exhibits(entries))
+                self.state.intend(entries, clock::now()).await.map_err(state)?;
+                (artifacts(replacing), artifacts(entries))
             }
-            Want::Gone => (self.leaving(entries).await.map_err(journal)?, Vec::new()),
+            Want::Gone => (self.leaving(entries).await.map_err(state)?, Vec::new()),
         };
-        debug!(at = self.target.name(), coming = coming.len(), leaving = leaving.len(), "writing");
+        debug!(at = self.destination.name(), coming = coming.len(), leaving = leaving.len(), "writing");
         let receipt = match (leaving.as_slice(), coming.as_slice()) {
             ([], []) => Receipt::default(),
-            (leaving, coming) => self.target.change(leaving, coming, self.ttl).await?,
+            (leaving, coming) => self.destination.change(leaving, coming, self.ttl).await?,
         };
         self.tell(Want::Gone, replacing, &leaving).await;
         self.tell(want, entries, &leaving).await;
         match want {
             Want::There => {
-                self.journal.gone(replacing).await.map_err(journal)?;
-                self.journal.applied(entries, clock::now()).await
+                self.state.gone(replacing).await.map_err(state)?;
+                self.state.applied(entries, clock::now()).await
             }
-            Want::Gone => self.journal.gone(entries).await,
+            Want::Gone => self.state.gone(entries).await,
         }
-        .map_err(journal)?;
+        .map_err(state)?;
         info!(
-            at = self.target.name(),
-            by = self.target.provider(),
+            at = self.destination.name(),
+            by = self.destination.provider(),
             values = entries.len(),
             "{}",
             match want {
@@ -346,39 +352,39 @@ impl Writer {
         Ok(receipt)
     }
 
-    /// Puts what is confirmed on record, before the journal may forget it.
-    async fn tell(&self, want: Want, entries: &[Entry], leaving: &[Exhibit]) {
-        let leaving: HashSet<&Exhibit> = leaving.iter().collect();
-        for Entry { order, exhibit } in entries {
+    /// Puts what is confirmed on record, before the state may forget it.
+    async fn tell(&self, want: Want, entries: &[Entry], leaving: &[Artifact]) {
+        let leaving: HashSet<&Artifact> = leaving.iter().collect();
+        for Entry { order, artifact } in entries {
             let action = match want {
                 Want::There => Action::Add,
-                Want::Gone if leaving.contains(exhibit) => Action::Remove,
+                Want::Gone if leaving.contains(artifact) => Action::Remove,
                 Want::Gone => Action::Release,
             };
-            self.ledger.note(Some(Event::change(order, exhibit, action, self.target.provider()))).await;
+            self.ledger.note(Some(Event::change(order, artifact, action, self.destination.provider()))).await;
         }
     }
 
-    /// Refuses what needs a place of which another order, in the journal or in this very batch, has the only one.
+    /// Refuses what needs a place of which another order, in the state or in this very batch, has the only one.
     async fn unrivalled(&self, entries: &[Entry]) -> Result<(), Error> {
-        let journal = |error| Error::Journal(Arc::new(error));
+        let state = |error| Error::State(Arc::new(error));
         // By the place of which there is one, what stands or comes there.
-        let files = self.files().await.map_err(journal)?;
+        let files = self.files().await.map_err(state)?;
         let mut there: HashMap<&str, Vec<&Entry>> = HashMap::new();
         for file in &files {
-            there.entry(self.target.place_of(&file.exhibit)).or_default().push(file);
+            there.entry(self.destination.place_of(&file.artifact)).or_default().push(file);
         }
         for entry in entries {
-            let rivals = self.journal.rivals(entry).await.map_err(journal)?;
-            let beside = there.entry(self.target.place_of(&entry.exhibit)).or_default();
+            let rivals = self.state.rivals(entry).await.map_err(state)?;
+            let beside = there.entry(self.destination.place_of(&entry.artifact)).or_default();
             let excludes = |other: &&&Entry| {
-                other.order != entry.order && self.target.excludes(&other.exhibit, &entry.exhibit)
+                other.order != entry.order && self.destination.excludes(&other.artifact, &entry.artifact)
             };
             let rival = rivals.into_iter().next();
             if let Some(order) =
                 rival.or_else(|| beside.iter().find(excludes).map(|other| other.order.clone()))
             {
-                return Err(Error::Taken { place: entry.exhibit.place(), order });
+                return Err(Error::Taken { target: entry.artifact.target(), order });
             }
             beside.push(entry);
         }
@@ -386,41 +392,41 @@ impl Writer {
     }
 
     /// What goes: all but what an order outside this batch holds as well.
-    async fn leaving(&self, entries: &[Entry]) -> Result<Vec<Exhibit>, JournalError> {
+    async fn leaving(&self, entries: &[Entry]) -> Result<Vec<Artifact>, StateError> {
         let files = self.files().await?;
         let going: HashSet<&Entry> = entries.iter().collect();
-        let value = |file: &Exhibit| match file {
-            Exhibit::File { value, .. } => Some(value.clone()),
-            Exhibit::Record { .. } => None,
+        let value = |file: &Artifact| match file {
+            Artifact::File { value, .. } => Some(value.clone()),
+            Artifact::Record { .. } => None,
         };
-        let kept = files.iter().filter(|file| !going.contains(file)).map(|file| &file.exhibit);
-        let kept: HashSet<_> = kept.map(|file| (self.target.place_of(file), value(file))).collect();
+        let kept = files.iter().filter(|file| !going.contains(file)).map(|file| &file.artifact);
+        let kept: HashSet<_> = kept.map(|file| (self.destination.place_of(file), value(file))).collect();
         let mut leaving = Vec::new();
         for entry in entries {
-            let holders = self.journal.holders(entry).await?;
+            let holders = self.state.holders(entry).await?;
             let lets_go = |order: &Subject| {
-                going.contains(&Entry { order: order.clone(), exhibit: entry.exhibit.clone() })
+                going.contains(&Entry { order: order.clone(), artifact: entry.artifact.clone() })
             };
             // Hosts of one document root have one file, which goes with the last of them.
-            let wanted = kept.contains(&(self.target.place_of(&entry.exhibit), value(&entry.exhibit)));
+            let wanted = kept.contains(&(self.destination.place_of(&entry.artifact), value(&entry.artifact)));
             if holders.iter().all(lets_go) && !wanted {
-                leaving.push(entry.exhibit.clone());
+                leaving.push(entry.artifact.clone());
             }
         }
         Ok(leaving)
     }
 
     /// The files that are up, where files are what is written: hosts may share one.
-    async fn files(&self) -> Result<Vec<Entry>, JournalError> {
-        match self.target {
-            Target::Files(_) => self.journal.files().await,
-            Target::Zone(_) => Ok(Vec::new()),
+    async fn files(&self) -> Result<Vec<Entry>, StateError> {
+        match self.destination {
+            Destination::Files(_) => self.state.files().await,
+            Destination::Zone(_) => Ok(Vec::new()),
         }
     }
 }
 
-fn exhibits(entries: &[Entry]) -> Vec<Exhibit> {
-    entries.iter().map(|entry| entry.exhibit.clone()).collect()
+fn artifacts(entries: &[Entry]) -> Vec<Artifact> {
+    entries.iter().map(|entry| entry.artifact.clone()).collect()
 }
 
 impl From<FileError> for Error {
@@ -435,19 +441,19 @@ impl Error {
         match self {
             Self::Provider { cause, .. } => cause.class() != Class::Later,
             Self::Taken { .. } | Self::File(_) => true,
-            Self::Journal(_) | Self::NoProvider(_) | Self::Stopping => false,
+            Self::State(_) | Self::NoProvider(_) | Self::Stopping => false,
         }
     }
 }
 
 fn share(error: &Error) -> Error {
     match error {
-        Error::Taken { place, order } => Error::Taken { place: place.clone(), order: order.clone() },
+        Error::Taken { target, order } => Error::Taken { target: target.clone(), order: order.clone() },
         Error::Provider { provider, cause } => {
             Error::Provider { provider: provider.clone(), cause: Arc::clone(cause) }
         }
         Error::File(cause) => Error::File(Arc::clone(cause)),
-        Error::Journal(cause) => Error::Journal(Arc::clone(cause)),
+        Error::State(cause) => Error::State(Arc::clone(cause)),
         Error::NoProvider(zone) => Error::NoProvider(zone.clone()),
         Error::Stopping => Error::Stopping,
     }

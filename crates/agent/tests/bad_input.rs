@@ -381,7 +381,7 @@ async fn a_state_file_that_cannot_be_used_stops_everything_before_it_starts() {
 
     scene.edit("state.db", "no/such/folder/state.db");
     scene.expect(78, "state.db");
-    assert_eq!(scene.ca.stats().total, calls, "the CA was called without a journal");
+    assert_eq!(scene.ca.stats().total, calls, "the CA was called without a state file");
 }
 
 /// A foreign CNAME at the validation name that leads nowhere is refused and explained.

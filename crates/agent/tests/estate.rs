@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dcv_agent::{config, journal::Journal};
+use dcv_agent::{config, state::State};
 use dcv_sandbox::ca::{
     ApiKey, CaConfig, CaSimulator, Endpoint, Fault, FaultKind, ListShift, OrderSpec, RateWindow,
     ValueAfterReissue,
@@ -52,11 +52,11 @@ fn in_haste(config: &mut CaConfig) {
 
 const HASTE: &str = "rate = { short = \"1000/1s\", long = \"100000/60s\" }";
 
-/// What the journal says is, or may be, up.
+/// What the state says is, or may be, up.
 async fn held(agent: &Agent) -> usize {
-    let journal = Journal::open_existing(&agent.path("state.db")).await.unwrap();
-    let held = journal.held().await.unwrap().len();
-    journal.close().await;
+    let state = State::open_existing(&agent.path("state.db")).await.unwrap();
+    let held = state.held().await.unwrap().len();
+    state.close().await;
     held
 }
 
@@ -297,7 +297,7 @@ async fn an_estate_is_validated_and_nothing_is_left_of_it() {
     }
     let memory = daemon.peak_memory();
     assert_eq!(daemon.stop().0, 0);
-    assert_eq!(held(&agent).await, 0, "the journal still lists something");
+    assert_eq!(held(&agent).await, 0, "the state still lists something");
     assert_eq!(bind.transfer(), before);
 
     let stats = ca.stats();

@@ -72,7 +72,7 @@ impl Scene {
         self.ca.order_status(order).as_deref() == Some("issued")
     }
 
-    /// Runs until everything is done, and sees that the journal holds nothing any more.
+    /// Runs until everything is done, and sees that the state holds nothing any more.
     fn validates(&self, orders: &[u64]) -> Finished {
         let run = self.agent.run(&["--once", "--timeout", "60s"]);
         assert_eq!(run.code, 0, "{run:?}");

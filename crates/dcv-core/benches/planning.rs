@@ -10,7 +10,7 @@ use std::{
 };
 
 use dcv_core::{
-    Allowance, DomainFacts, DomainName, Facts, Guarded, Kind, Load, Location, Method, Place, Policy, Spot,
+    Allowance, DomainFacts, DomainName, Facts, Guarded, Kind, Load, Location, Lookup, Method, Policy, Target,
     decide, forecast,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -80,9 +80,9 @@ fn resting(number: u64) -> Facts {
 fn order(names: usize) -> Facts {
     let scopes: Vec<DomainName> = (0..names).filter_map(|n| name(format!("h{n}.example.com"))).collect();
     let located = scopes.iter().filter_map(|scope| {
-        let spot = Spot::dnsauth(scope.clone());
-        let site = Guarded::direct(&spot, name("example.com".to_owned())?).ok()?;
-        Some((spot, Location::At(Place::Record(site))))
+        let lookup = Lookup::dnsauth(scope.clone());
+        let site = Guarded::direct(&lookup, name("example.com".to_owned())?).ok()?;
+        Some((lookup, Location::At(Target::Record(site))))
     });
     let located = located.collect();
     Facts { located, located_at: Some(NOW), ..Facts::for_scopes(scopes) }

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
 use crate::{
-    Because, Caa, CertName, DomainFacts, DomainName, Exhibit, Method, Methods, OrderStatus, Place, Proof,
-    RandomValue, Sighting, Spot, ValueError,
+    Artifact, Because, Caa, CertName, DomainFacts, DomainName, Lookup, Method, MethodSpec, Methods,
+    OrderStatus, RandomValue, Sighting, Target, ValueError,
 };
 
 /// Everything known about one order, or one prevalidated domain, each part with its time. All of it may be absent.
@@ -37,16 +37,16 @@ pub struct Facts {
     pub proven_at: Option<Timestamp>,
     /// The random value.
     pub token: Option<Token>,
-    /// Where each spot leads.
-    pub located: BTreeMap<Spot, Location>,
+    /// Where each lookup leads.
+    pub located: BTreeMap<Lookup, Location>,
     /// When that was found out.
     pub located_at: Option<Timestamp>,
-    /// What of this order is, or may be, put up: the journal's view.
+    /// What of this order is, or may be, put up: the state's view.
     pub held: Vec<Held>,
-    /// The latest sightings, by spot.
-    pub sightings: BTreeMap<Spot, Vec<Sighting>>,
-    /// The latest look, by spot.
-    pub looked_at: BTreeMap<Spot, Timestamp>,
+    /// The latest sightings, by lookup.
+    pub sightings: BTreeMap<Lookup, Vec<Sighting>>,
+    /// The latest look, by lookup.
+    pub looked_at: BTreeMap<Lookup, Timestamp>,
     /// Looks since something was last published.
     pub looks: u32,
     /// What CAA records say about the order's names.
@@ -137,12 +137,12 @@ pub type DomainToken = (Result<RandomValue, ValueError>, Option<Timestamp>);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Unfit(pub String);
 
-/// Where a spot leads.
+/// Where a lookup leads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Location {
     /// Here.
-    At(Place),
+    At(Target),
     /// Nowhere, until a person acts.
     Blocked(Because),
 }
@@ -151,7 +151,7 @@ pub enum Location {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Held {
     /// What and where.
-    pub exhibit: Exhibit,
+    pub artifact: Artifact,
     /// When the provider confirmed it; `None` while only the intent is recorded.
     pub applied: Option<Timestamp>,
 }
@@ -232,11 +232,11 @@ pub enum Learned {
     /// From [`Step::SwitchMethod`](crate::Step::SwitchMethod).
     Switched(Method),
     /// From [`Step::Locate`](crate::Step::Locate).
-    Located(BTreeMap<Spot, Location>),
+    Located(BTreeMap<Lookup, Location>),
     /// From [`Step::Publish`](crate::Step::Publish): what is confirmed.
-    Published(Vec<Exhibit>),
+    Published(Vec<Artifact>),
     /// From [`Step::Look`](crate::Step::Look).
-    Looked(BTreeMap<Spot, Vec<Sighting>>),
+    Looked(BTreeMap<Lookup, Vec<Sighting>>),
     /// From [`Step::ReadCaa`](crate::Step::ReadCaa).
     Caa(Vec<(CertName, Caa)>),
     /// From [`Step::AskCa`](crate::Step::AskCa).
@@ -251,7 +251,7 @@ pub enum Learned {
         said: String,
     },
     /// From [`Step::Retract`](crate::Step::Retract): what is gone.
-    Retracted(Vec<Exhibit>),
+    Retracted(Vec<Artifact>),
     /// Any step can fail.
     Failed {
         /// How to deal with it.
@@ -294,9 +294,9 @@ impl Facts {
 
     /// Where the CA looks for what is still to be proven; nowhere where the method cannot be carried out.
     #[must_use]
-    pub fn spots(&self, methods: &Methods) -> Vec<Spot> {
-        let Some(proof) = self.proof(methods) else { return Vec::new() };
-        self.open().into_iter().flat_map(|(scope, names)| methods.spots(proof, scope, names)).collect()
+    pub fn lookups(&self, methods: &Methods) -> Vec<Lookup> {
+        let Some(spec) = self.spec(methods) else { return Vec::new() };
+        self.open().into_iter().flat_map(|(scope, names)| methods.lookups(spec, scope, names)).collect()
     }
 
     /// The method, where the CA told it.
@@ -310,8 +310,8 @@ impl Facts {
 
     /// What the method wants; TXT until the CA has told the method.
     #[must_use]
-    pub fn proof<'a>(&self, methods: &'a Methods) -> Option<&'a Proof> {
-        methods.proof(self.method().unwrap_or(&Method::DnsTxt))
+    pub fn spec<'a>(&self, methods: &'a Methods) -> Option<&'a MethodSpec> {
+        methods.spec(self.method().unwrap_or(&Method::DnsTxt))
     }
 
     /// When the work has to be done: before the value expires, the domain's proof does, or the certificate does that

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::{
-    CaaFacts, DomainName, Exhibit, Facts, FailureClass, Held, Kind, Learned, Location, Method, OrderFacts,
+    Artifact, CaaFacts, DomainName, Facts, FailureClass, Held, Kind, Learned, Location, Method, OrderFacts,
     OrderStatus, RandomValue, Stage, Step, ValueError,
     facts::{Asked, Failure, Token, Unfit},
 };
@@ -14,15 +14,16 @@ impl Facts {
         if let Learned::Failed { class, detail, retry_after } = learned {
             let before = self.failure.take().filter(|f| f.step == step.label()).map_or(0, |f| f.count);
             let count = before.saturating_add(1);
-            // The intent is in the journal and the write may have had its effect: the value may be in DNS.
-            if let Step::Publish { exhibits, .. } = step {
-                for exhibit in exhibits {
-                    self.hold(exhibit, None);
+            // The intent is in the state and the write may have had its effect: the value may be in DNS.
+            if let Step::Publish { artifacts, .. } = step {
+                for artifact in artifacts {
+                    self.hold(artifact, None);
                 }
                 // What stands there may have changed since it was looked at.
                 if class == FailureClass::Blocked {
-                    let places: Vec<_> = exhibits.iter().map(Exhibit::place).collect();
-                    self.located.retain(|_, at| !matches!(at, Location::At(place) if places.contains(place)));
+                    let targets: Vec<_> = artifacts.iter().map(Artifact::target).collect();
+                    self.located
+                        .retain(|_, at| !matches!(at, Location::At(target) if targets.contains(target)));
                 }
             }
             self.failure = Some(Failure {
@@ -66,9 +67,9 @@ impl Facts {
                 self.located.extend(located);
                 self.located_at = Some(now);
             }
-            Learned::Published(exhibits) => self.learn_published(&exhibits, now),
+            Learned::Published(artifacts) => self.learn_published(&artifacts, now),
             Learned::Looked(sightings) => {
-                self.looked_at.extend(sightings.keys().map(|spot| (spot.clone(), now)));
+                self.looked_at.extend(sightings.keys().map(|lookup| (lookup.clone(), now)));
                 self.sightings.extend(sightings);
                 self.looks = self.looks.saturating_add(1);
             }
@@ -77,7 +78,7 @@ impl Facts {
                 self.learn_asked(validated, status, &approved, said, now);
             }
             Learned::Retracted(gone) => {
-                self.held.retain(|held| !gone.contains(&held.exhibit));
+                self.held.retain(|held| !gone.contains(&held.artifact));
             }
             Learned::Failed { .. } => {}
         }
@@ -142,21 +143,21 @@ impl Facts {
         self.token = Some(Token { value, expires, requested: now, stale_answers });
     }
 
-    fn learn_published(&mut self, exhibits: &[Exhibit], now: Timestamp) {
-        for exhibit in exhibits {
+    fn learn_published(&mut self, artifacts: &[Artifact], now: Timestamp) {
+        for artifact in artifacts {
             // What was replaced in the same change is gone.
-            self.held.retain(|held| !held.exhibit.excludes(exhibit));
-            self.hold(exhibit, Some(now));
+            self.held.retain(|held| !held.artifact.excludes(artifact));
+            self.hold(artifact, Some(now));
         }
         self.sightings.clear();
         self.looked_at.clear();
         self.looks = 0;
     }
 
-    fn hold(&mut self, exhibit: &Exhibit, applied: Option<Timestamp>) {
-        match self.held.iter_mut().find(|held| held.exhibit == *exhibit) {
+    fn hold(&mut self, artifact: &Artifact, applied: Option<Timestamp>) {
+        match self.held.iter_mut().find(|held| held.artifact == *artifact) {
             Some(held) => held.applied = applied.or(held.applied),
-            None => self.held.push(Held { exhibit: exhibit.clone(), applied }),
+            None => self.held.push(Held { artifact: artifact.clone(), applied }),
         }
     }
 

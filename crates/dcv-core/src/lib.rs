@@ -10,7 +10,7 @@
 //! let now = "2026-11-23T10:00:00Z".parse()?;
 //! let facts = Facts::for_scopes(["example.com".parse()?]);
 //! let decision = decide(&facts, &Policy::default(), now);
-//! assert!(matches!(decision.step, Step::Locate(spots) if spots[0].to_string() == "_dnsauth.example.com"));
+//! assert!(matches!(decision.step, Step::Locate(lookups) if lookups[0].to_string() == "_dnsauth.example.com"));
 //! assert_eq!(decision.because.reason, Reason::SiteUnknown);
 //! # Ok(()) }
 //! ```
@@ -18,13 +18,13 @@
 //! The caller carries out the step, tells [`Facts::learn`] what came of it, and asks again. Nothing else is
 //! remembered: facts lost in a restart are absent and are read again.
 
+mod artifact;
 mod backoff;
 mod caa;
 mod decide;
 mod diagnosis;
 mod discovery;
 mod domain;
-mod exhibit;
 mod facts;
 mod forecast;
 mod learn;
@@ -38,6 +38,7 @@ mod sighting;
 mod step;
 mod verdict;
 
+pub use artifact::{Artifact, FILE_PATH, Label, Lookup, Target};
 pub use backoff::Backoff;
 pub use caa::{Caa, CaaRecord, CertName};
 pub use decide::decide;
@@ -47,13 +48,12 @@ pub use diagnosis::{
 };
 pub use discovery::{Pattern, Patterns};
 pub use domain::{DomainFacts, Renewal};
-pub use exhibit::{Exhibit, FILE_PATH, Label, Place, Spot};
 pub use facts::{
     Asked, CaaFacts, DomainToken, Facts, Failure, FailureClass, Held, Kind, Learned, Location, OrderFacts,
     ScopeFacts, Token, Unfit,
 };
 pub use forecast::{Allowance, Forecast, Load, forecast};
-pub use method::{Form, Life, Method, Methods, Owner, Proof};
+pub use method::{Form, Life, Method, MethodSpec, Methods, Owner};
 pub use name::{DomainName, NameError};
 pub use order::{OrderStatus, Stage};
 pub use policy::{Cadence, Policy};

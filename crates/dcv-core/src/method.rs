@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{CertName, DNSAUTH, DomainName, Exhibit, Label, Place, RandomValue, RecordData, Spot};
+use crate::{Artifact, CertName, DNSAUTH, DomainName, Label, Lookup, RandomValue, RecordData, Target};
 
 /// How control is proven (DigiCert, DCV methods).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -65,7 +65,7 @@ impl fmt::Display for Method {
 
 /// What a method wants: where the CA looks, what it looks for, and how long that has to stand there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proof {
+pub struct MethodSpec {
     /// Where the CA looks from each domain, in its order. One of them is enough for it.
     pub labels: Vec<Label>,
     /// What it looks for.
@@ -100,7 +100,7 @@ pub enum Life {
     Standing,
 }
 
-impl Proof {
+impl MethodSpec {
     /// The TXT method of DigiCert.
     #[must_use]
     pub fn txt() -> Self {
@@ -128,12 +128,12 @@ impl Proof {
     ///
     /// # Errors
     /// One sentence, when the value does not fit.
-    pub fn exhibit(&self, place: &Place, value: &RandomValue) -> Result<Exhibit, String> {
-        match place {
-            Place::Record(site) => {
-                self.record(value).map(|data| Exhibit::Record { site: site.clone(), data })
+    pub fn artifact(&self, target: &Target, value: &RandomValue) -> Result<Artifact, String> {
+        match target {
+            Target::Record(site) => {
+                self.record(value).map(|data| Artifact::Record { site: site.clone(), data })
             }
-            Place::File(host) => Ok(Exhibit::File { host: host.clone(), value: value.clone() }),
+            Target::File(host) => Ok(Artifact::File { host: host.clone(), value: value.clone() }),
         }
     }
 
@@ -177,24 +177,24 @@ pub enum Owner {
 /// The methods that can be carried out, each with its proof, and the operator's choice among its names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Methods {
-    proofs: Vec<(Method, Proof)>,
+    specs: Vec<(Method, MethodSpec)>,
     owners: BTreeMap<DomainName, Owner>,
 }
 
 impl Methods {
     /// These methods.
     #[must_use]
-    pub const fn new(proofs: Vec<(Method, Proof)>) -> Self {
-        Self { proofs, owners: BTreeMap::new() }
+    pub const fn new(specs: Vec<(Method, MethodSpec)>) -> Self {
+        Self { specs, owners: BTreeMap::new() }
     }
 
     /// DigiCert's methods with a random value, with this suffix of CNAME targets.
     #[must_use]
     pub fn digicert(suffix: DomainName) -> Self {
         Self::new(vec![
-            (Method::DnsTxt, Proof::txt()),
-            (Method::DnsCname, Proof::cname(suffix)),
-            (Method::Http, Proof::file()),
+            (Method::DnsTxt, MethodSpec::txt()),
+            (Method::DnsCname, MethodSpec::cname(suffix)),
+            (Method::Http, MethodSpec::file()),
         ])
     }
 
@@ -206,19 +206,20 @@ impl Methods {
 
     /// What a method wants; `None` where it cannot be carried out.
     #[must_use]
-    pub fn proof(&self, method: &Method) -> Option<&Proof> {
-        self.proofs.iter().find(|(known, _)| known == method).map(|(_, proof)| proof)
+    pub fn spec(&self, method: &Method) -> Option<&MethodSpec> {
+        self.specs.iter().find(|(known, _)| known == method).map(|(_, spec)| spec)
     }
 
     /// Where a scope is proven, which covers these names of a certificate.
     #[must_use]
-    pub fn spots(&self, proof: &Proof, scope: &DomainName, names: &[CertName]) -> Vec<Spot> {
-        let spot = |domain: &DomainName, label: &Label| Spot { domain: domain.clone(), label: label.clone() };
-        if proof.form == Form::File {
+    pub fn lookups(&self, spec: &MethodSpec, scope: &DomainName, names: &[CertName]) -> Vec<Lookup> {
+        let lookup =
+            |domain: &DomainName, label: &Label| Lookup { domain: domain.clone(), label: label.clone() };
+        if spec.form == Form::File {
             // A file proves the one name it is fetched from (TLS BR 3.2.2.4.18); a wildcard is proven by none.
             let hosts = names.iter().filter(|name| !name.wildcard).map(|name| &name.name);
             let hosts: Vec<_> = if names.is_empty() { vec![scope] } else { hosts.collect() };
-            return hosts.into_iter().map(|host| spot(host, &Label::File)).collect();
+            return hosts.into_iter().map(|host| lookup(host, &Label::File)).collect();
         }
         let chosen = self.owner(scope);
         let wanted = |label: &&Label| match chosen {
@@ -226,10 +227,10 @@ impl Methods {
             Owner::Bare => **label == Label::Bare,
             Owner::Both => true,
         };
-        let labels: Vec<_> = proof.labels.iter().filter(wanted).collect();
+        let labels: Vec<_> = spec.labels.iter().filter(wanted).collect();
         // A method that knows no such name keeps to its own.
-        let labels = if labels.is_empty() { proof.labels.iter().collect() } else { labels };
-        labels.into_iter().map(|label| spot(scope, label)).collect()
+        let labels = if labels.is_empty() { spec.labels.iter().collect() } else { labels };
+        labels.into_iter().map(|label| lookup(scope, label)).collect()
     }
 
     fn owner(&self, scope: &DomainName) -> Owner {
@@ -240,8 +241,8 @@ impl Methods {
     /// Whether an alias to this target is one of DigiCert's CNAME method, of whatever order.
     #[must_use]
     pub fn owns(&self, target: &DomainName) -> bool {
-        self.proofs.iter().any(|(_, proof)| {
-            matches!(&proof.form, Form::Cname { suffix } if target.is_within(suffix) && target != suffix)
+        self.specs.iter().any(|(_, spec)| {
+            matches!(&spec.form, Form::Cname { suffix } if target.is_within(suffix) && target != suffix)
         })
     }
 }
@@ -250,7 +251,9 @@ impl Default for Methods {
     fn default() -> Self {
         match "dcv.digicert.com".parse() {
             Ok(suffix) => Self::digicert(suffix),
-            Err(_) => Self::new(vec![(Method::DnsTxt, Proof::txt()), (Method::Http, Proof::file())]),
+            Err(_) => {
+                Self::new(vec![(Method::DnsTxt, MethodSpec::txt()), (Method::Http, MethodSpec::file())])
+            }
         }
     }
 }
@@ -267,16 +270,15 @@ mod tests {
     fn the_record_of_each_method() {
         let value = RandomValue::new("q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls").unwrap();
         let methods = Methods::default();
-        let record = |method: &str| {
-            methods.proof(&method.into()).map(|proof| proof.record(&value).unwrap().to_string())
-        };
+        let record =
+            |method: &str| methods.spec(&method.into()).map(|spec| spec.record(&value).unwrap().to_string());
         assert_eq!(record("dns-txt-token").as_deref(), Some("TXT \"q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls\""));
         let target = "CNAME q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls.dcv.digicert.com.";
         assert_eq!(record("dns-cname-token").as_deref(), Some(target));
         assert_eq!(record("email"), None);
-        let place = Place::File(name("www.example.com"));
-        let file = methods.proof(&Method::Http).unwrap().exhibit(&place, &value).unwrap();
-        assert_eq!(file, Exhibit::File { host: name("www.example.com"), value });
+        let target = Target::File(name("www.example.com"));
+        let file = methods.spec(&Method::Http).unwrap().artifact(&target, &value).unwrap();
+        assert_eq!(file, Artifact::File { host: name("www.example.com"), value });
         assert!(methods.owns(&name("anything.dcv.digicert.com")));
         assert!(!methods.owns(&name("dcv.digicert.com")));
         assert!(!methods.owns(&name("x.dcv.example.com")));
@@ -286,9 +288,9 @@ mod tests {
     fn a_value_that_is_no_label_is_no_cname() {
         let long = RandomValue::new("a".repeat(64)).unwrap();
         let methods = Methods::default();
-        assert!(methods.proof(&Method::DnsCname).unwrap().record(&long).is_err());
+        assert!(methods.spec(&Method::DnsCname).unwrap().record(&long).is_err());
         let dotted = RandomValue::new("a.b").unwrap();
-        assert!(methods.proof(&Method::DnsCname).unwrap().record(&dotted).is_err());
+        assert!(methods.spec(&Method::DnsCname).unwrap().record(&dotted).is_err());
     }
 
     /// The operator chooses the name by zone; a method that the CA looks for at one name only keeps to it.
@@ -304,20 +306,20 @@ mod tests {
             name: DomainName::scope(text).unwrap(),
             wildcard: text.starts_with("*."),
         };
-        let spots = |method: Method, scope: &str, names: &[&str]| {
+        let lookups = |method: Method, scope: &str, names: &[&str]| {
             let names: Vec<_> = names.iter().map(|text| cert(text)).collect();
-            let spots = methods.spots(methods.proof(&method).unwrap(), &name(scope), &names);
-            spots.iter().map(ToString::to_string).collect::<Vec<_>>()
+            let lookups = methods.lookups(methods.spec(&method).unwrap(), &name(scope), &names);
+            lookups.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         use Method::{DnsCname, DnsTxt, Http};
-        assert_eq!(spots(DnsTxt, "example.net", &[]), ["_dnsauth.example.net"]);
-        assert_eq!(spots(DnsTxt, "www.example.com", &[]), ["_dnsauth.www.example.com", "www.example.com"]);
-        assert_eq!(spots(DnsTxt, "a.bare.example.com", &[]), ["a.bare.example.com"]);
-        assert_eq!(spots(DnsTxt, "example.org", &["www.example.org"]), ["_dnsauth.example.org"]);
-        assert_eq!(spots(DnsCname, "bare.example.com", &[]), ["_dnsauth.bare.example.com"]);
-        assert_eq!(spots(Http, "example.com", &[]), ["http://example.com"]);
+        assert_eq!(lookups(DnsTxt, "example.net", &[]), ["_dnsauth.example.net"]);
+        assert_eq!(lookups(DnsTxt, "www.example.com", &[]), ["_dnsauth.www.example.com", "www.example.com"]);
+        assert_eq!(lookups(DnsTxt, "a.bare.example.com", &[]), ["a.bare.example.com"]);
+        assert_eq!(lookups(DnsTxt, "example.org", &["www.example.org"]), ["_dnsauth.example.org"]);
+        assert_eq!(lookups(DnsCname, "bare.example.com", &[]), ["_dnsauth.bare.example.com"]);
+        assert_eq!(lookups(Http, "example.com", &[]), ["http://example.com"]);
         let names = ["example.com", "www.example.com", "*.example.com"];
-        assert_eq!(spots(Http, "example.com", &names), ["http://example.com", "http://www.example.com"]);
-        assert!(spots(Http, "example.com", &["*.example.com"]).is_empty());
+        assert_eq!(lookups(Http, "example.com", &names), ["http://example.com", "http://www.example.com"]);
+        assert!(lookups(Http, "example.com", &["*.example.com"]).is_empty());
     }
 }

@@ -1,6 +1,6 @@
 //! What may be written into DNS: a validation value at a validation name, and nothing else.
 //!
-//! [`Site`] is the guard beneath all providers. It can only be built for a [`Spot`] (`_dnsauth.<scope>`, or the scope
+//! [`Site`] is the guard beneath all providers. It can only be built for a [`Lookup`] (`_dnsauth.<scope>`, or the scope
 //! itself where the operator wants that) or for the name to which a delegation led from there, and [`RecordData`] can
 //! only hold a checked random value or a DigiCert validation target. So a record of any other name or type cannot be
 //! spoken of at all.
@@ -9,7 +9,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DomainName, Label, NameError, Spot};
+use crate::{DomainName, Label, Lookup, NameError};
 
 /// The label under which DigiCert looks first (digicert/domain-control-validation, `DcvConfiguration`).
 pub const DNSAUTH: &str = "_dnsauth";
@@ -213,24 +213,24 @@ impl fmt::Display for Site {
 pub struct Guarded;
 
 impl Guarded {
-    /// The site for a spot when nothing is delegated.
+    /// The site for a lookup when nothing is delegated.
     ///
     /// # Errors
-    /// When the owner name is too long or lies outside the zone, or the spot is not one of DNS.
-    pub fn direct(spot: &Spot, zone: DomainName) -> Result<Site, RecordError> {
-        Self::in_zone(Self::start(spot)?, zone)
+    /// When the owner name is too long or lies outside the zone, or the lookup is not one of DNS.
+    pub fn direct(lookup: &Lookup, zone: DomainName) -> Result<Site, RecordError> {
+        Self::in_zone(Self::start(lookup)?, zone)
     }
 
-    /// The site to which a chain of CNAME records leads from a spot; `chain` holds their targets in order and the last
+    /// The site to which a chain of CNAME records leads from a lookup; `chain` holds their targets in order and the last
     /// one is the owner name.
     ///
     /// # Errors
     /// When the chain is empty, longer than 8, comes back to itself, ends outside `zone`, or ends at the zone's apex,
     /// where a record would stand beside SPF and the like; and when it begins at a bare name, whose alias was made for
     /// something else than validation.
-    pub fn delegated(spot: &Spot, chain: &[DomainName], zone: DomainName) -> Result<Site, RecordError> {
-        let start = Self::start(spot)?;
-        if spot.label == Label::Bare {
+    pub fn delegated(lookup: &Lookup, chain: &[DomainName], zone: DomainName) -> Result<Site, RecordError> {
+        let start = Self::start(lookup)?;
+        if lookup.label == Label::Bare {
             return Err(RecordError::BareAlias { owner: start });
         }
         let Some(owner) = chain.last() else { return Err(RecordError::EmptyChain) };
@@ -248,7 +248,7 @@ impl Guarded {
         Self::in_zone(owner.clone(), zone)
     }
 
-    /// A site read back from the journal, which only ever records sites that were built by the two functions above.
+    /// A site read back from the state, which only ever records sites that were built by the two functions above.
     ///
     /// # Errors
     /// When the owner lies outside the zone: such an entry was not written by us.
@@ -256,11 +256,11 @@ impl Guarded {
         Self::in_zone(owner, zone)
     }
 
-    fn start(spot: &Spot) -> Result<DomainName, RecordError> {
-        match &spot.label {
-            Label::Under(label) if label.starts_with('_') => Ok(spot.name()?),
-            Label::Bare => Ok(spot.domain.clone()),
-            Label::Under(_) | Label::File => Err(RecordError::NoRecord { spot: spot.clone() }),
+    fn start(lookup: &Lookup) -> Result<DomainName, RecordError> {
+        match &lookup.label {
+            Label::Under(label) if label.starts_with('_') => Ok(lookup.name()?),
+            Label::Bare => Ok(lookup.domain.clone()),
+            Label::Under(_) | Label::File => Err(RecordError::NoRecord { lookup: lookup.clone() }),
         }
     }
 
@@ -287,10 +287,10 @@ pub enum RecordError {
         zone: DomainName,
     },
     /// The CA looks for no validation record there.
-    #[error("{spot} is no place for a validation record")]
+    #[error("{lookup} is no place for a validation record")]
     NoRecord {
         /// Where.
-        spot: Spot,
+        lookup: Lookup,
     },
     /// An alias at the domain itself.
     #[error(
@@ -372,8 +372,8 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn spot(domain: &str) -> Spot {
-        Spot { domain: name(domain), label: Label::Under(DNSAUTH.into()) }
+    fn lookup(domain: &str) -> Lookup {
+        Lookup { domain: name(domain), label: Label::Under(DNSAUTH.into()) }
     }
 
     #[test]
@@ -393,15 +393,18 @@ mod tests {
 
     #[test]
     fn a_direct_site_is_always_the_validation_label() {
-        let site = Guarded::direct(&spot("www.example.com"), name("example.com")).unwrap();
+        let site = Guarded::direct(&lookup("www.example.com"), name("example.com")).unwrap();
         assert_eq!(site.owner().as_str(), "_dnsauth.www.example.com");
         assert!(matches!(
-            Guarded::direct(&spot("example.org"), name("example.com")),
+            Guarded::direct(&lookup("example.org"), name("example.com")),
             Err(RecordError::OutsideZone { .. })
         ));
         for label in [Label::File, Label::Under("www".into())] {
-            let spot = Spot { domain: name("example.com"), label };
-            assert!(matches!(Guarded::direct(&spot, name("example.com")), Err(RecordError::NoRecord { .. })));
+            let lookup = Lookup { domain: name("example.com"), label };
+            assert!(matches!(
+                Guarded::direct(&lookup, name("example.com")),
+                Err(RecordError::NoRecord { .. })
+            ));
         }
     }
 
@@ -409,7 +412,7 @@ mod tests {
     /// something else.
     #[test]
     fn a_bare_name_is_a_site_and_its_alias_is_none() {
-        let bare = Spot { domain: name("example.com"), label: Label::Bare };
+        let bare = Lookup { domain: name("example.com"), label: Label::Bare };
         let site = Guarded::direct(&bare, name("example.com")).unwrap();
         assert_eq!((site.owner(), site.zone()), (&name("example.com"), &name("example.com")));
         assert!(matches!(
@@ -420,7 +423,7 @@ mod tests {
 
     #[test]
     fn delegation_is_bounded_and_never_reaches_an_apex() {
-        let scope = spot("example.com");
+        let scope = lookup("example.com");
         let zone = name("dcv.example.net");
         let site = Guarded::delegated(&scope, &[name("a.dcv.example.net")], zone.clone()).unwrap();
         assert_eq!(site.owner(), &name("a.dcv.example.net"));

@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{DomainName, Exhibit, RecordData};
+use crate::{Artifact, DomainName, RecordData};
 
 /// One place to look from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -109,11 +109,11 @@ impl Answer {
 
     /// Whether the answer shows what was put up: the record, or the file with the value and nothing else.
     #[must_use]
-    pub fn proves(&self, exhibit: &Exhibit) -> bool {
-        match (self, exhibit) {
-            (_, Exhibit::Record { data, .. }) => self.shows(data),
-            (Self::File(text), Exhibit::File { value, .. }) => text == value.as_str(),
-            (Self::Txt(_) | Self::Cname(_) | Self::Failed(_), Exhibit::File { .. }) => false,
+    pub fn proves(&self, artifact: &Artifact) -> bool {
+        match (self, artifact) {
+            (_, Artifact::Record { data, .. }) => self.shows(data),
+            (Self::File(text), Artifact::File { value, .. }) => text == value.as_str(),
+            (Self::Txt(_) | Self::Cname(_) | Self::Failed(_), Artifact::File { .. }) => false,
         }
     }
 }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{Because, CertName, Exhibit, Method, Spot};
+use crate::{Artifact, Because, CertName, Lookup, Method};
 
 /// What to do now. One step is one pass.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -21,23 +21,23 @@ pub enum Step {
     NewDomainValue,
     /// Ask the CA to change the method of the order or domain. One call.
     SwitchMethod(Method),
-    /// Find out where these spots lead: zone, delegation, foreign aliases, web server.
-    Locate(Vec<Spot>),
+    /// Find out where these lookups lead: zone, delegation, foreign aliases, web server.
+    Locate(Vec<Lookup>),
     /// Put these up.
     Publish {
         /// What, and where.
-        exhibits: Vec<Exhibit>,
+        artifacts: Vec<Artifact>,
         /// What of the same order gives way in the same change, since the place can hold one only.
-        replacing: Vec<Exhibit>,
+        replacing: Vec<Artifact>,
     },
-    /// Look at these spots as the CA would.
-    Look(Vec<Spot>),
+    /// Look at these lookups as the CA would.
+    Look(Vec<Lookup>),
     /// Find out whether CAA records let DigiCert issue for these names.
     ReadCaa(Vec<CertName>),
     /// Ask the CA to check the order or domain. One call.
     AskCa,
     /// Take these down.
-    Retract(Vec<Exhibit>),
+    Retract(Vec<Artifact>),
     /// Nothing until `wake`.
     Rest,
 }

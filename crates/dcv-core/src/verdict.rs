@@ -74,7 +74,7 @@ pub enum Verdict {
     Unseen,
 }
 
-/// Judges the sightings at one spot; `shown` tells whether an answer holds what is looked for.
+/// Judges the sightings at one lookup; `shown` tells whether an answer holds what is looked for.
 ///
 /// A web server counts as an authority of its file. Authorities and resolvers are counted apart. A resolver that fails says nothing about the zone; one that answers
 /// without the value holds a denial in its cache, as the CA's own resolver may. Where no authority could be asked at

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use dcv_core::{
-    Answer, Asked, Because, Caa, CaaFacts, CertName, DNSAUTH, Decision, DomainName, Exhibit, Facts,
-    FailureClass, Form, Guarded, Held, Label, Learned, Life, Location, Method, Methods, OrderFacts,
-    OrderStatus, Outcome, Owner, Place, Policy, Proof, RandomValue, Reason, RecordData, ScopeFacts, Security,
-    Sighting, Site, Spot, Step, Token, Unfit, Vantage, VantageKind, decide,
+    Answer, Artifact, Asked, Because, Caa, CaaFacts, CertName, DNSAUTH, Decision, DomainName, Facts,
+    FailureClass, Form, Guarded, Held, Label, Learned, Life, Location, Lookup, Method, MethodSpec, Methods,
+    OrderFacts, OrderStatus, Outcome, Owner, Policy, RandomValue, Reason, RecordData, ScopeFacts, Security,
+    Sighting, Site, Step, Target, Token, Unfit, Vantage, VantageKind, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -19,24 +19,24 @@ fn scope() -> DomainName {
     "example.com".parse().unwrap()
 }
 
-fn spot() -> Spot {
-    Spot { domain: scope(), label: Label::Under(DNSAUTH.into()) }
+fn lookup() -> Lookup {
+    Lookup { domain: scope(), label: Label::Under(DNSAUTH.into()) }
 }
 
 fn site() -> Site {
-    Guarded::direct(&spot(), scope()).unwrap()
+    Guarded::direct(&lookup(), scope()).unwrap()
 }
 
-fn place() -> Place {
-    Place::Record(site())
+fn target() -> Target {
+    Target::Record(site())
 }
 
-fn exhibit(data: RecordData) -> Exhibit {
-    Exhibit::Record { site: site(), data }
+fn artifact(data: RecordData) -> Artifact {
+    Artifact::Record { site: site(), data }
 }
 
 fn held(data: RecordData, applied: Option<Timestamp>) -> Held {
-    Held { exhibit: exhibit(data), applied }
+    Held { artifact: artifact(data), applied }
 }
 
 fn data(text: &str) -> RecordData {
@@ -77,7 +77,7 @@ fn with_value(expires: Option<Timestamp>) -> Facts {
 
 fn located() -> Facts {
     Facts {
-        located: [(spot(), Location::At(place()))].into(),
+        located: [(lookup(), Location::At(target()))].into(),
         located_at: Some(ago(50)),
         ..with_value(Some(days(30)))
     }
@@ -94,9 +94,9 @@ fn seen(shown: &[&str], at: Timestamp) -> Facts {
         kind: VantageKind::Authority,
     };
     let answer = Answer::Txt(shown.iter().map(|&text| text.to_owned()).collect());
-    let sightings: BTreeMap<_, _> = [(spot(), vec![Sighting::new(vantage, at, answer)])].into();
+    let sightings: BTreeMap<_, _> = [(lookup(), vec![Sighting::new(vantage, at, answer)])].into();
     let caa = Some(CaaFacts { at: ago(10), names: Vec::new() });
-    Facts { sightings, looked_at: [(spot(), at)].into(), looks: 3, caa, ..published() }
+    Facts { sightings, looked_at: [(lookup(), at)].into(), looks: 3, caa, ..published() }
 }
 
 /// Seen with the value, but with signatures that do not hold.
@@ -185,7 +185,7 @@ fn the_rules() {
         ("inside the margin, confirmed", with_value(Some(days(2))), "locate", R::SiteUnknown),
         (
             "foreign alias",
-            Facts { located: [(spot(), blocked)].into(), ..located() },
+            Facts { located: [(lookup(), blocked)].into(), ..located() },
             "rest",
             R::ForeignCname,
         ),
@@ -193,7 +193,7 @@ fn the_rules() {
             "foreign alias of an order that was found",
             Facts {
                 discovered: true,
-                located: [(spot(), Location::Blocked(Because::new(R::ForeignCname, "somebody's")))].into(),
+                located: [(lookup(), Location::Blocked(Because::new(R::ForeignCname, "somebody's")))].into(),
                 ..located()
             },
             "rest",
@@ -303,13 +303,13 @@ fn a_replaced_alias_gives_way_in_the_same_change() {
     let held = vec![held(alias("old"), Some(ago(9000)))];
     let facts = Facts { held, ..with_order(located(), OrderStatus::Pending, Method::DnsCname) };
     let decision = decide(&facts, &Policy::default(), NOW);
-    let (exhibits, replacing) = (vec![exhibit(alias(VALUE))], vec![exhibit(alias("old"))]);
-    assert_eq!(decision.step, Step::Publish { exhibits, replacing });
+    let (artifacts, replacing) = (vec![artifact(alias(VALUE))], vec![artifact(alias("old"))]);
+    assert_eq!(decision.step, Step::Publish { artifacts, replacing });
 
     let mut facts = facts;
-    facts.learn(&decision.step, Learned::Published(vec![exhibit(alias(VALUE))]), NOW);
-    let held: Vec<_> = facts.held.iter().map(|held| held.exhibit.clone()).collect();
-    assert_eq!(held, [exhibit(alias(VALUE))]);
+    facts.learn(&decision.step, Learned::Published(vec![artifact(alias(VALUE))]), NOW);
+    let held: Vec<_> = facts.held.iter().map(|held| held.artifact.clone()).collect();
+    assert_eq!(held, [artifact(alias(VALUE))]);
 }
 
 /// A method that nobody thought of when the rules were written is an entry in a table: another label, another text, and
@@ -322,21 +322,21 @@ fn a_new_method_needs_no_new_rule() {
 
     let label = Label::Under("_validation-persist".into());
     let text = "digicert.com;accounturi=https://ca.example/{value}".into();
-    let proof = Proof { labels: vec![label.clone()], form: Form::Txt { text }, life: Life::Standing };
+    let proof = MethodSpec { labels: vec![label.clone()], form: Form::Txt { text }, life: Life::Standing };
     let policy = Policy { methods: Methods::new(vec![(method, proof)]), ..Policy::default() };
-    let persist = Spot { domain: scope(), label };
+    let persist = Lookup { domain: scope(), label };
     let decision = decide(&facts, &policy, NOW);
     assert_eq!(decision.step, Step::Locate(vec![persist.clone()]));
     let site = Guarded::direct(&persist, scope()).unwrap();
     assert_eq!(site.owner().as_str(), "_validation-persist.example.com");
     let mut facts = facts;
-    let located = [(persist, Location::At(Place::Record(site.clone())))].into();
+    let located = [(persist, Location::At(Target::Record(site.clone())))].into();
     facts.learn(&decision.step, Learned::Located(located), NOW);
     let record = data(&format!("digicert.com;accounturi=https://ca.example/{VALUE}"));
-    let exhibits = vec![Exhibit::Record { site, data: record }];
+    let artifacts = vec![Artifact::Record { site, data: record }];
     let decision = decide(&facts, &policy, NOW);
-    assert_eq!(decision.step, Step::Publish { exhibits: exhibits.clone(), replacing: vec![] });
-    facts.learn(&decision.step, Learned::Published(exhibits), NOW);
+    assert_eq!(decision.step, Step::Publish { artifacts: artifacts.clone(), replacing: vec![] });
+    facts.learn(&decision.step, Learned::Published(artifacts), NOW);
     facts.proven = true;
     assert_eq!(decide(&facts, &policy, NOW).because.reason, Reason::WaitingForDigicert, "it stays");
     facts.order.as_mut().unwrap().status = OrderStatus::Issued;
@@ -350,25 +350,25 @@ fn a_new_method_needs_no_new_rule() {
 fn a_domain_is_proven_at_both_names_or_at_the_one_that_can_be_written() {
     let owners = [(scope(), Owner::Both)].into();
     let policy = Policy { methods: Methods::default().with_owners(owners), ..Policy::default() };
-    let bare = Spot { domain: scope(), label: Label::Bare };
+    let bare = Lookup { domain: scope(), label: Label::Bare };
     let apex = Guarded::direct(&bare, scope()).unwrap();
     let mut both = located();
     assert_eq!(decide(&both, &policy, NOW).step, Step::Locate(vec![bare.clone()]));
-    both.located.insert(bare.clone(), Location::At(Place::Record(apex.clone())));
-    let at_apex = Exhibit::Record { site: apex, data: data(VALUE) };
-    let mut exhibits = vec![exhibit(data(VALUE)), at_apex.clone()];
-    exhibits.sort();
+    both.located.insert(bare.clone(), Location::At(Target::Record(apex.clone())));
+    let at_apex = Artifact::Record { site: apex, data: data(VALUE) };
+    let mut artifacts = vec![artifact(data(VALUE)), at_apex.clone()];
+    artifacts.sort();
     let decision = decide(&both, &policy, NOW);
-    assert_eq!(decision.step, Step::Publish { exhibits: exhibits.clone(), replacing: vec![] });
-    both.learn(&decision.step, Learned::Published(exhibits), ago(1));
-    assert_eq!(decide(&both, &policy, NOW).step, Step::Look(vec![spot(), bare.clone()]));
+    assert_eq!(decision.step, Step::Publish { artifacts: artifacts.clone(), replacing: vec![] });
+    both.learn(&decision.step, Learned::Published(artifacts), ago(1));
+    assert_eq!(decide(&both, &policy, NOW).step, Step::Look(vec![lookup(), bare.clone()]));
 
     let foreign = || Location::Blocked(Because::new(Reason::ForeignCname, "somebody's"));
     let mut one = located();
     one.located.extend([(bare.clone(), foreign())]);
-    let only = Step::Publish { exhibits: vec![exhibit(data(VALUE))], replacing: vec![] };
+    let only = Step::Publish { artifacts: vec![artifact(data(VALUE))], replacing: vec![] };
     assert_eq!(decide(&one, &policy, NOW).step, only);
-    one.located.insert(spot(), foreign());
+    one.located.insert(lookup(), foreign());
     assert_eq!(decide(&one, &policy, NOW).because.reason, Reason::ForeignCname);
 }
 
@@ -391,15 +391,15 @@ fn an_order_by_file_puts_one_at_each_name() {
     let mut both = facts.clone();
     both.order.as_mut().unwrap().scopes.push(beside);
     assert_eq!(decide(&both, &Policy::default(), NOW).because.reason, Reason::MethodUnsupported);
-    let spot = Spot { domain: www.name.clone(), label: Label::File };
+    let lookup = Lookup { domain: www.name.clone(), label: Label::File };
     let decision = decide(&facts, &Policy::default(), NOW);
-    assert_eq!(decision.step, Step::Locate(vec![spot.clone()]));
-    facts.located.insert(spot.clone(), Location::At(Place::File(www.name.clone())));
+    assert_eq!(decision.step, Step::Locate(vec![lookup.clone()]));
+    facts.located.insert(lookup.clone(), Location::At(Target::File(www.name.clone())));
     facts.located_at = Some(NOW);
-    let file = |text: &str| Exhibit::File { host: www.name.clone(), value: value(text) };
-    facts.held.push(Held { exhibit: file("old"), applied: Some(ago(9000)) });
+    let file = |text: &str| Artifact::File { host: www.name.clone(), value: value(text) };
+    facts.held.push(Held { artifact: file("old"), applied: Some(ago(9000)) });
     let decision = decide(&facts, &Policy::default(), NOW);
-    let step = Step::Publish { exhibits: vec![file(VALUE)], replacing: vec![file("old")] };
+    let step = Step::Publish { artifacts: vec![file(VALUE)], replacing: vec![file("old")] };
     assert_eq!(decision.step, step);
     facts.learn(&decision.step, Learned::Published(vec![file(VALUE)]), ago(1));
     let vantage = Vantage {
@@ -414,8 +414,8 @@ fn an_order_by_file_puts_one_at_each_name() {
     }
     for (text, step) in [("old", "publish"), ("", "publish"), (VALUE, "read-caa")] {
         let mut facts = facts.clone();
-        let looked = Learned::Looked([(spot.clone(), vec![sighting(text)])].into());
-        facts.learn(&Step::Look(vec![spot.clone()]), looked, NOW);
+        let looked = Learned::Looked([(lookup.clone(), vec![sighting(text)])].into());
+        facts.learn(&Step::Look(vec![lookup.clone()]), looked, NOW);
         assert_eq!(decide(&facts, &Policy::default(), NOW).step.label(), step, "{text}");
     }
 }
@@ -433,7 +433,7 @@ fn a_method_that_is_learned_late_is_located_anew() {
         missing: Vec::new(),
     };
     facts.learn(&Step::ReadOrder, learned, NOW);
-    assert_eq!(decide(&facts, &Policy::default(), NOW).step, Step::Locate(vec![spot()]));
+    assert_eq!(decide(&facts, &Policy::default(), NOW).step, Step::Locate(vec![lookup()]));
     assert!(facts.token.is_some(), "the value is the order's, whatever its method");
 }
 
@@ -455,15 +455,15 @@ fn a_clock_that_steps_back_costs_no_calls() {
 #[test]
 fn orders_queue_for_a_name() {
     let taken = Location::Blocked(Because::new(Reason::NameTaken, "another order's alias stands there"));
-    let facts = Facts { located: [(spot(), taken)].into(), located_at: Some(ago(5)), ..located() };
+    let facts = Facts { located: [(lookup(), taken)].into(), located_at: Some(ago(5)), ..located() };
     let waiting = decide(&facts, &Policy::default(), NOW);
     assert_eq!((waiting.step.label(), waiting.because.reason), ("rest", Reason::NameTaken));
     assert!(waiting.wake <= NOW + SignedDuration::from_secs(15));
     let later = Facts { located_at: Some(ago(20)), ..facts };
     assert_eq!(decide(&later, &Policy::default(), NOW).step.label(), "locate");
 
-    // The journal knows of rivals that DNS does not show; however often they were in the way, the next try is soon.
-    let step = Step::Publish { exhibits: vec![exhibit(data(VALUE))], replacing: vec![] };
+    // The state knows of rivals that DNS does not show; however often they were in the way, the next try is soon.
+    let step = Step::Publish { artifacts: vec![artifact(data(VALUE))], replacing: vec![] };
     let mut refused = located();
     for _ in 0..20 {
         let detail = "another order has it".into();
@@ -554,7 +554,7 @@ fn a_reissue_that_nobody_saw_begin_forgets_the_value_too() {
 /// What stands at a name changes: where a record was refused, or is long not to be seen, the way to it is found anew.
 #[test]
 fn a_location_is_not_believed_for_ever() {
-    let step = Step::Publish { exhibits: vec![exhibit(data(VALUE))], replacing: vec![] };
+    let step = Step::Publish { artifacts: vec![artifact(data(VALUE))], replacing: vec![] };
     let mut refused = located();
     let learned =
         Learned::Failed { class: FailureClass::Blocked, detail: "collision".into(), retry_after: None };
@@ -573,15 +573,15 @@ fn every_scope_is_fresh_before_the_ca_is_asked() {
     let other: DomainName = "example.org".parse().unwrap();
     let mut facts = seen(&[VALUE], ago(1));
     facts.configured.push(other.clone());
-    let beside = Spot { domain: other.clone(), label: Label::Under(DNSAUTH.into()) };
+    let beside = Lookup { domain: other.clone(), label: Label::Under(DNSAUTH.into()) };
     let at = Guarded::direct(&beside, other).unwrap();
-    facts.located.insert(beside.clone(), Location::At(Place::Record(at.clone())));
-    let exhibit = Exhibit::Record { site: at, data: data(VALUE) };
-    facts.held.push(Held { exhibit, applied: Some(ago(9000)) });
-    facts.sightings.insert(beside.clone(), facts.sightings[&spot()].clone());
+    facts.located.insert(beside.clone(), Location::At(Target::Record(at.clone())));
+    let artifact = Artifact::Record { site: at, data: data(VALUE) };
+    facts.held.push(Held { artifact, applied: Some(ago(9000)) });
+    facts.sightings.insert(beside.clone(), facts.sightings[&lookup()].clone());
     facts.looked_at.insert(beside.clone(), ago(3600));
     let decision = decide(&facts, &Policy::default(), NOW);
-    assert_eq!(decision.step, Step::Look(vec![spot(), beside]), "{}", decision.because);
+    assert_eq!(decision.step, Step::Look(vec![lookup(), beside]), "{}", decision.because);
 }
 
 #[test]

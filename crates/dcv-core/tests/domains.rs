@@ -5,9 +5,9 @@
 mod year;
 
 use dcv_core::{
-    Answer, Asked, DomainFacts, DomainName, Exhibit, Facts, FailureClass, Guarded, Held, Kind, Learned,
-    Location, Method, Place, Policy, RandomValue, Reason, RecordData, Sighting, Spot, Step, Token, Vantage,
-    VantageKind, decide,
+    Answer, Artifact, Asked, DomainFacts, DomainName, Facts, FailureClass, Guarded, Held, Kind, Learned,
+    Location, Lookup, Method, Policy, RandomValue, Reason, RecordData, Sighting, Step, Target, Token,
+    Vantage, VantageKind, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -28,8 +28,8 @@ fn name() -> DomainName {
     "example.com".parse().unwrap()
 }
 
-fn spot() -> Spot {
-    Spot::dnsauth(name())
+fn lookup() -> Lookup {
+    Lookup::dnsauth(name())
 }
 
 /// A domain that was read so many seconds ago, with a proof of ten days that ends in so many.
@@ -48,18 +48,18 @@ fn domain(read: i64, pending: bool, ends_in: Option<i64>) -> Facts {
     Facts {
         kind: Kind::Domain,
         domain: Some(facts),
-        located: [(spot(), Location::At(Place::Record(site())))].into(),
+        located: [(lookup(), Location::At(Target::Record(site())))].into(),
         located_at: Some(ago(9)),
         ..Facts::default()
     }
 }
 
 fn site() -> dcv_core::Site {
-    Guarded::direct(&spot(), name()).unwrap()
+    Guarded::direct(&lookup(), name()).unwrap()
 }
 
-fn exhibit(value: &str) -> Exhibit {
-    Exhibit::Record { site: site(), data: RecordData::Txt(RandomValue::new(value).unwrap()) }
+fn artifact(value: &str) -> Artifact {
+    Artifact::Record { site: site(), data: RecordData::Txt(RandomValue::new(value).unwrap()) }
 }
 
 fn with_value(facts: Facts, expires: Timestamp) -> Facts {
@@ -71,7 +71,7 @@ fn with_value(facts: Facts, expires: Timestamp) -> Facts {
 }
 
 fn published(facts: Facts) -> Facts {
-    Facts { held: vec![Held { exhibit: exhibit(VALUE), applied: Some(ago(40)) }], ..facts }
+    Facts { held: vec![Held { artifact: artifact(VALUE), applied: Some(ago(40)) }], ..facts }
 }
 
 fn altered(facts: Facts, alter: impl FnOnce(&mut DomainFacts)) -> Facts {
@@ -95,8 +95,8 @@ fn visible(facts: Facts) -> Facts {
     let sighting = Sighting::new(vantage, ago(1), Answer::Txt(vec![VALUE.into()]));
     let caa = Some(dcv_core::CaaFacts { at: ago(10), names: Vec::new() });
     Facts {
-        sightings: [(spot(), vec![sighting])].into(),
-        looked_at: [(spot(), ago(1))].into(),
+        sightings: [(lookup(), vec![sighting])].into(),
+        looked_at: [(lookup(), ago(1))].into(),
         caa,
         ..published(facts)
     }
@@ -230,7 +230,7 @@ fn the_value_of_the_former_proof_is_not_used_again() {
     let new = Some((RandomValue::new("new"), Some(days(20))));
     let mut told = facts.clone();
     told.learn(&Step::SubmitDomain, Learned::Submitted(new), NOW);
-    let publish = Step::Publish { exhibits: vec![exhibit("new")], replacing: vec![] };
+    let publish = Step::Publish { artifacts: vec![artifact("new")], replacing: vec![] };
     assert_eq!(decide(&told, &Policy::default(), NOW).step, publish);
 }
 

@@ -40,7 +40,7 @@ fn two_thousand_orders_weather_the_storm() {
     assert!(kinds(Kind::Cancelled) > 20 && kinds(Kind::Reissued) > 20 && kinds(Kind::Organisation) > 20);
 }
 
-/// A restart with nothing but the journal loses calls, never correctness.
+/// A restart with nothing but the state loses calls, never correctness.
 #[test]
 fn an_agent_that_forgets_at_every_tenth_step_still_finishes() {
     let mut world = World::new(Setting { orders: 300, forget: 0.1, ..Setting::calm() });

@@ -7,7 +7,7 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use dcv_core::{Change, DomainName, Guarded, Label, RandomValue, RecordData, Site, Spot, Ttl};
+use dcv_core::{Change, DomainName, Guarded, Label, Lookup, RandomValue, RecordData, Site, Ttl};
 
 use crate::{Class, DnsProvider, RecordSet, Zone};
 
@@ -80,7 +80,7 @@ impl Bench {
     pub fn site(&self, label: &str) -> Site {
         let scope: DomainName =
             format!("{label}.{}", self.zone.name).parse().expect("a label of the suite is a name");
-        Guarded::direct(&Spot::dnsauth(scope), self.zone.name.clone()).expect("the name lies in the zone")
+        Guarded::direct(&Lookup::dnsauth(scope), self.zone.name.clone()).expect("the name lies in the zone")
     }
 
     /// The site at a bare name: a host of the test's own, or the zone's apex.
@@ -94,7 +94,7 @@ impl Bench {
             || zone.clone(),
             |label| format!("{label}.{zone}").parse().expect("a label of the suite is a name"),
         );
-        Guarded::direct(&Spot { domain, label: Label::Bare }, zone.clone())
+        Guarded::direct(&Lookup { domain, label: Label::Bare }, zone.clone())
             .expect("the name lies in the zone")
     }
 
@@ -127,7 +127,7 @@ impl Bench {
     }
 
     async fn what_stands_at_a_bare_name_survives(&self, site: &Site) {
-        let below = Guarded::direct(&Spot::dnsauth(site.owner().clone()), self.zone.name.clone())
+        let below = Guarded::direct(&Lookup::dnsauth(site.owner().clone()), self.zone.name.clone())
             .expect("the name lies in the zone");
         let before = self.neighbour.everything(site.owner()).await;
         for _ in 0..2 {

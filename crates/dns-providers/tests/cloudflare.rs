@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use dcv_core::{Change, DomainName, Guarded, Label, RandomValue, RecordData, Site, Spot, Ttl};
+use dcv_core::{Change, DomainName, Guarded, Label, Lookup, RandomValue, RecordData, Site, Ttl};
 use dns_providers::{
     Class, DnsProvider, Fixed, RecordSet, Zone,
     cloudflare::{Cloudflare, CloudflareSettings},
@@ -218,7 +218,7 @@ fn zone(id: Option<&str>) -> Zone {
 
 fn site(label: &str) -> Site {
     let scope: DomainName = format!("{label}.dcv.test").parse().unwrap();
-    Guarded::direct(&Spot::dnsauth(scope), "dcv.test".parse().unwrap()).unwrap()
+    Guarded::direct(&Lookup::dnsauth(scope), "dcv.test".parse().unwrap()).unwrap()
 }
 
 fn text(value: &str) -> RecordData {
@@ -370,8 +370,8 @@ async fn a_flattened_alias_does_not_bar_a_text() {
     let (server, fake) = served().await;
     let (provider, zone) = (provider(&server, TOKEN), zone(None));
     let bare = |domain: &str| {
-        let spot = Spot { domain: domain.parse().unwrap(), label: Label::Bare };
-        Guarded::direct(&spot, "dcv.test".parse().unwrap()).unwrap()
+        let lookup = Lookup { domain: domain.parse().unwrap(), label: Label::Bare };
+        Guarded::direct(&lookup, "dcv.test".parse().unwrap()).unwrap()
     };
     let apex = bare("dcv.test");
     fake.put(apex.owner(), "CNAME", 300, &["site.pages.example"]).await;

@@ -10,7 +10,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use dcv_core::{Change, DomainName, Guarded, Label, RandomValue, RecordData, Site, Spot, Ttl};
+use dcv_core::{Change, DomainName, Guarded, Label, Lookup, RandomValue, RecordData, Site, Ttl};
 use dns_providers::{
     Class, DnsProvider, Error, Fixed, RecordSet, Zone,
     contract::{Bench, Neighbour},
@@ -172,7 +172,7 @@ fn site(label: &str) -> Site {
 
 fn site_in(label: &str, zone: &str) -> Site {
     let scope: DomainName = format!("{label}.{zone}").parse().unwrap();
-    Guarded::direct(&Spot::dnsauth(scope), zone.parse().unwrap()).unwrap()
+    Guarded::direct(&Lookup::dnsauth(scope), zone.parse().unwrap()).unwrap()
 }
 
 fn add(site: Site, value: &str) -> Change {
@@ -180,8 +180,8 @@ fn add(site: Site, value: &str) -> Change {
 }
 
 fn bare(host: &str) -> Site {
-    let spot = Spot { domain: format!("{host}.dcv.test").parse().unwrap(), label: Label::Bare };
-    Guarded::direct(&spot, "dcv.test".parse().unwrap()).unwrap()
+    let lookup = Lookup { domain: format!("{host}.dcv.test").parse().unwrap(), label: Label::Bare };
+    Guarded::direct(&lookup, "dcv.test".parse().unwrap()).unwrap()
 }
 
 async fn refusal(provider: &Rfc2136) -> Error {
@@ -224,7 +224,7 @@ async fn each_refusal_names_its_cause() {
 
     assert!(error.to_string().contains("_dnsauth.www.dcv.test"), "the name is not told: {error}");
     // One name that is not granted refuses the whole message, and the server does not say which.
-    let apex = Spot { domain: "dcv.test".parse().unwrap(), label: Label::Bare };
+    let apex = Lookup { domain: "dcv.test".parse().unwrap(), label: Label::Bare };
     let apex = Guarded::direct(&apex, "dcv.test".parse().unwrap()).unwrap();
     let both = [add(site("only"), "w"), add(apex.clone(), "w")];
     let error = narrow.apply(&zone_of("dcv.test"), &both).await.expect_err("the apex is not granted");

@@ -19,7 +19,7 @@ use aws_sdk_route53::{
         RrType, Vpc, VpcRegion,
     },
 };
-use dcv_core::{Change, DomainName, Guarded, Label, RandomValue, RecordData, Site, Spot, Ttl};
+use dcv_core::{Change, DomainName, Guarded, Label, Lookup, RandomValue, RecordData, Site, Ttl};
 use dns_providers::{
     Class, DnsProvider, Fixed, Secret, Zone,
     contract::{Bench, Neighbour},
@@ -144,7 +144,7 @@ fn zone(name: &str, id: Option<&str>) -> Zone {
 
 fn site(label: &str) -> Site {
     let scope: DomainName = format!("{label}.dcv.test").parse().unwrap();
-    Guarded::direct(&Spot::dnsauth(scope), "dcv.test".parse().unwrap()).unwrap()
+    Guarded::direct(&Lookup::dnsauth(scope), "dcv.test".parse().unwrap()).unwrap()
 }
 
 fn add(label: &str, value: &str) -> Change {
@@ -294,7 +294,7 @@ async fn a_denied_change_names_its_records() {
         .respond_with(ResponseTemplate::new(403).set_body_string(denied))
         .mount(&server)
         .await;
-    let apex = Spot { domain: "dcv.test".parse().unwrap(), label: Label::Bare };
+    let apex = Lookup { domain: "dcv.test".parse().unwrap(), label: Label::Bare };
     let apex = Guarded::direct(&apex, "dcv.test".parse().unwrap()).unwrap();
     let data = RecordData::Txt(RandomValue::new("v").unwrap());
     let bare = Change::Add { site: apex, data, ttl: Ttl::default() };

@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use dcv_core::{
-    Cadence, DomainName, Exhibit, Expectation, Guarded, Proof, RandomValue, RecordData, Severity, Site, Spot,
-    VantageKind, findings,
+    Artifact, Cadence, DomainName, Expectation, Guarded, Lookup, MethodSpec, RandomValue, RecordData,
+    Severity, Site, VantageKind, findings,
 };
 use digicert_api::{Class, Client, DomainFilter, OrderFilter};
 use jiff::SignedDuration;
@@ -19,11 +19,11 @@ use super::{
 use crate::{
     clock,
     config::Config,
+    context::{Account, Context, chain},
     exit::Exit,
     observe::random_label,
-    publish::Served,
-    roster::Subject,
-    world::{Account, World, chain},
+    publish::ManagedZone,
+    subjects::Subject,
 };
 
 /// TSIG allows 300 seconds (RFC 8945 section 5.2.3); signatures of API requests are as strict.
@@ -31,7 +31,7 @@ const SKEW_FAIL: SignedDuration = SignedDuration::from_secs(240);
 const SKEW_WARN: SignedDuration = SignedDuration::from_secs(30);
 /// How long a probe record is waited for at every name server.
 const PROBE_LIMIT: Duration = Duration::from_secs(120);
-/// The probe's holder in the journal: should the process die, the next run removes the record as a retired order's.
+/// The probe's holder in the state: should the process die, the next run removes the record as a retired order's.
 const PROBE_ORDER: u64 = 0;
 
 /// One thing that was checked.
@@ -84,31 +84,31 @@ pub(super) struct Wanted {
 }
 
 pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Exit {
-    let world = match build(path, &wanted).await {
-        Ok(world) => world,
+    let context = match build(path, &wanted).await {
+        Ok(context) => context,
         Err(exit) => return exit,
     };
     let mut checks = Vec::new();
-    for (name, account) in sorted(&world.accounts) {
+    for (name, account) in sorted(&context.accounts) {
         show::progress(&format!("account {name} …"));
         checks.extend(of_account(name, account).await);
-        if world.config.accounts.get(name).is_some_and(|account| account.domains.is_some()) {
+        if context.config.accounts.get(name).is_some_and(|account| account.domains.is_some()) {
             checks.push(of_domains(name, account).await);
         }
     }
     show::progress("resolvers …");
-    checks.extend(of_resolvers(&world).await);
-    let mut served: Vec<&Served> = world.publisher.served().collect();
+    checks.extend(of_resolvers(&context).await);
+    let mut served: Vec<&ManagedZone> = context.publisher.served().collect();
     served.sort_by(|a, b| a.zone.name.cmp(&b.zone.name));
     for served in &served {
         show::progress(&format!("zone {} …", served.zone.name));
-        checks.extend(of_zone(&world, served).await);
+        checks.extend(of_zone(&context, served).await);
     }
-    checks.extend(of_files(&world).await);
+    checks.extend(of_files(&context).await);
     if wanted.write {
-        for site in probe_sites(&world.config, &served, &wanted.at) {
+        for site in probe_sites(&context.config, &served, &wanted.at) {
             match site {
-                Ok(site) => checks.extend(probe(&world, &site).await),
+                Ok(site) => checks.extend(probe(&context, &site).await),
                 Err(check) => checks.push(*check),
             }
         }
@@ -117,7 +117,7 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Exit {
         Output::Json => show::json(&checks),
         Output::Text => table(&checks),
     }
-    world.journal.close().await;
+    context.state.close().await;
     let any = |result| checks.iter().any(|check| check.result == result);
     match (any(Outcome::Setup), any(Outcome::Fail)) {
         (true, _) => Exit::Setup,
@@ -126,16 +126,16 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Exit {
     }
 }
 
-async fn build(path: &Path, wanted: &Wanted) -> Result<World, Exit> {
+async fn build(path: &Path, wanted: &Wanted) -> Result<Context, Exit> {
     let config = load(path)?;
-    let journal = if wanted.write {
+    let state = if wanted.write {
         open(&config).await?
     } else {
-        crate::journal::Journal::open(Path::new(":memory:"))
+        crate::state::State::open(Path::new(":memory:"))
             .await
             .map_err(|error| fail(Exit::Setup, &chain(&error)))?
     };
-    World::build(config, journal, None).await.map_err(|error| fail(Exit::Setup, &error))
+    Context::build(config, state, None).await.map_err(|error| fail(Exit::Setup, &error))
 }
 
 fn sorted(accounts: &std::collections::HashMap<String, Arc<Account>>) -> Vec<(&String, &Arc<Account>)> {
@@ -189,16 +189,16 @@ async fn of_domains(name: &str, account: &Account) -> Check {
 }
 
 /// Whether files for http-token can be shown: the document roots, and the responder's port.
-async fn of_files(world: &World) -> Vec<Check> {
+async fn of_files(context: &Context) -> Vec<Check> {
     let mut checks = Vec::new();
-    for webroot in world.publisher.desk().webroots() {
+    for webroot in context.publisher.file_store().webroots() {
         let subject = format!("document root {}", webroot.root().display());
         checks.push(match webroot.ready().await {
             Ok(()) => Check::pass(&subject, "write", "a file can be made there"),
             Err(error) => Check::bad(Outcome::Fail, &subject, "write", chain(&error), error.hint()),
         });
     }
-    if let Some(address) = world.config.http.listen {
+    if let Some(address) = context.config.http.listen {
         let subject = format!("responder {address}");
         checks.push(match tokio::net::TcpListener::bind(address).await {
             Ok(_) => Check::pass(&subject, "port", "can be listened on"),
@@ -271,9 +271,9 @@ fn clock_check(subject: &str, client: &Client) -> Option<Check> {
     })
 }
 
-async fn of_resolvers(world: &World) -> Vec<Check> {
+async fn of_resolvers(context: &Context) -> Vec<Check> {
     let mut checks = Vec::new();
-    for (name, answer) in world.observer.try_resolvers().await {
+    for (name, answer) in context.observer.try_resolvers().await {
         let subject = format!("resolver {name}");
         checks.push(match answer {
             Ok(took) => Check::pass(&subject, "answers", format!("in {} ms", took.as_millis())),
@@ -290,7 +290,7 @@ async fn of_resolvers(world: &World) -> Vec<Check> {
 }
 
 /// Whether the provider could edit the zone, and what a person should know of the zone's name servers.
-async fn of_zone(world: &World, served: &Served) -> Vec<Check> {
+async fn of_zone(context: &Context, served: &ManagedZone) -> Vec<Check> {
     let mut checks = Vec::new();
     let provider = format!("provider {}", served.name);
     match served.provider.probe(&served.zone).await {
@@ -308,7 +308,7 @@ async fn of_zone(world: &World, served: &Served) -> Vec<Check> {
         }
     }
     let subject = format!("zone {}", served.zone.name);
-    for (transport, answer) in world.observer.try_transports(&served.zone.name).await {
+    for (transport, answer) in context.observer.try_transports(&served.zone.name).await {
         checks.push(match answer {
             Ok(took) => Check::pass(&subject, transport, format!("answers in {} ms", took.as_millis())),
             Err(why) if transport == "tcp" => Check::bad(
@@ -327,8 +327,9 @@ async fn of_zone(world: &World, served: &Served) -> Vec<Check> {
             ),
         });
     }
-    let survey = world.observer.survey(&Spot::dnsauth(served.zone.name.clone()), &[], &Proof::txt()).await;
-    let found = findings(&survey, &Expectation::default(), world.verdict(), clock::now());
+    let survey =
+        context.observer.survey(&Lookup::dnsauth(served.zone.name.clone()), &[], &MethodSpec::txt()).await;
+    let found = findings(&survey, &Expectation::default(), context.verdict(), clock::now());
     let worth: Vec<_> = found.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
     if worth.is_empty() {
         let servers = survey.zone.map_or(0, |zone| zone.servers.len());
@@ -346,9 +347,9 @@ async fn of_zone(world: &World, served: &Served) -> Vec<Check> {
 }
 
 /// `_dnsauth.<random>.<zone>` for each zone, or the names that were asked for.
-fn probe_sites(config: &Config, served: &[&Served], at: &[DomainName]) -> Vec<Result<Site, Box<Check>>> {
+fn probe_sites(config: &Config, served: &[&ManagedZone], at: &[DomainName]) -> Vec<Result<Site, Box<Check>>> {
     let site = |scope: &DomainName, zone: &DomainName| {
-        Guarded::direct(&Spot::dnsauth(scope.clone()), zone.clone()).map_err(|error| {
+        Guarded::direct(&Lookup::dnsauth(scope.clone()), zone.clone()).map_err(|error| {
             let what = error.to_string();
             Box::new(Check::bad(
                 Outcome::Setup,
@@ -378,21 +379,21 @@ fn probe_sites(config: &Config, served: &[&Served], at: &[DomainName]) -> Vec<Re
 }
 
 /// Writes a probe, waits until every name server shows it, and removes it.
-async fn probe(world: &World, site: &Site) -> Vec<Check> {
+async fn probe(context: &Context, site: &Site) -> Vec<Check> {
     let subject = format!("zone {}", site.zone());
     let order = Subject::order("doctor", PROBE_ORDER);
     let Ok(value) = RandomValue::new(format!("dcv-agent-probe-{}", random_label())) else {
         return Vec::new();
     };
     let data = RecordData::Txt(value);
-    let exhibit = Exhibit::Record { site: site.clone(), data: data.clone() };
+    let artifact = Artifact::Record { site: site.clone(), data: data.clone() };
     show::progress(&format!("writing a probe at {} …", site.owner()));
     let start = Instant::now();
     let mut checks = Vec::new();
-    match world.publisher.publish(&order, std::slice::from_ref(&exhibit), &[], None).await {
+    match context.publisher.publish(&order, std::slice::from_ref(&artifact), &[], None).await {
         Ok(()) => {
             checks.push(Check::pass(&subject, "write", format!("a probe at {} was accepted", site.owner())));
-            checks.push(seen_everywhere(world, site, &data, &subject, start).await);
+            checks.push(seen_everywhere(context, site, &data, &subject, start).await);
         }
         Err(error) => checks.push(Check::bad(
             Outcome::Setup,
@@ -402,21 +403,21 @@ async fn probe(world: &World, site: &Site) -> Vec<Check> {
             "let the credential write TXT there; if it is limited to certain names on purpose, name one: doctor --write --at DOMAIN",
         )),
     }
-    checks.push(match world.publisher.retract(&order, &[exhibit]).await {
+    checks.push(match context.publisher.retract(&order, &[artifact]).await {
         Ok(()) => Check::pass(&subject, "remove", "the probe was removed"),
         Err(error) => Check::bad(
             Outcome::Fail,
             &subject,
             "remove",
             chain(&error),
-            "it is in the journal: the agent removes it when it runs",
+            "it is in the state file: the agent removes it when it runs",
         ),
     });
     checks
 }
 
 async fn seen_everywhere(
-    world: &World,
+    context: &Context,
     site: &Site,
     data: &RecordData,
     subject: &str,
@@ -424,7 +425,7 @@ async fn seen_everywhere(
 ) -> Check {
     let cadence = Cadence::default();
     loop {
-        let seen = world.observer.authorities(site.owner()).await;
+        let seen = context.observer.authorities(site.owner()).await;
         let asked = seen.iter().filter(|sighting| sighting.vantage.kind == VantageKind::Authority).count();
         let lacking: Vec<String> = seen
             .iter()

@@ -3,29 +3,28 @@
 use std::{collections::BTreeMap, path::Path};
 
 use dcv_core::{
-    Because, Caa, CaaFacts, CertName, DomainName, Exhibit, Expectation, Facts, Finding, Kind, Label, Learned,
-    Location, OrderStatus, Outcome, Place, Proof, Reason, RecordData, Severity, Sighting, Spot, Stage, Step,
-    Survey, Verdict, VerdictPolicy, caa_findings, decide, findings, verdict,
+    Artifact, Because, Caa, CaaFacts, CertName, DomainName, Expectation, Facts, Finding, Kind, Label,
+    Learned, Location, Lookup, MethodSpec, OrderStatus, Outcome, Reason, RecordData, Severity, Sighting,
+    Stage, Step, Survey, Target, Verdict, VerdictPolicy, caa_findings, decide, findings, verdict,
 };
 use futures_util::{StreamExt as _, stream};
 
 use super::{
     args::{DEFAULT_CONFIG, Output},
+    explanation::{Explanation, Next, OrderSeen, ScopeSeen},
     fail,
     file_seen::{FileSeen, not_shown},
-    load,
-    report::{Next, OrderSeen, Report, ScopeSeen},
-    show,
+    load, show,
 };
 use crate::{
     clock,
     config::Verify,
+    context::{Context, chain},
     discover,
     exit::Exit,
-    journal::Journal,
     observe::Observer,
-    roster::{Id, Roster, Subject, muster},
-    world::{World, chain},
+    state::State,
+    subjects::{self, Id, Subject, Subjects},
 };
 
 /// Scopes that are surveyed at the same time.
@@ -33,16 +32,16 @@ const TOGETHER: usize = 16;
 
 /// Explains an order: of the configuration, or, where there is one account only, any order of that account.
 pub(super) async fn order(path: &Path, id: u64, output: Output) -> Exit {
-    let (world, roster) = match open(path).await {
+    let (context, subjects) = match open(path).await {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
     let mut reports = Vec::new();
-    for (order, facts) in roster.into_iter().filter(|(order, _)| order.id == Id::Order(id)) {
-        reports.push(report(&world, order, facts).await);
+    for (order, facts) in subjects.into_iter().filter(|(order, _)| order.id == Id::Order(id)) {
+        reports.push(report(&context, order, facts).await);
     }
     if reports.is_empty() {
-        reports = strangers(&world, id).await;
+        reports = strangers(&context, id).await;
     }
     if reports.is_empty() {
         let what = format!(
@@ -56,31 +55,31 @@ pub(super) async fn order(path: &Path, id: u64, output: Output) -> Exit {
 }
 
 /// An order that the configuration does not name: of the only account, or of those whose orders are discovered.
-async fn strangers(world: &World, id: u64) -> Vec<Report> {
+async fn strangers(context: &Context, id: u64) -> Vec<Explanation> {
     let mut reports = Vec::new();
-    for (name, settings) in &world.config.accounts {
-        let Some(account) = world.accounts.get(name) else { continue };
+    for (name, settings) in &context.config.accounts {
+        let Some(account) = context.accounts.get(name) else { continue };
         let order = Subject::order(name, id);
         let Some(discover) = &settings.discover else {
-            if world.accounts.len() == 1 {
-                reports.push(report(world, order, Facts { seed: id, ..Facts::default() }).await);
+            if context.accounts.len() == 1 {
+                reports.push(report(context, order, Facts { seed: id, ..Facts::default() }).await);
             }
             continue;
         };
         match account.client.order(id).await {
             Ok(read) => match discover::consider(id, &read.dns_names, read.valid_till, discover) {
-                Ok(facts) => reports.push(report(world, order, facts).await),
+                Ok(facts) => reports.push(report(context, order, facts).await),
                 Err(why) => reports.push(left_alone(order, read.status.as_str(), why)),
             },
-            Err(error) => show::problem(&world.trouble(name, account, Kind::Order, &error, clock::now())),
+            Err(error) => show::problem(&context.trouble(name, account, Kind::Order, &error, clock::now())),
         }
     }
     reports
 }
 
 /// An order that no pattern admits.
-fn left_alone(key: Subject, status: &str, why: String) -> Report {
-    Report {
+fn left_alone(key: Subject, status: &str, why: String) -> Explanation {
+    Explanation {
         order: Some(OrderSeen {
             key,
             status: Some(status.to_owned()),
@@ -119,14 +118,14 @@ pub(super) async fn domain(path: &Path, text: &str, output: Output) -> Exit {
         Err(error) => return fail(Exit::Setup, &error),
     };
     let names = [CertName { name: scope.clone(), wildcard: text.trim().starts_with("*.") }];
-    let survey = observer.survey(&Spot::dnsauth(scope.clone()), &names, &Proof::txt()).await;
+    let survey = observer.survey(&Lookup::dnsauth(scope.clone()), &names, &MethodSpec::txt()).await;
     let findings = findings(&survey, &Expectation::default(), policy(verify), clock::now());
     let routed = config.as_ref().and_then(|config| {
         let end = survey.delegation.chain.last().unwrap_or(&survey.owner);
         config.route(end).map(|(provider, _)| provider.to_owned())
     });
     let scope = ScopeSeen { survey, provider: routed, location: None, verdict: None, findings };
-    let mut report = Report {
+    let mut report = Explanation {
         order: None,
         scopes: vec![scope],
         files: Vec::new(),
@@ -143,7 +142,7 @@ pub(super) async fn domain(path: &Path, text: &str, output: Output) -> Exit {
     if failed { Exit::Blocked } else { Exit::Success }
 }
 
-fn print(reports: &[Report], output: Output) {
+fn print(reports: &[Explanation], output: Output) {
     match output {
         Output::Json => show::json(&reports),
         Output::Text => {
@@ -154,38 +153,38 @@ fn print(reports: &[Report], output: Output) {
     }
 }
 
-pub(super) async fn open(path: &Path) -> Result<(World, Roster), Exit> {
+pub(super) async fn open(path: &Path) -> Result<(Context, Subjects), Exit> {
     let config = load(path)?;
     let setup = |error: &dyn std::error::Error| fail(Exit::Setup, &chain(error));
     // Reading must not create a state file where there is none.
-    let journal = match config.state.exists() {
-        true => Journal::open_existing(&config.state).await,
-        false => Journal::open(Path::new(":memory:")).await,
+    let state = match config.state.exists() {
+        true => State::open_existing(&config.state).await,
+        false => State::open(Path::new(":memory:")).await,
     }
     .map_err(|error| setup(&error))?;
-    let roster = muster(&config, &journal, Roster::new()).await.map_err(|error| setup(&error))?;
-    let world = World::build(config, journal, None).await.map_err(|error| fail(Exit::Setup, &error))?;
-    Ok((world, roster))
+    let subjects = subjects::load(&config, &state, Subjects::new()).await.map_err(|error| setup(&error))?;
+    let context = Context::build(config, state, None).await.map_err(|error| fail(Exit::Setup, &error))?;
+    Ok((context, subjects))
 }
 
 /// Learns all that decides about an order, without changing anything: the order, its value (asking for it never
 /// replaces one that is valid), where its records go, and what DNS shows there.
-async fn report(world: &World, order: Subject, mut facts: Facts) -> Report {
-    gather(world, &order, &mut facts).await;
-    let policy = world.policy(&order.account);
+async fn report(context: &Context, order: Subject, mut facts: Facts) -> Explanation {
+    gather(context, &order, &mut facts).await;
+    let policy = context.policy(&order.account);
     let value = facts.token.as_ref().and_then(|token| token.value.clone().ok());
-    let (spots, hosts): (Vec<_>, Vec<_>) =
-        open_spots(world, &order, &facts).into_iter().partition(|spot| spot.label != Label::File);
-    let surveys = survey(world, &order, &facts, &spots).await;
+    let (lookups, hosts): (Vec<_>, Vec<_>) =
+        open_lookups(context, &order, &facts).into_iter().partition(|lookup| lookup.label != Label::File);
+    let surveys = survey(context, &order, &facts, &lookups).await;
     let mut seen: BTreeMap<_, _> =
-        surveys.iter().map(|(spot, survey)| (spot.clone(), sightings(survey))).collect();
+        surveys.iter().map(|(lookup, survey)| (lookup.clone(), sightings(survey))).collect();
     for host in &hosts {
-        let shown = world.observer.look_at_file(&host.domain).await;
+        let shown = context.observer.look_at_file(&host.domain).await;
         seen.insert(host.clone(), shown);
     }
     let names: Vec<_> =
         hosts.iter().map(|host| CertName { name: host.domain.clone(), wildcard: false }).collect();
-    let of_hosts = world.observer.caa(&names).await;
+    let of_hosts = context.observer.caa(&names).await;
     if !seen.is_empty() {
         let look = Step::Look(seen.keys().cloned().collect());
         facts.learn(&look, Learned::Looked(seen), clock::now());
@@ -196,17 +195,17 @@ async fn report(world: &World, order: Subject, mut facts: Facts) -> Report {
     }
     let decision = decide(&facts, policy, clock::now());
     let mut scopes = Vec::new();
-    for (spot, survey) in surveys {
-        scopes.push(scope(world, &order, &facts, &spot, survey).await);
+    for (lookup, survey) in surveys {
+        scopes.push(scope(context, &order, &facts, &lookup, survey).await);
     }
-    let files = hosts.iter().map(|spot| {
-        let caa = of_hosts.iter().filter(|(name, _)| name.name == spot.domain).cloned().collect();
-        file(world, &order, &facts, spot, caa)
+    let files = hosts.iter().map(|lookup| {
+        let caa = of_hosts.iter().filter(|(name, _)| name.name == lookup.domain).cloned().collect();
+        file(context, &order, &facts, lookup, caa)
     });
     let files = files.collect();
     let status = facts.order.as_ref().map(|order| order.status.as_str().to_owned());
     let method = facts.order.as_ref().and_then(|order| order.method.as_ref().map(ToString::to_string));
-    let mut report = Report {
+    let mut report = Explanation {
         order: Some(OrderSeen {
             key: order,
             status,
@@ -220,7 +219,7 @@ async fn report(world: &World, order: Subject, mut facts: Facts) -> Report {
         action: String::new(),
         next: Some(Next::of(&decision)),
         because: Some(decision.because),
-        questions: world.observer.questions(),
+        questions: context.observer.questions(),
     };
     report.action = action(&report).unwrap_or_else(|| match report.outcome {
         Some(Outcome::Done) => "nothing".to_owned(),
@@ -233,129 +232,150 @@ async fn report(world: &World, order: Subject, mut facts: Facts) -> Report {
 }
 
 /// The fix for the worst finding that stops validation.
-fn action(report: &Report) -> Option<String> {
+fn action(report: &Explanation) -> Option<String> {
     report.worst().filter(|finding| finding.severity == Severity::Fail).map(|Finding { fix, .. }| fix.clone())
 }
 
-async fn gather(world: &World, order: &Subject, facts: &mut Facts) {
+async fn gather(context: &Context, order: &Subject, facts: &mut Facts) {
     let work = |facts: &Facts| facts.order.as_ref().is_some_and(|order| order.status.stage() == Stage::Work);
     if !facts.retired
-        && take(world, order, facts, Step::ReadOrder).await
+        && take(context, order, facts, Step::ReadOrder).await
         && work(facts)
         && !facts.proven
-        && facts.proof(&world.policy(&order.account).methods).is_some()
-        && take(world, order, facts, Step::RequestValue).await
+        && facts.spec(&context.policy(&order.account).methods).is_some()
+        && take(context, order, facts, Step::RequestValue).await
     {
-        locate(world, order, facts).await;
+        locate(context, order, facts).await;
     }
 }
 
-pub(super) async fn locate(world: &World, order: &Subject, facts: &mut Facts) {
-    let spots = facts.spots(&world.policy(&order.account).methods);
-    if !spots.is_empty() {
-        take(world, order, facts, Step::Locate(spots)).await;
+pub(super) async fn locate(context: &Context, order: &Subject, facts: &mut Facts) {
+    let lookups = facts.lookups(&context.policy(&order.account).methods);
+    if !lookups.is_empty() {
+        take(context, order, facts, Step::Locate(lookups)).await;
     }
 }
 
 /// Carries out one step; tells whether it went well.
-pub(super) async fn take(world: &World, order: &Subject, facts: &mut Facts, step: Step) -> bool {
-    let learned = world.carry_out(order, facts, &step).await;
+pub(super) async fn take(context: &Context, order: &Subject, facts: &mut Facts, step: Step) -> bool {
+    let learned = context.execute(order, facts, &step).await;
     facts.learn(&step, learned, clock::now());
     facts.failure.is_none()
 }
 
 /// Where the CA looks for what is still to be proven; by TXT where the method is none of ours, so that something can be
 /// told.
-fn open_spots(world: &World, order: &Subject, facts: &Facts) -> Vec<Spot> {
+fn open_lookups(context: &Context, order: &Subject, facts: &Facts) -> Vec<Lookup> {
     let over = |status: &OrderStatus| status.stage() == Stage::Ended;
     if facts.proven || facts.order.as_ref().is_some_and(|order| over(&order.status)) {
         return Vec::new();
     }
-    let methods = &world.policy(&order.account).methods;
-    match facts.proof(methods) {
-        Some(_) => facts.spots(methods),
-        None => facts.open_scopes().into_iter().cloned().map(Spot::dnsauth).collect(),
+    let methods = &context.policy(&order.account).methods;
+    match facts.spec(methods) {
+        Some(_) => facts.lookups(methods),
+        None => facts.open_scopes().into_iter().cloned().map(Lookup::dnsauth).collect(),
     }
 }
 
-async fn survey(world: &World, order: &Subject, facts: &Facts, spots: &[Spot]) -> Vec<(Spot, Survey)> {
-    let proof = facts.proof(&world.policy(&order.account).methods).cloned().unwrap_or_else(Proof::txt);
+async fn survey(
+    context: &Context,
+    order: &Subject,
+    facts: &Facts,
+    lookups: &[Lookup],
+) -> Vec<(Lookup, Survey)> {
+    let spec = facts.spec(&context.policy(&order.account).methods).cloned().unwrap_or_else(MethodSpec::txt);
     let open: BTreeMap<_, _> = facts.open().into_iter().collect();
-    let each: Vec<_> = spots
+    let each: Vec<_> = lookups
         .iter()
-        .map(|spot| {
-            let mut names = open.get(&spot.domain).map(|names| names.to_vec()).unwrap_or_default();
+        .map(|lookup| {
+            let mut names = open.get(&lookup.domain).map(|names| names.to_vec()).unwrap_or_default();
             if names.is_empty() {
-                names.push(CertName { name: spot.domain.clone(), wildcard: false });
+                names.push(CertName { name: lookup.domain.clone(), wildcard: false });
             }
-            let (spot, proof) = (spot.clone(), proof.clone());
+            let (lookup, spec) = (lookup.clone(), spec.clone());
             async move {
-                let mut survey = world.observer.survey(&spot, &names, &proof).await;
+                let mut survey = context.observer.survey(&lookup, &names, &spec).await;
                 // The order's value rightly stands at each of the order's own names.
-                let rightly = |name: &DomainName| spots.iter().any(|spot| spot.name().as_ref() == Ok(name));
+                let rightly =
+                    |name: &DomainName| lookups.iter().any(|lookup| lookup.name().as_ref() == Ok(name));
                 survey.elsewhere.retain(|elsewhere| !rightly(&elsewhere.name));
-                (spot, survey)
+                (lookup, survey)
             }
         })
         .collect();
     stream::iter(each).buffered(TOGETHER).collect().await
 }
 
-async fn scope(world: &World, order: &Subject, facts: &Facts, spot: &Spot, survey: Survey) -> ScopeSeen {
-    let location = facts.located.get(spot).cloned();
-    let exhibit = exhibit(world, order, facts, spot);
+async fn scope(
+    context: &Context,
+    order: &Subject,
+    facts: &Facts,
+    lookup: &Lookup,
+    survey: Survey,
+) -> ScopeSeen {
+    let location = facts.located.get(lookup).cloned();
+    let artifact = artifact(context, order, facts, lookup);
     let (mut provider, mut at_provider) = (None, None);
-    if let Some(Exhibit::Record { site, .. }) = &exhibit {
-        provider = world.config.route(site.owner()).map(|(name, _)| name.to_owned());
+    if let Some(Artifact::Record { site, .. }) = &artifact {
+        provider = context.config.route(site.owner()).map(|(name, _)| name.to_owned());
     }
-    if let Some(exhibit) = &exhibit {
-        at_provider = world.publisher.holds(exhibit).await.ok();
+    if let Some(artifact) = &artifact {
+        at_provider = context.publisher.holds(artifact).await.ok();
     }
     let held: Vec<_> = facts
         .held
         .iter()
-        .filter(|held| matches!(&location, Some(Location::At(place)) if held.exhibit.place() == *place))
+        .filter(|held| matches!(&location, Some(Location::At(target)) if held.artifact.target() == *target))
         .collect();
-    let record = exhibit.as_ref().and_then(record_of);
+    let record = artifact.as_ref().and_then(record_of);
     let expected = Expectation {
         former: held
             .iter()
-            .filter(|held| Some(&held.exhibit) != exhibit.as_ref())
-            .filter_map(|held| record_of(&held.exhibit))
+            .filter(|held| Some(&held.artifact) != artifact.as_ref())
+            .filter_map(|held| record_of(&held.artifact))
             .collect(),
-        published: held.iter().any(|held| Some(&held.exhibit) == exhibit.as_ref() && held.applied.is_some()),
+        published: held
+            .iter()
+            .any(|held| Some(&held.artifact) == artifact.as_ref() && held.applied.is_some()),
         record,
         at_provider,
     };
-    let verdict_policy = world.verdict();
+    let verdict_policy = context.verdict();
     let findings = findings(&survey, &expected, verdict_policy, clock::now());
-    let verdict =
-        exhibit.map(|exhibit| verdict(&sightings(&survey), |answer| answer.proves(&exhibit), verdict_policy));
+    let verdict = artifact
+        .map(|artifact| verdict(&sightings(&survey), |answer| answer.proves(&artifact), verdict_policy));
     ScopeSeen { survey, provider, location, verdict, findings }
 }
 
 /// What the web server of a host shows.
-fn file(world: &World, order: &Subject, facts: &Facts, spot: &Spot, caa: Vec<(CertName, Caa)>) -> FileSeen {
-    let sightings = facts.sightings.get(spot).cloned().unwrap_or_default();
-    let exhibit = exhibit(world, order, facts, spot);
-    let judged = |exhibit: &Exhibit| verdict(&sightings, |answer| answer.proves(exhibit), world.verdict());
-    let route = world.config.http.routes.of(&spot.domain);
-    let mut findings = caa_findings(&caa, world.config.verify.is_pinned(&spot.domain));
-    let applied = |exhibit: &&Exhibit| {
-        facts.held.iter().any(|held| held.exhibit == **exhibit && held.applied.is_some())
+fn file(
+    context: &Context,
+    order: &Subject,
+    facts: &Facts,
+    lookup: &Lookup,
+    caa: Vec<(CertName, Caa)>,
+) -> FileSeen {
+    let sightings = facts.sightings.get(lookup).cloned().unwrap_or_default();
+    let artifact = artifact(context, order, facts, lookup);
+    let judged =
+        |artifact: &Artifact| verdict(&sightings, |answer| answer.proves(artifact), context.verdict());
+    let route = context.config.http.routes.of(&lookup.domain);
+    let mut findings = caa_findings(&caa, context.config.verify.is_pinned(&lookup.domain));
+    let applied = |artifact: &&Artifact| {
+        facts.held.iter().any(|held| held.artifact == **artifact && held.applied.is_some())
     };
-    let verdict = exhibit.as_ref().map(judged);
-    if let (Some(exhibit), Some(route)) = (exhibit.as_ref().filter(applied), route)
+    let verdict = artifact.as_ref().map(judged);
+    if let (Some(artifact), Some(route)) = (artifact.as_ref().filter(applied), route)
         && verdict != Some(Verdict::Visible)
     {
-        findings.extend(not_shown(&sightings, exhibit, route));
+        findings.extend(not_shown(&sightings, artifact, route));
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     FileSeen {
-        host: spot.domain.clone(),
-        url: Place::File(spot.domain.clone()).to_string(),
+        host: lookup.domain.clone(),
+        url: Target::File(lookup.domain.clone()).to_string(),
         way: route.map(|route| route.to_string()),
-        location: facts.located.get(spot).cloned(),
+        location: facts.located.get(lookup).cloned(),
         verdict,
         sightings,
         caa,
@@ -363,17 +383,17 @@ fn file(world: &World, order: &Subject, facts: &Facts, spot: &Spot, caa: Vec<(Ce
     }
 }
 
-/// What would have to stand at a spot.
-fn exhibit(world: &World, order: &Subject, facts: &Facts, spot: &Spot) -> Option<Exhibit> {
+/// What would have to stand at a lookup.
+fn artifact(context: &Context, order: &Subject, facts: &Facts, lookup: &Lookup) -> Option<Artifact> {
     let value = facts.token.as_ref()?.value.as_ref().ok()?;
-    let Some(Location::At(place)) = facts.located.get(spot) else { return None };
-    facts.proof(&world.policy(&order.account).methods)?.exhibit(place, value).ok()
+    let Some(Location::At(target)) = facts.located.get(lookup) else { return None };
+    facts.spec(&context.policy(&order.account).methods)?.artifact(target, value).ok()
 }
 
-pub(super) fn record_of(exhibit: &Exhibit) -> Option<RecordData> {
-    match exhibit {
-        Exhibit::Record { data, .. } => Some(data.clone()),
-        Exhibit::File { .. } => None,
+pub(super) fn record_of(artifact: &Artifact) -> Option<RecordData> {
+    match artifact {
+        Artifact::Record { data, .. } => Some(data.clone()),
+        Artifact::File { .. } => None,
     }
 }
 

@@ -1,10 +1,10 @@
 //! What `explain` tells of the file of a host.
 
-use dcv_core::{Answer, Caa, CertName, DomainName, Exhibit, Finding, Location, Severity, Sighting, Verdict};
+use dcv_core::{Answer, Artifact, Caa, CertName, DomainName, Finding, Location, Severity, Sighting, Verdict};
 use serde::Serialize;
 
 use super::{
-    report::{said, tell_caa, tell_findings},
+    explanation::{said, tell_caa, tell_findings},
     show::{self, GOOD, HEAD, WARN, paint},
 };
 use crate::files::Route;
@@ -48,8 +48,8 @@ impl FileSeen {
 }
 
 /// The addresses of a host at which a file that was written is not to be seen.
-pub(super) fn not_shown(sightings: &[Sighting], exhibit: &Exhibit, route: Route<'_>) -> Vec<Finding> {
-    let lacking = sightings.iter().filter(|sighting| !sighting.answer.proves(exhibit));
+pub(super) fn not_shown(sightings: &[Sighting], artifact: &Artifact, route: Route<'_>) -> Vec<Finding> {
+    let lacking = sightings.iter().filter(|sighting| !sighting.answer.proves(artifact));
     let each = lacking.map(|Sighting { vantage, answer, .. }| {
         let (code, what) = match answer {
             Answer::Failed(why) => ("file-unreachable", format!("{vantage} does not show the file: {why}")),

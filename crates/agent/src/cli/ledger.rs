@@ -162,9 +162,9 @@ fn sighting(seen: &Value) -> String {
     };
     let security = seen["security"]["state"].as_str().unwrap_or_default();
     // Lines of earlier versions tell the domain only.
-    let spot = Some(text("spot")).filter(|spot| !spot.is_empty()).unwrap_or_else(|| text("scope"));
+    let lookup = Some(text("spot")).filter(|lookup| !lookup.is_empty()).unwrap_or_else(|| text("scope"));
     format!(
-        "{spot}  {} {} {}  {answer}  {security}  {}",
+        "{lookup}  {} {} {}  {answer}  {security}  {}",
         text("kind"),
         text("server"),
         text("address"),

@@ -6,10 +6,10 @@ mod check;
 mod demo;
 mod doctor;
 mod explain;
+mod explanation;
 mod file_seen;
 mod ledger;
 mod plan;
-mod report;
 mod run;
 #[cfg(feature = "demo")]
 mod sandbox;
@@ -23,9 +23,9 @@ use clap::Parser as _;
 use self::args::{Args, Command};
 use crate::{
     config::{self, Config},
+    context::chain,
     exit::Exit,
-    journal::Journal,
-    world::chain,
+    state::State,
 };
 
 /// Four times of what the deepest chain that is followed was seen to need.
@@ -87,6 +87,6 @@ fn load(path: &Path) -> Result<Config, Exit> {
     config::load(path).map_err(|problems| fail(Exit::Setup, &problems.to_string()))
 }
 
-async fn open(config: &Config) -> Result<Journal, Exit> {
-    Journal::open(&config.state).await.map_err(|error| fail(Exit::Setup, &chain(&error)))
+async fn open(config: &Config) -> Result<State, Exit> {
+    State::open(&config.state).await.map_err(|error| fail(Exit::Setup, &chain(&error)))
 }

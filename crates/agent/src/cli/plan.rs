@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dcv_core::{Because, Decision, Exhibit, Facts, Form, Kind, Location, Place, Policy, Step, decide};
+use dcv_core::{Artifact, Because, Decision, Facts, Form, Kind, Location, Policy, Step, Target, decide};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     clock,
+    context::Context,
     discover::{self, Found},
     exit::Exit,
-    roster::{Id, Subject},
-    world::World,
+    subjects::{Id, Subject},
 };
 
 #[derive(Serialize)]
@@ -39,10 +39,10 @@ struct PlannedChange {
 }
 
 impl PlannedChange {
-    fn new(action: &'static str, kind: &'static str, place: &Place) -> Self {
-        let (owner, zone) = match place {
-            Place::Record(site) => (site.owner().to_string(), Some(site.zone().to_string())),
-            Place::File(host) => (host.to_string(), None),
+    fn new(action: &'static str, kind: &'static str, target: &Target) -> Self {
+        let (owner, zone) = match target {
+            Target::Record(site) => (site.owner().to_string(), Some(site.zone().to_string())),
+            Target::File(host) => (host.to_string(), None),
         };
         Self { action, kind, owner, zone }
     }
@@ -50,17 +50,17 @@ impl PlannedChange {
 
 /// What a run would change in DNS and on web servers.
 pub(super) async fn run(path: &Path, output: Output) -> Exit {
-    let (world, roster) = match open(path).await {
+    let (context, subjects) = match open(path).await {
         Ok(opened) => opened,
         Err(exit) => return exit,
     };
-    let mut roster = roster;
-    for (name, settings) in &world.config.accounts {
-        let Some(account) = world.accounts.get(name) else { continue };
+    let mut subjects = subjects;
+    for (name, settings) in &context.config.accounts {
+        let Some(account) = context.accounts.get(name) else { continue };
         let found = async {
             let mut found = Vec::new();
             if let Some(discover) = &settings.discover {
-                let orders = discover::list_orders(&world.config, name, account, discover).await?;
+                let orders = discover::list_orders(&context.config, name, account, discover).await?;
                 found.extend(orders.into_iter().map(|Found { subject, facts, .. }| (subject, facts)));
             }
             if let Some(domains) = &settings.domains {
@@ -73,22 +73,25 @@ pub(super) async fn run(path: &Path, output: Output) -> Exit {
         let found = match found {
             Ok(found) => found,
             Err(error) => {
-                return fail(Exit::Setup, &world.trouble(name, account, Kind::Domain, &error, clock::now()));
+                return fail(
+                    Exit::Setup,
+                    &context.trouble(name, account, Kind::Domain, &error, clock::now()),
+                );
             }
         };
-        let policy = world.policy(name);
+        let policy = context.policy(name);
         for (subject, facts) in found {
             match facts {
                 // A domain whose proof has time left is not even read.
                 Ok(facts) if rests(&facts, policy, clock::now()) => {}
-                Ok(facts) => drop(roster.entry(subject).or_insert(facts)),
+                Ok(facts) => drop(subjects.entry(subject).or_insert(facts)),
                 Err(why) => show::progress(&format!("{subject}  left alone: {why}")),
             }
         }
     }
     let mut planned = Vec::new();
-    for (order, facts) in roster {
-        planned.push(plan_one(&world, order, facts).await);
+    for (order, facts) in subjects {
+        planned.push(plan_one(&context, order, facts).await);
     }
     match output {
         Output::Json => show::json(&planned),
@@ -110,40 +113,40 @@ fn rests(facts: &Facts, policy: &Policy, now: Timestamp) -> bool {
     domain.is_some_and(|domain| !domain.pending && domain.due(&policy.renewal, facts.seed) > now)
 }
 
-async fn plan_one(world: &World, order: Subject, mut facts: Facts) -> Planned {
+async fn plan_one(context: &Context, order: Subject, mut facts: Facts) -> Planned {
     let read = match order.id {
         Id::Order(_) => Step::ReadOrder,
         Id::Domain(_) => Step::ReadDomain,
     };
-    if facts.retired || take(world, &order, &mut facts, read).await {
-        locate(world, &order, &mut facts).await;
+    if facts.retired || take(context, &order, &mut facts, read).await {
+        locate(context, &order, &mut facts).await;
     }
-    let policy = world.policy(&order.account);
+    let policy = context.policy(&order.account);
     let Decision { step, because, .. } = decide(&facts, policy, clock::now());
-    let kind = match facts.proof(&policy.methods).map(|proof| &proof.form) {
+    let kind = match facts.spec(&policy.methods).map(|spec| &spec.form) {
         Some(Form::Cname { .. }) => "CNAME",
         Some(Form::File) => "FILE",
         Some(Form::Txt { .. }) | None => "TXT",
     };
-    let of = |action, exhibits: &[Exhibit]| {
-        let change = |exhibit: &Exhibit| {
-            let kind = record_of(exhibit).map_or("FILE", |data| data.kind());
-            PlannedChange::new(action, kind, &exhibit.place())
+    let of = |action, artifacts: &[Artifact]| {
+        let change = |artifact: &Artifact| {
+            let kind = record_of(artifact).map_or("FILE", |data| data.kind());
+            PlannedChange::new(action, kind, &artifact.target())
         };
-        exhibits.iter().map(change).collect::<Vec<_>>()
+        artifacts.iter().map(change).collect::<Vec<_>>()
     };
     let changes = match &step {
-        Step::Retract(exhibits) => of("remove", exhibits),
-        Step::Publish { exhibits, replacing } => {
+        Step::Retract(artifacts) => of("remove", artifacts),
+        Step::Publish { artifacts, replacing } => {
             let mut changes = of("remove", replacing);
-            changes.extend(of("add", exhibits));
+            changes.extend(of("add", artifacts));
             changes
         }
         Step::RequestValue | Step::SubmitDomain | Step::NewDomainValue => facts
             .located
             .values()
             .filter_map(|location| match location {
-                Location::At(place) => Some(PlannedChange::new("add", kind, place)),
+                Location::At(target) => Some(PlannedChange::new("add", kind, target)),
                 Location::Blocked(_) => None,
             })
             .collect(),

@@ -22,18 +22,18 @@ use tracing::{error, info, warn};
 
 use super::{args::Output, fail, load, open, show};
 use crate::{
-    burst::{self, Plan},
     clock,
     config::{self, Config, LogFormat},
+    context::{Context, chain},
     discover::{Listed, Watch, Watched},
-    engine::{Board, Engine, Mode, News, Report},
+    engine::{Engine, Mode, News, Status, StatusBoard},
     exit::Exit,
+    forecast::{self, Plan},
     http::{self, Pages},
-    journal::Journal,
     ledger::Event,
-    roster::{Roster, muster},
+    state::State,
+    subjects::{self, Subjects},
     telemetry,
-    world::{World, chain},
 };
 
 /// The daemon: until SIGTERM or SIGINT.
@@ -48,31 +48,31 @@ async fn run_daemon(path: &Path) -> Result<(), Exit> {
     let config = load(path)?;
     telemetry::start(&config.log_level, config.log_format);
     let mut signals = Signals::listen()?;
-    let journal = open(&config).await?;
-    let mut world = build(config, &journal, None).await?;
-    begin(&world, "daemon").await?;
+    let state = open(&config).await?;
+    let mut context = build(config, &state, None).await?;
+    begin(&context, "daemon").await?;
     let pages = Pages::default();
     let stop = CancellationToken::new();
-    if let Some(address) = world.config.listen {
+    if let Some(address) = context.config.listen {
         let bound = http::serve(address, pages.clone(), stop.clone())
             .await
             .map_err(|error| fail(Exit::Setup, &format!("agent.listen {address}: {error}")))?;
         info!("health and metrics at http://{bound}/");
     }
-    serve_files(&world, &stop).await?;
+    serve_files(&context, &stop).await?;
     tokio::spawn(watchdog());
-    let mut roster = Roster::new();
+    let mut subjects = Subjects::new();
     loop {
-        roster = muster(&world.config, &journal, roster)
+        subjects = subjects::load(&context.config, &state, subjects)
             .await
             .map_err(|error| fail(Exit::Setup, &chain(&error)))?;
-        pages.board.begin(&roster);
-        info!(orders = roster.len(), "tending orders");
+        pages.board.begin(&subjects);
+        info!(orders = subjects.len(), "tending orders");
         let round = CancellationToken::new();
-        let engine = Engine::new(Arc::clone(&world), Arc::clone(&pages.board), Mode::Daemon, round.clone());
-        let (news, _) = watch(&world, &pages.board, &round, Mode::Daemon);
-        tokio::spawn(burst::watch(Arc::clone(&world), Arc::clone(&pages.board), round.clone(), |_| {}));
-        let running = tokio::spawn(engine.run(roster, news));
+        let engine = Engine::new(Arc::clone(&context), Arc::clone(&pages.board), Mode::Daemon, round.clone());
+        let (news, _) = watch(&context, &pages.board, &round, Mode::Daemon);
+        tokio::spawn(forecast::watch(Arc::clone(&context), Arc::clone(&pages.board), round.clone(), |_| {}));
+        let running = tokio::spawn(engine.run(subjects, news));
         pages.ready.store(true, Ordering::Relaxed);
         tell(&[NotifyState::Ready, NotifyState::Status("tending orders")]);
         let next = loop {
@@ -81,7 +81,7 @@ async fn run_daemon(path: &Path) -> Result<(), Exit> {
                 Asked::Reload => {
                     // systemd measures a reload between these two; the time tells it which reload is meant.
                     tell(&reloading());
-                    match reload(path, &journal, &world).await {
+                    match reload(path, &state, &context).await {
                         Some(next) => break Some(next),
                         None => tell(&[NotifyState::Ready]),
                     }
@@ -95,16 +95,16 @@ async fn run_daemon(path: &Path) -> Result<(), Exit> {
             round.cancel();
             let _ = running.await;
             stop.cancel();
-            world.ledger.note(Some(Event::stopped())).await;
-            journal.close().await;
+            context.ledger.note(Some(Event::stopped())).await;
+            state.close().await;
             return Ok(());
         }
         round.cancel();
-        roster = running.await.unwrap_or_default();
+        subjects = running.await.unwrap_or_default();
         if let Some(next) = next {
-            let former = std::mem::replace(&mut world, next);
+            let former = std::mem::replace(&mut context, next);
             former.publisher.close().await;
-            world.ledger.note(Some(Event::started("reload"))).await;
+            context.ledger.note(Some(Event::started("reload"))).await;
         }
     }
 }
@@ -150,13 +150,13 @@ struct Summary<'a> {
     /// When the work that was still open at the end would have been done.
     plans: &'a [Plan],
     /// Orders, and domains.
-    orders: &'a [Report],
+    orders: &'a [Status],
 }
 
 /// What a one-shot run has come to.
 pub(super) struct Ran {
     /// What became of each order.
-    pub(super) reports: Vec<Report>,
+    pub(super) reports: Vec<Status>,
     /// When the work that is still open would be done.
     pub(super) plans: Vec<Plan>,
     /// Questions asked of authoritative servers.
@@ -168,27 +168,27 @@ pub(super) struct Ran {
 /// Runs a configuration once.
 pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) -> Result<Ran, Exit> {
     let mut signals = Signals::listen()?;
-    let journal = open(&config).await?;
-    let world = build(config, &journal, None).await?;
-    begin(&world, "once").await?;
-    let (seen, observer, ledger) = (Arc::clone(&world), world.observer.clone(), world.ledger.clone());
-    let roster = muster(&world.config, &journal, Roster::new())
+    let state = open(&config).await?;
+    let context = build(config, &state, None).await?;
+    begin(&context, "once").await?;
+    let (seen, observer, ledger) = (Arc::clone(&context), context.observer.clone(), context.ledger.clone());
+    let subjects = subjects::load(&context.config, &state, Subjects::new())
         .await
         .map_err(|error| fail(Exit::Setup, &chain(&error)))?;
-    let board = Arc::new(Board::default());
+    let board = Arc::new(StatusBoard::default());
     let printing = progress.then(|| tokio::spawn(print(board.subscribe())));
     let stop = CancellationToken::new();
     // Ends with the process: what is validated is fetched until the last moment.
-    serve_files(&world, &CancellationToken::new()).await?;
-    let (news, lists) = watch(&world, &board, &stop, Mode::Once);
+    serve_files(&context, &CancellationToken::new()).await?;
+    let (news, lists) = watch(&context, &board, &stop, Mode::Once);
     let tell = move |line: &str| {
         if progress {
             show::progress(line);
         }
     };
-    tokio::spawn(burst::watch(Arc::clone(&world), Arc::clone(&board), stop.clone(), tell));
+    tokio::spawn(forecast::watch(Arc::clone(&context), Arc::clone(&board), stop.clone(), tell));
     let mut running =
-        tokio::spawn(Engine::new(world, Arc::clone(&board), Mode::Once, stop.clone()).run(roster, news));
+        tokio::spawn(Engine::new(context, Arc::clone(&board), Mode::Once, stop.clone()).run(subjects, news));
     let stopped = async { while signals.next().await != Asked::Stop {} };
     let ended = tokio::select! {
         _ = &mut running => true,
@@ -204,7 +204,7 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
         printing.abort();
     }
     ledger.note(Some(Event::stopped())).await;
-    journal.close().await;
+    state.close().await;
     // A list that is still being read when the time is over is not waited for.
     stop.cancel();
     let mut listed = Vec::new();
@@ -214,20 +214,20 @@ pub(super) async fn run_once(config: Config, timeout: Duration, progress: bool) 
             Ok(Err(_)) | Err(_) => Listed::Open,
         });
     }
-    let (reports, plans) = (board.reports(), burst::plans(&seen, &board, clock::now()));
+    let (reports, plans) = (board.statuses(), forecast::plans(&seen, &board, clock::now()));
     Ok(Ran { reports, plans, dns_questions: observer.questions(), listed })
 }
 
 /// Begins to watch the accounts whose orders or domains are found.
 fn watch(
-    world: &Arc<World>,
-    board: &Arc<Board>,
+    context: &Arc<Context>,
+    board: &Arc<StatusBoard>,
     stop: &CancellationToken,
     mode: Mode,
 ) -> (mpsc::Receiver<News>, Vec<JoinHandle<Listed>>) {
     let (news, heard) = mpsc::channel(1024);
     let mut lists = Vec::new();
-    let watched = world.config.accounts.iter().flat_map(|(name, account)| {
+    let watched = context.config.accounts.iter().flat_map(|(name, account)| {
         let orders = account.discover.is_some().then_some((name, Watched::Orders));
         let domains = account.domains.is_some().then_some((name, Watched::Domains));
         orders.into_iter().chain(domains)
@@ -235,7 +235,7 @@ fn watch(
     for (name, what) in watched {
         let watch = Watch {
             name: name.clone(),
-            world: Arc::clone(world),
+            context: Arc::clone(context),
             board: Arc::clone(board),
             news: news.clone(),
             stop: stop.clone(),
@@ -254,10 +254,10 @@ fn watch(
 }
 
 /// One line for each change of an order's reason. A slow terminal misses lines, never the rest of the run.
-async fn print(mut changes: broadcast::Receiver<Report>) {
+async fn print(mut changes: broadcast::Receiver<Status>) {
     loop {
         match changes.recv().await {
-            Ok(Report { order, reason, detail, .. }) => {
+            Ok(Status { order, reason, detail, .. }) => {
                 show::progress(&format!("{:.0}  {order}  {reason}  {detail}", clock::now()));
             }
             Err(RecvError::Lagged(missed)) => show::progress(&format!("({missed} changes are not shown)")),
@@ -266,17 +266,17 @@ async fn print(mut changes: broadcast::Receiver<Report>) {
     }
 }
 
-async fn build(config: Config, journal: &Journal, earlier: Option<&World>) -> Result<Arc<World>, Exit> {
-    World::build(config, journal.clone(), earlier)
+async fn build(config: Config, state: &State, earlier: Option<&Context>) -> Result<Arc<Context>, Exit> {
+    Context::build(config, state.clone(), earlier)
         .await
         .map(Arc::new)
         .map_err(|error| fail(Exit::Setup, &error))
 }
 
 /// Shows files by the responder, where it is wanted. Commands that only look leave the port to the agent.
-async fn serve_files(world: &World, stop: &CancellationToken) -> Result<(), Exit> {
-    let Some(address) = world.config.http.listen else { return Ok(()) };
-    let responder = world.publisher.desk().responder();
+async fn serve_files(context: &Context, stop: &CancellationToken) -> Result<(), Exit> {
+    let Some(address) = context.config.http.listen else { return Ok(()) };
+    let responder = context.publisher.file_store().responder();
     let bound = responder.serve(address, stop.clone()).await.map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::PermissionDenied => {
@@ -294,12 +294,12 @@ async fn serve_files(world: &World, stop: &CancellationToken) -> Result<(), Exit
 }
 
 /// A ledger that is required and cannot be written is better found now than when the CA should be asked.
-async fn begin(world: &World, mode: &'static str) -> Result<(), Exit> {
-    world.ledger.keep(Event::started(mode)).await.map_err(|error| fail(Exit::Setup, &error))
+async fn begin(context: &Context, mode: &'static str) -> Result<(), Exit> {
+    context.ledger.keep(Event::started(mode)).await.map_err(|error| fail(Exit::Setup, &error))
 }
 
 /// A configuration that is wrong changes nothing: the agent goes on with the one it has.
-async fn reload(path: &Path, journal: &Journal, world: &World) -> Option<Arc<World>> {
+async fn reload(path: &Path, state: &State, context: &Context) -> Option<Arc<Context>> {
     let config = match config::load(path) {
         Ok(config) => config,
         Err(problems) => {
@@ -307,16 +307,16 @@ async fn reload(path: &Path, journal: &Journal, world: &World) -> Option<Arc<Wor
             return None;
         }
     };
-    if config.state != world.config.state
-        || config.listen != world.config.listen
-        || config.http.listen != world.config.http.listen
+    if config.state != context.config.state
+        || config.listen != context.config.listen
+        || config.http.listen != context.config.http.listen
     {
         warn!("agent.state, agent.listen and http.listen change at the next start only");
     }
-    match World::build(config, journal.clone(), Some(world)).await {
-        Ok(world) => {
+    match Context::build(config, state.clone(), Some(context)).await {
+        Ok(context) => {
             info!("configuration reloaded");
-            Some(Arc::new(world))
+            Some(Arc::new(context))
         }
         Err(error) => {
             error!("the new configuration cannot be used, going on with the old one: {error}");
@@ -380,7 +380,7 @@ impl Signals {
     }
 }
 
-/// The first signal lets steps end; a second one does not wait for them. The journal is right either way.
+/// The first signal lets steps end; a second one does not wait for them. The state is right either way.
 #[expect(clippy::disallowed_methods, reason = "a second signal asks for exactly this")]
 fn abort_on_second_signal(mut signals: Signals) {
     tokio::spawn(async move {

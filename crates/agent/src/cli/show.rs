@@ -7,7 +7,7 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{clock, engine::Report};
+use crate::{clock, engine::Status};
 
 /// What is well.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
@@ -62,7 +62,7 @@ pub(super) fn until(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// The table of orders.
-pub(super) fn table(reports: &[Report]) {
+pub(super) fn table(reports: &[Status]) {
     let width = reports.iter().map(|report| report.order.to_string().len()).max().unwrap_or(0).max(5);
     line(&format!("{:width$}  {:8}  {:22}  {:12}  detail", "order", "outcome", "reason", "slack"));
     let now = clock::now();

@@ -1,22 +1,22 @@
-//! `status`: what the journal knows, without calling anybody; also beside a running daemon.
+//! `status`: what the state knows, without calling anybody; also beside a running daemon.
 
 use std::path::Path;
 
-use dcv_core::{Exhibit, FILE_PATH};
+use dcv_core::{Artifact, FILE_PATH};
 use serde::Serialize;
 
 use super::{args::Output, fail, load, show};
 use crate::{
     clock,
+    context::chain,
     exit::Exit,
-    journal::{Error, Journal, Note},
-    roster::Subject,
-    world::chain,
+    state::{Error, LastStatus, State},
+    subjects::Subject,
 };
 
 #[derive(Serialize)]
-struct Status {
-    orders: Vec<Note>,
+struct Listing {
+    orders: Vec<LastStatus>,
     /// What is, or may be, up.
     held: Vec<Value>,
 }
@@ -49,27 +49,27 @@ pub(super) async fn run(path: &Path, output: Output) -> Exit {
     }
 }
 
-async fn read(path: &Path) -> Result<Status, Error> {
-    let journal = Journal::open_existing(path).await?;
-    let orders = journal.notes().await?;
-    let held = journal.held().await?.into_iter().map(|(order, held)| Value {
+async fn read(path: &Path) -> Result<Listing, Error> {
+    let state = State::open_existing(path).await?;
+    let orders = state.notes().await?;
+    let held = state.held().await?.into_iter().map(|(order, held)| Value {
         order,
-        owner: match &held.exhibit {
-            Exhibit::Record { site, .. } => site.owner().to_string(),
-            Exhibit::File { host, .. } => host.to_string(),
+        owner: match &held.artifact {
+            Artifact::Record { site, .. } => site.owner().to_string(),
+            Artifact::File { host, .. } => host.to_string(),
         },
-        zone: match &held.exhibit {
-            Exhibit::Record { site, .. } => Some(site.zone().to_string()),
-            Exhibit::File { .. } => None,
+        zone: match &held.artifact {
+            Artifact::Record { site, .. } => Some(site.zone().to_string()),
+            Artifact::File { .. } => None,
         },
         applied: held.applied.is_some(),
     });
-    let status = Status { orders, held: held.collect() };
-    journal.close().await;
+    let status = Listing { orders, held: held.collect() };
+    state.close().await;
     Ok(status)
 }
 
-fn text(status: &Status) {
+fn text(status: &Listing) {
     let width = status.orders.iter().map(|note| note.order.to_string().len()).max().unwrap_or(0).max(5);
     show::line(&format!("{:width$}  {:22}  {:12}  {:20}  detail", "order", "reason", "slack", "since"));
     let now = clock::now();

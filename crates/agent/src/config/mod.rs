@@ -30,7 +30,7 @@ type Found = Vec<(String, String)>;
 /// A configuration that has been checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The journal's file.
+    /// The state's file.
     pub state: PathBuf,
     /// Where health and metrics are served, if anywhere.
     pub listen: Option<SocketAddr>,

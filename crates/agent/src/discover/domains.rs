@@ -17,11 +17,11 @@ use super::{Found, Listed, RETRY, SOON, Watch};
 use crate::{
     clock,
     config::Domains,
+    context::{Account, chain},
     engine::News,
-    journal::Note,
     pass::valid_until,
-    roster::Subject,
-    world::{Account, chain},
+    state::LastStatus,
+    subjects::Subject,
 };
 
 /// Reads the list of an account's domains.
@@ -115,8 +115,8 @@ impl Watch {
     }
 
     fn tended(&self) -> Option<(Arc<Account>, Domains)> {
-        let account = self.world.accounts.get(&self.name)?;
-        let domains = self.world.config.accounts.get(&self.name)?.domains.clone()?;
+        let account = self.context.accounts.get(&self.name)?;
+        let domains = self.context.config.accounts.get(&self.name)?.domains.clone()?;
         Some((Arc::clone(account), domains))
     }
 
@@ -138,7 +138,7 @@ impl Watch {
         }
         account.release();
         let total = found.len();
-        let renewal = self.world.policy(&self.name).renewal;
+        let renewal = self.context.policy(&self.name).renewal;
         let names: Vec<CertName> = found.iter().filter_map(|found| found.told.clone()).collect();
         let told = waiting.told || self.tell_idle("domains", &domains.patterns, &names);
         let mut listed = Waiting { told, taken: std::mem::take(&mut waiting.taken), ..Waiting::default() };
@@ -163,7 +163,7 @@ impl Watch {
             self.board.keep(subject, facts, valid(facts, *due), *due, now);
         }
         let notes = resting.iter().map(|(subject, due, facts)| note(subject, facts, *due, now));
-        if let Err(error) = self.world.journal.note_all(&notes.collect::<Vec<_>>()).await {
+        if let Err(error) = self.context.state.note_all(&notes.collect::<Vec<_>>()).await {
             tracing::warn!("{}", chain(&error));
         }
         info!(
@@ -178,14 +178,14 @@ impl Watch {
     }
 
     async fn take_up_due(&self, waiting: &mut Waiting, now: Timestamp) {
-        let floor = self.world.policy(&self.name).renewal.floor;
+        let floor = self.context.policy(&self.name).renewal.floor;
         while let Some((subject, facts)) = waiting.pop_due(now, floor) {
             self.tell(News::Work(subject, Box::new(facts))).await;
         }
     }
 
     async fn forget(&self, subject: &Subject) {
-        if let Err(error) = self.world.journal.forget(subject).await {
+        if let Err(error) = self.context.state.forget(subject).await {
             tracing::warn!("{}", chain(&error));
         }
     }
@@ -197,9 +197,9 @@ fn valid(facts: &Facts, due: Timestamp) -> Because {
     Because::new(Reason::Validated, sentence)
 }
 
-fn note(subject: &Subject, facts: &Facts, due: Timestamp, now: Timestamp) -> Note {
+fn note(subject: &Subject, facts: &Facts, due: Timestamp, now: Timestamp) -> LastStatus {
     let Because { reason, detail } = valid(facts, due);
-    Note {
+    LastStatus {
         order: subject.clone(),
         reason: reason.code().to_owned(),
         detail,

@@ -18,9 +18,9 @@ pub use self::{
 };
 use crate::{
     clock,
-    engine::{Board, News},
-    roster::Subject,
-    world::{Account, World},
+    context::{Account, Context},
+    engine::{News, StatusBoard},
+    subjects::Subject,
 };
 
 /// The waits after calls that failed.
@@ -66,9 +66,9 @@ pub struct Watch {
     /// The account's name.
     pub name: String,
     /// What it acts through.
-    pub world: Arc<World>,
+    pub context: Arc<Context>,
     /// Where what is left alone is listed.
-    pub board: Arc<Board>,
+    pub board: Arc<StatusBoard>,
     /// Where news goes.
     pub news: mpsc::Sender<News>,
     /// Ends it.
@@ -109,7 +109,7 @@ impl Watch {
     }
 
     fn failed(&self, account: &Account, error: &Error, about: Kind) -> bool {
-        let told = self.world.trouble(&self.name, account, about, error, clock::now());
+        let told = self.context.trouble(&self.name, account, about, error, clock::now());
         let what = match about {
             Kind::Order => "orders",
             Kind::Domain => "domains",

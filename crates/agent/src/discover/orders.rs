@@ -12,10 +12,10 @@ use super::{Found, Listed, RETRY, SOON, Watch};
 use crate::{
     clock,
     config::{Config, Discover},
+    context::{Account, chain},
     engine::News,
     pass::cert_name,
-    roster::Subject,
-    world::{Account, chain},
+    subjects::Subject,
 };
 
 /// Changes are asked for with this much overlap: clocks differ, and a change may show late.
@@ -141,8 +141,8 @@ impl Watch {
     }
 
     fn discovering(&self) -> Option<(Arc<Account>, Discover)> {
-        let account = self.world.accounts.get(&self.name)?;
-        let discover = self.world.config.accounts.get(&self.name)?.discover.clone()?;
+        let account = self.context.accounts.get(&self.name)?;
+        let discover = self.context.config.accounts.get(&self.name)?.discover.clone()?;
         Some((Arc::clone(account), discover))
     }
 
@@ -150,7 +150,7 @@ impl Watch {
         if account.held(clock::now()).is_some() {
             return false;
         }
-        let found = match list(&self.world.config, &self.name, account, discover).await {
+        let found = match list(&self.context.config, &self.name, account, discover).await {
             Ok(found) => found,
             Err(error) => return self.failed(account, &error, Kind::Order),
         };
@@ -196,7 +196,7 @@ impl Watch {
                 continue;
             }
             let order = Subject::order(&self.name, change.order_id);
-            let named = self.world.config.names(&self.name, change.order_id);
+            let named = self.context.config.names(&self.name, change.order_id);
             if named || !discover.statuses.contains(&status) {
                 self.tell(News::Changed(order)).await;
             } else {

@@ -5,8 +5,8 @@
 //! web server serves a folder that the agent may write to. Nothing here takes a path from the CA: there is one file
 //! name, and it is a constant.
 
-mod desk;
 mod responder;
+mod store;
 mod webroot;
 
 use std::{
@@ -16,8 +16,8 @@ use std::{
 
 use dcv_core::DomainName;
 
-pub use desk::{Desk, Route, Routes};
 pub use responder::Responder;
+pub use store::{FileStore, Route, Routes};
 pub use webroot::Webroot;
 
 /// Why the file is not as it should be.

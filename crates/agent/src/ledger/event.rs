@@ -2,11 +2,11 @@
 
 use std::net::SocketAddr;
 
-use dcv_core::{Answer, Exhibit, Facts, Learned, RandomValue, Security, Sighting, VantageKind};
+use dcv_core::{Answer, Artifact, Facts, Learned, RandomValue, Security, Sighting, VantageKind};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::roster::Subject;
+use crate::subjects::Subject;
 
 /// The longest text of a name server that is kept.
 const MAX_TEXT: usize = 512;
@@ -140,7 +140,8 @@ pub enum Action {
 pub struct Seen {
     scope: String,
     /// Where the CA looks.
-    spot: String,
+    #[serde(rename = "spot")]
+    lookup: String,
     server: String,
     address: Option<SocketAddr>,
     kind: VantageKind,
@@ -184,12 +185,12 @@ impl Event {
 
     /// A change that the provider confirmed.
     #[must_use]
-    pub fn change(order: &Subject, exhibit: &Exhibit, action: Action, provider: &str) -> Self {
-        let (zone, owner, data) = match exhibit {
-            Exhibit::Record { site, data } => {
+    pub fn change(order: &Subject, artifact: &Artifact, action: Action, provider: &str) -> Self {
+        let (zone, owner, data) = match artifact {
+            Artifact::Record { site, data } => {
                 (Some(site.zone().to_string()), site.owner().to_string(), data.to_string())
             }
-            Exhibit::File { host, value } => (None, host.to_string(), format!("FILE {:?}", value.as_str())),
+            Artifact::File { host, value } => (None, host.to_string(), format!("FILE {:?}", value.as_str())),
         };
         Self::ChangeApplied { order: order.clone(), zone, owner, data, action, provider: provider.to_owned() }
     }
@@ -198,8 +199,8 @@ impl Event {
     #[must_use]
     pub fn asked(order: &Subject, facts: &Facts) -> Self {
         let open = facts.open_scopes();
-        let sightings = facts.sightings.iter().flat_map(|(spot, sightings)| {
-            sightings.iter().map(|sighting| Seen::new(&spot.to_string(), spot.domain.as_str(), sighting))
+        let sightings = facts.sightings.iter().flat_map(|(lookup, sightings)| {
+            sightings.iter().map(|sighting| Seen::new(&lookup.to_string(), lookup.domain.as_str(), sighting))
         });
         let value = facts.token.as_ref().and_then(|token| token.value.as_ref().ok());
         Self::Asked {
@@ -237,7 +238,7 @@ impl Event {
 
     /// Whether the line must be on the disk before work goes on. What was seen must be there before the CA is asked, and
     /// its answer before it is acted upon: these two are the proof, and nobody could tell them again. Changes and values
-    /// can be read again from the journal, DNS and the CA; each sync carries the lines before it along. Syncing every
+    /// can be read again from the state, DNS and the CA; each sync carries the lines before it along. Syncing every
     /// line would cost each order two or three times as many waits for the disk and prove nothing more.
     pub(super) const fn durable(&self) -> bool {
         matches!(
@@ -258,11 +259,11 @@ impl Event {
 }
 
 impl Seen {
-    fn new(spot: &str, scope: &str, sighting: &Sighting) -> Self {
+    fn new(lookup: &str, scope: &str, sighting: &Sighting) -> Self {
         let Sighting { vantage, at, answer, security, .. } = sighting;
         Self {
             scope: scope.to_owned(),
-            spot: spot.to_owned(),
+            lookup: lookup.to_owned(),
             server: cut(&vantage.server, MAX_TEXT),
             address: vantage.address,
             kind: vantage.kind,

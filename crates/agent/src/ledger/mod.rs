@@ -32,7 +32,7 @@ pub use self::{
     verify::{Break, Head, Verified, verify},
 };
 use self::{folder::Tail, line::Place};
-use crate::{clock, world::chain};
+use crate::{clock, context::chain};
 
 /// How the ledger is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,12 +10,12 @@ use std::{
 };
 
 use dcv_core::{
-    Answer, Facts, Learned, OrderStatus, RandomValue, Sighting, Spot, Token, Vantage, VantageKind,
+    Answer, Facts, Learned, Lookup, OrderStatus, RandomValue, Sighting, Token, Vantage, VantageKind,
 };
 use tempfile::TempDir;
 
 use super::{folder::CURRENT, line::MAX_LINE, *};
-use crate::roster::Subject;
+use crate::subjects::Subject;
 
 fn key(id: u64) -> Subject {
     Subject::order("main", id)
@@ -27,7 +27,7 @@ fn asked(id: u64) -> Event {
 
 fn facts(servers: u16, texts: &[&str]) -> Facts {
     let scope: dcv_core::DomainName = "example.com".parse().unwrap();
-    let spot = Spot::dnsauth(scope.clone());
+    let lookup = Lookup::dnsauth(scope.clone());
     let sighting = |n: u16| {
         let address = SocketAddr::from(([192, 0, 2, 1], n));
         let vantage =
@@ -41,7 +41,7 @@ fn facts(servers: u16, texts: &[&str]) -> Facts {
             requested: clock::now(),
             stale_answers: 0,
         }),
-        sightings: BTreeMap::from([(spot, (1..=servers).map(sighting).collect())]),
+        sightings: BTreeMap::from([(lookup, (1..=servers).map(sighting).collect())]),
         ..Facts::for_scopes([scope])
     }
 }

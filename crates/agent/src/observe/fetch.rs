@@ -9,7 +9,7 @@ use dcv_core::{DomainName, FILE_PATH};
 use futures_util::future::{BoxFuture, join_all};
 use reqwest::{Client, Response, StatusCode, Url, header::LOCATION, redirect, retry};
 
-use crate::world::chain;
+use crate::context::chain;
 
 /// What DigiCert reads of a body at most.
 const MAX_BODY: usize = 5000;

@@ -7,8 +7,8 @@
 use std::{cell::RefCell, sync::Arc, time::Duration};
 
 use dcv_core::{
-    Caa, CaaRecord, CertName, Dnssec, DomainName, Expectation, Proof, Quorum, RandomValue, RecordData,
-    Sighting, Spot, Transport, VerdictPolicy, findings, verdict,
+    Caa, CaaRecord, CertName, Dnssec, DomainName, Expectation, Lookup, MethodSpec, Quorum, RandomValue,
+    RecordData, Sighting, Transport, VerdictPolicy, findings, verdict,
 };
 use hickory_proto::{
     dnssec::TrustAnchors,
@@ -219,7 +219,7 @@ async fn look(stage: &Stage, owner: &DomainName, scope: &DomainName) {
     let record = RecordData::Txt(stage.value.clone());
     let _ = verdict(&seen, |answer| answer.shows(&record), policy);
     let names = [false, true].map(|wildcard| CertName { name: scope.clone(), wildcard });
-    let survey = observer.survey(&Spot::dnsauth(scope.clone()), &names, &Proof::txt()).await;
+    let survey = observer.survey(&Lookup::dnsauth(scope.clone()), &names, &MethodSpec::txt()).await;
     let expected = Expectation {
         record: Some(RecordData::Txt(stage.value.clone())),
         former: Vec::new(),

@@ -1,10 +1,10 @@
-//! Where a spot leads: aliases from `_dnsauth.<scope>` followed into a configured zone, asking authorities only.
+//! Where a lookup leads: aliases from `_dnsauth.<scope>` followed into a configured zone, asking authorities only.
 
 use std::sync::Arc;
 
 use dcv_core::{
-    Answer, Because, DomainName, Exhibit, Facts, Guarded, Label, Location, Methods, Place, Proof, Reason,
-    RecordData, Security, Spot,
+    Answer, Artifact, Because, DomainName, Facts, Guarded, Label, Location, Lookup, MethodSpec, Methods,
+    Reason, RecordData, Security, Target,
 };
 use hickory_proto::{
     op::{Query, ResponseCode},
@@ -65,22 +65,22 @@ impl Broken {
 }
 
 impl Observer {
-    /// Where one spot leads.
+    /// Where one lookup leads.
     pub(super) async fn locate_one(
         &self,
         config: &Config,
         facts: &Facts,
         methods: &Methods,
-        spot: &Spot,
+        lookup: &Lookup,
     ) -> Result<Location, String> {
         let blocked = |reason, detail: String| Ok(Location::Blocked(Because::new(reason, detail)));
-        let owner = match spot.name() {
+        let owner = match lookup.name() {
             Ok(owner) => owner,
             Err(error) => return blocked(Reason::BadDelegation, error.to_string()),
         };
-        if spot.label == Label::File {
+        if lookup.label == Label::File {
             return match config.http.routes.of(&owner) {
-                Some(_) => Ok(Location::At(Place::File(owner))),
+                Some(_) => Ok(Location::At(Target::File(owner))),
                 None => blocked(
                     Reason::NoProvider,
                     format!(
@@ -106,13 +106,13 @@ impl Observer {
             },
             None => delegation,
         };
-        let exclusive = facts.proof(methods).is_some_and(Proof::is_exclusive);
+        let exclusive = facts.spec(methods).is_some_and(MethodSpec::is_exclusive);
         if let Some(alias) =
             delegation.chain.first().filter(|alias| methods.owns(alias) && !delegation.wildcard)
         {
             let stands = RecordData::Cname(alias.clone());
-            let ours = |exhibit: &Exhibit| matches!(exhibit, Exhibit::Record { site, data } if *site.owner() == owner && *data == stands);
-            if !facts.held.iter().any(|held| ours(&held.exhibit)) {
+            let ours = |artifact: &Artifact| matches!(artifact, Artifact::Record { site, data } if *site.owner() == owner && *data == stands);
+            if !facts.held.iter().any(|held| ours(&held.artifact)) {
                 return blocked(
                     Reason::NameTaken,
                     format!(
@@ -125,9 +125,9 @@ impl Observer {
         let delegation = if exclusive { Delegation::default() } else { delegation };
         // A wildcard's alias gives way to a record at the name itself. That does no harm at a validation name, and takes
         // the service from a bare one.
-        let gives_way = delegation.wildcard && routed.is_some() && spot.label != Label::Bare;
+        let gives_way = delegation.wildcard && routed.is_some() && lookup.label != Label::Bare;
         let chain = if gives_way { &[] } else { delegation.chain.as_slice() };
-        if spot.label == Label::Bare
+        if lookup.label == Label::Bare
             && let Some(alias) = chain.first()
         {
             let why = "no record can stand beside an alias; set owner = \"dnsauth\" for its zone";
@@ -160,12 +160,12 @@ impl Observer {
         };
         // Only a first record does that; one of ours that stands has done it already.
         let at_owner =
-            |exhibit: &Exhibit| matches!(exhibit, Exhibit::Record { site, .. } if *site.owner() == owner);
+            |artifact: &Artifact| matches!(artifact, Artifact::Record { site, .. } if *site.owner() == owner);
         if chain.is_empty()
             && !config.over_wildcards
-            && !facts.held.iter().any(|held| at_owner(&held.exhibit))
+            && !facts.held.iter().any(|held| at_owner(&held.artifact))
             && !self.blocked()
-            && let Some(host) = self.lives_by_wildcard(&spot.domain, &zone.name).await?
+            && let Some(host) = self.lives_by_wildcard(&lookup.domain, &zone.name).await?
         {
             return blocked(
                 Reason::WildcardHost,
@@ -175,12 +175,12 @@ impl Observer {
             );
         }
         let site = if chain.is_empty() {
-            Guarded::direct(spot, zone.name.clone())
+            Guarded::direct(lookup, zone.name.clone())
         } else {
-            Guarded::delegated(spot, chain, zone.name.clone())
+            Guarded::delegated(lookup, chain, zone.name.clone())
         };
         Ok(match site {
-            Ok(site) => Location::At(Place::Record(site)),
+            Ok(site) => Location::At(Target::Record(site)),
             Err(error) => Location::Blocked(Because::new(Reason::BadDelegation, error.to_string())),
         })
     }

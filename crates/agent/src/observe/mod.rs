@@ -23,8 +23,8 @@ use std::{
 };
 
 use dcv_core::{
-    Answer, Caa, CertName, Dnssec, DomainName, Exhibit, Facts, Location, Methods, RecordData, Security,
-    Sighting, Site, Spot, Transport, Vantage, VantageKind,
+    Answer, Artifact, Caa, CertName, Dnssec, DomainName, Facts, Location, Lookup, Methods, RecordData,
+    Security, Sighting, Site, Transport, Vantage, VantageKind,
 };
 use futures_util::future::{BoxFuture, join_all};
 use hickory_proto::{
@@ -135,7 +135,7 @@ impl Observer {
         self.inner.exchange.blocked()
     }
 
-    /// Where each spot leads.
+    /// Where each lookup leads.
     ///
     /// # Errors
     /// One sentence, when no server tells.
@@ -144,10 +144,10 @@ impl Observer {
         config: &Config,
         facts: &Facts,
         methods: &Methods,
-        spots: &[Spot],
-    ) -> Result<BTreeMap<Spot, Location>, String> {
-        let each = spots.iter().map(|spot| async move {
-            Ok((spot.clone(), self.locate_one(config, facts, methods, spot).await?))
+        lookups: &[Lookup],
+    ) -> Result<BTreeMap<Lookup, Location>, String> {
+        let each = lookups.iter().map(|lookup| async move {
+            Ok((lookup.clone(), self.locate_one(config, facts, methods, lookup).await?))
         });
         join_all(each).await.into_iter().collect()
     }
@@ -158,20 +158,20 @@ impl Observer {
         join_all(each).await.into_iter().flatten().collect()
     }
 
-    /// Looks at each spot for what was put up: asks the authorities, and, once all of them show it, the resolvers; or
+    /// Looks at each lookup for what was put up: asks the authorities, and, once all of them show it, the resolvers; or
     /// fetches the file. A server that showed it a moment ago, as `known` tells, is not asked again.
     pub async fn look(
         &self,
-        wanted: &[(Spot, Exhibit)],
-        known: &BTreeMap<Spot, Vec<Sighting>>,
-    ) -> BTreeMap<Spot, Vec<Sighting>> {
-        let each = wanted.iter().map(|(spot, exhibit)| async move {
-            let known = known.get(spot).map_or(&[][..], Vec::as_slice);
-            let seen = match exhibit {
-                Exhibit::Record { site, data } => self.look_at_record(spot, site, data, known).await,
-                Exhibit::File { host, .. } => self.look_at_file(host).await,
+        wanted: &[(Lookup, Artifact)],
+        known: &BTreeMap<Lookup, Vec<Sighting>>,
+    ) -> BTreeMap<Lookup, Vec<Sighting>> {
+        let each = wanted.iter().map(|(lookup, artifact)| async move {
+            let known = known.get(lookup).map_or(&[][..], Vec::as_slice);
+            let seen = match artifact {
+                Artifact::Record { site, data } => self.look_at_record(lookup, site, data, known).await,
+                Artifact::File { host, .. } => self.look_at_file(host).await,
             };
-            (spot.clone(), seen)
+            (lookup.clone(), seen)
         });
         join_all(each).await.into_iter().collect()
     }
@@ -225,7 +225,7 @@ impl Observer {
 
     async fn look_at_record(
         &self,
-        spot: &Spot,
+        lookup: &Lookup,
         site: &Site,
         data: &RecordData,
         known: &[Sighting],
@@ -238,7 +238,7 @@ impl Observer {
             .collect();
         let kind = record_type(data);
         let mut seen = self.authorities_but(site.owner(), kind, &recent).await;
-        let owner = spot.name().unwrap_or_else(|_| site.owner().clone());
+        let owner = lookup.name().unwrap_or_else(|_| site.owner().clone());
         if owner != *site.owner() {
             distrust(&mut seen, &self.trust(&owner, site.owner()).await);
             seen.extend(self.without_alias(&owner).await);

@@ -225,13 +225,13 @@ impl Https {
             .body(body)
             .send()
             .await;
-        let mut answer = sent.map_err(|error| crate::world::chain(&error.without_url()))?;
+        let mut answer = sent.map_err(|error| crate::context::chain(&error.without_url()))?;
         if !answer.status().is_success() {
             return Err(format!("HTTP status {}", answer.status()));
         }
         let mut bytes = Vec::new();
         while let Some(chunk) =
-            answer.chunk().await.map_err(|error| crate::world::chain(&error.without_url()))?
+            answer.chunk().await.map_err(|error| crate::context::chain(&error.without_url()))?
         {
             if bytes.len() + chunk.len() > MAX_MESSAGE {
                 return Err("the answer is longer than a DNS message can be".to_owned());

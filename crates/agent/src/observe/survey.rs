@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dcv_core::{
-    Answer, CertName, DelegationSeen, DomainName, Elsewhere, Misplaced, Path, Proof, Security, ServerSeen,
-    Sighting, Spot, Survey, Transport, ZoneSeen, dnsauth_owner,
+    Answer, CertName, DelegationSeen, DomainName, Elsewhere, Lookup, MethodSpec, Misplaced, Path, Security,
+    ServerSeen, Sighting, Survey, Transport, ZoneSeen, dnsauth_owner,
 };
 use futures_util::future::join_all;
 use hickory_proto::{
@@ -20,11 +20,11 @@ use super::{
 };
 
 impl Observer {
-    /// Surveys one spot in DNS for what a method wants there; `names` are those of the certificate that it covers. Resolvers
+    /// Surveys one lookup in DNS for what a method wants there; `names` are those of the certificate that it covers. Resolvers
     /// are asked about the owner name only where every authority shows something there.
-    pub async fn survey(&self, spot: &Spot, names: &[CertName], proof: &Proof) -> Survey {
-        let scope = &spot.domain;
-        let owner = spot.name().unwrap_or_else(|_| scope.clone());
+    pub async fn survey(&self, lookup: &Lookup, names: &[CertName], spec: &MethodSpec) -> Survey {
+        let scope = &lookup.domain;
+        let owner = lookup.name().unwrap_or_else(|_| scope.clone());
         let mut survey = Survey {
             scope: scope.clone(),
             owner: owner.clone(),
@@ -38,8 +38,8 @@ impl Observer {
             resolver_view: None,
         };
         // An alias at the name is what such a method wants, and leads nowhere that matters.
-        let kind = if proof.is_exclusive() { RecordType::CNAME } else { RecordType::TXT };
-        let followed = match proof.is_exclusive() {
+        let kind = if spec.is_exclusive() { RecordType::CNAME } else { RecordType::TXT };
+        let followed = match spec.is_exclusive() {
             true => Ok(Delegation::default()),
             false => self.delegation(&owner).await,
         };

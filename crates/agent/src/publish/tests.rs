@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use async_trait::async_trait;
-use dcv_core::{Change, Guarded, RandomValue, RecordData, Spot};
+use dcv_core::{Change, Guarded, Lookup, RandomValue, RecordData};
 use dns_providers::{Probe, RecordSet, Zone};
 use jiff::SignedDuration;
 use tokio::sync::Semaphore;
@@ -42,22 +42,23 @@ impl DnsProvider for Gate {
     }
 }
 
-fn exhibit(host: &str) -> Exhibit {
-    let spot = Spot::dnsauth(format!("{host}.example.com").parse().unwrap());
-    let site = Guarded::direct(&spot, "example.com".parse().unwrap()).unwrap();
-    Exhibit::Record { site, data: RecordData::Txt(RandomValue::new("value").unwrap()) }
+fn artifact(host: &str) -> Artifact {
+    let lookup = Lookup::dnsauth(format!("{host}.example.com").parse().unwrap());
+    let site = Guarded::direct(&lookup, "example.com".parse().unwrap()).unwrap();
+    Artifact::Record { site, data: RecordData::Txt(RandomValue::new("value").unwrap()) }
 }
 
 /// A publisher for `example.com` whose every change waits at the gate.
-async fn gated() -> (Arc<Gate>, Journal, Arc<Publisher>) {
+async fn gated() -> (Arc<Gate>, State, Arc<Publisher>) {
     let gate = Arc::new(Gate { open: Semaphore::new(0), seen: Mutex::default() });
-    let journal = Journal::open(std::path::Path::new(":memory:")).await.unwrap();
+    let state = State::open(std::path::Path::new(":memory:")).await.unwrap();
     let zone = Zone { name: "example.com".parse().unwrap(), id: None };
     let provider: Arc<dyn DnsProvider> = Arc::<Gate>::clone(&gate);
-    let served = Served { zone, name: "gate".into(), provider };
-    let desk = Desk::new(Routes::default(), None);
-    let publisher = Arc::new(Publisher::start(vec![served], desk, &journal, &Ledger::off(), Ttl::default()));
-    (gate, journal, publisher)
+    let served = ManagedZone { zone, name: "gate".into(), provider };
+    let file_store = FileStore::new(Routes::default(), None);
+    let publisher =
+        Arc::new(Publisher::start(vec![served], file_store, &state, &Ledger::off(), Ttl::default()));
+    (gate, state, publisher)
 }
 
 /// What arrives while a batch is under way goes out as one batch, the least slack first, what has no deadline last.
@@ -68,7 +69,7 @@ async fn the_least_slack_is_written_first() {
         let publisher = Arc::clone(&publisher);
         let deadline = hours.map(|hours| NOW + SignedDuration::from_hours(hours));
         tokio::spawn(async move {
-            publisher.publish(&Subject::order("main", number), &[exhibit(host)], &[], deadline).await
+            publisher.publish(&Subject::order("main", number), &[artifact(host)], &[], deadline).await
         })
     };
     let batches = || gate.seen.lock().unwrap().len();
@@ -103,13 +104,13 @@ async fn the_least_slack_is_written_first() {
 async fn hosts_that_share_a_document_root_share_a_file() {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join(dcv_core::FILE_PATH.trim_start_matches('/'));
-    let journal = Journal::open(std::path::Path::new(":memory:")).await.unwrap();
+    let state = State::open(std::path::Path::new(":memory:")).await.unwrap();
     let webroots =
         ["www.example.com", "example.com"].map(|host| (host.parse().unwrap(), root.path().to_owned()));
     let routes = Routes { webroots: webroots.into(), ..Routes::default() };
-    let desk = Desk::new(routes, None);
-    let publisher = Publisher::start(Vec::new(), desk, &journal, &Ledger::off(), Ttl::default());
-    let file_of = |host: &str, value: &str| Exhibit::File {
+    let file_store = FileStore::new(routes, None);
+    let publisher = Publisher::start(Vec::new(), file_store, &state, &Ledger::off(), Ttl::default());
+    let file_of = |host: &str, value: &str| Artifact::File {
         host: host.parse().unwrap(),
         value: RandomValue::new(value).unwrap(),
     };
@@ -140,7 +141,7 @@ async fn a_file_is_removed_from_where_it_stands() {
     let host = || "www.example.com".parse::<DomainName>().unwrap();
     let to = |pattern: &str, root: &tempfile::TempDir| (pattern.parse().unwrap(), root.path().to_owned());
     let order = Subject::order("main", 1);
-    let exhibit = [Exhibit::File { host: host(), value: RandomValue::new("value").unwrap() }];
+    let artifact = [Artifact::File { host: host(), value: RandomValue::new("value").unwrap() }];
     let routed = |webroots: Vec<_>| Routes {
         webroots: webroots.into_iter().collect(),
         everywhere: true,
@@ -152,16 +153,17 @@ async fn a_file_is_removed_from_where_it_stands() {
         (routed(Vec::new()), true),
         (routed(vec![to("www.example.com", &second), to("old.example.com", &first)]), false),
     ] {
-        let journal = Journal::open(std::path::Path::new(":memory:")).await.unwrap();
-        let start = |desk| Publisher::start(Vec::new(), desk, &journal, &Ledger::off(), Ttl::default());
-        let publisher = start(Desk::new(before(), None));
-        publisher.publish(&order, &exhibit, &[], None).await.unwrap();
+        let state = State::open(std::path::Path::new(":memory:")).await.unwrap();
+        let start =
+            |file_store| Publisher::start(Vec::new(), file_store, &state, &Ledger::off(), Ttl::default());
+        let publisher = start(FileStore::new(before(), None));
+        publisher.publish(&order, &artifact, &[], None).await.unwrap();
         assert!(file(&first).exists());
-        let desk = Desk::new(after, reload.then(|| publisher.desk()));
+        let file_store = FileStore::new(after, reload.then(|| publisher.file_store()));
         publisher.close().await;
-        start(desk).retract(&order, &exhibit).await.unwrap();
+        start(file_store).retract(&order, &artifact).await.unwrap();
         assert!(!file(&first).exists(), "the file was left");
-        assert!(journal.held().await.unwrap().is_empty());
+        assert!(state.held().await.unwrap().is_empty());
     }
 }
 
@@ -169,11 +171,11 @@ async fn a_file_is_removed_from_where_it_stands() {
 /// beside the next one.
 #[tokio::test]
 async fn a_closed_publisher_writes_nothing_any_more() {
-    let (gate, journal, publisher) = gated().await;
+    let (gate, state, publisher) = gated().await;
     let publish = |number| {
         let publisher = Arc::clone(&publisher);
         tokio::spawn(async move {
-            publisher.publish(&Subject::order("main", number), &[exhibit("host")], &[], None).await
+            publisher.publish(&Subject::order("main", number), &[artifact("host")], &[], None).await
         })
     };
     let first = publish(1);
@@ -195,6 +197,6 @@ async fn a_closed_publisher_writes_nothing_any_more() {
     assert!(matches!(second.await.unwrap(), Err(Error::Stopping)));
     assert!(matches!(publish(3).await.unwrap(), Err(Error::Stopping)));
     assert_eq!(gate.seen.lock().unwrap().len(), 1);
-    let held = journal.held().await.unwrap();
+    let held = state.held().await.unwrap();
     assert_eq!(held.len(), 1, "{held:?}");
 }

@@ -47,7 +47,7 @@ impl Chooser<'_> {
             return Some(due);
         }
         let method = domain.method.as_ref()?;
-        if self.policy.methods.proof(method).is_some() {
+        if self.policy.methods.spec(method).is_some() {
             return None;
         }
         if let Some(to) = self.facts.switch_to.clone().filter(|_| method.as_str() == "email") {

@@ -16,25 +16,25 @@ mod order;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Answer, Because, CaaFacts, Decision, DomainName, Exhibit, Facts, FailureClass, Held, Kind, Label,
-    Location, OrderFacts, Place, Policy, Reason, Spot, Stage, Step, Verdict, backoff::jitter, facts::after,
-    method::Life, verdict,
+    Answer, Artifact, Because, CaaFacts, Decision, DomainName, Facts, FailureClass, Held, Kind, Label,
+    Location, Lookup, OrderFacts, Policy, Reason, Stage, Step, Target, Verdict, backoff::jitter,
+    facts::after, method::Life, verdict,
 };
 
 /// Decides. Pure: the same facts, policy and time give the same decision.
 #[must_use]
 pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Decision {
-    let (mut spots, mut unprovable) = (Vec::new(), None);
-    if let Some(proof) = facts.proof(&policy.methods) {
+    let (mut lookups, mut unprovable) = (Vec::new(), None);
+    if let Some(spec) = facts.spec(&policy.methods) {
         for (scope, names) in facts.open() {
-            let of_scope = policy.methods.spots(proof, scope, names);
+            let of_scope = policy.methods.lookups(spec, scope, names);
             if of_scope.is_empty() {
                 unprovable = Some(scope);
             }
-            spots.extend(of_scope);
+            lookups.extend(of_scope);
         }
     }
-    Chooser { facts, policy, now, spots, unprovable }.choose()
+    Chooser { facts, policy, now, lookups, unprovable }.choose()
 }
 
 struct Chooser<'a> {
@@ -42,7 +42,7 @@ struct Chooser<'a> {
     policy: &'a Policy,
     now: Timestamp,
     /// Where the CA looks for what is still to be proven.
-    spots: Vec<Spot>,
+    lookups: Vec<Lookup>,
     /// A domain that the method cannot prove: the CA looks nowhere for it.
     unprovable: Option<&'a DomainName>,
 }
@@ -84,7 +84,7 @@ impl Chooser<'_> {
             FailureClass::Refused => match &self.facts.order {
                 Some(order) if failure.read_since => {
                     let ours = order.status.stage() == Stage::Work
-                        && self.facts.proof(&self.policy.methods).is_some();
+                        && self.facts.spec(&self.policy.methods).is_some();
                     if !ours || self.facts.proven {
                         return None;
                     }
@@ -109,13 +109,16 @@ impl Chooser<'_> {
 
     /// Takes down what is no longer needed, if there is any. What stands for good goes only with the order itself.
     fn tidy(&self, gone: bool) -> Option<Decision> {
-        let standing =
-            self.facts.proof(&self.policy.methods).is_some_and(|proof| proof.life == Life::Standing);
+        let standing = self.facts.spec(&self.policy.methods).is_some_and(|spec| spec.life == Life::Standing);
         if self.facts.held.is_empty() || standing && !gone {
             return None;
         }
-        let exhibits = self.facts.held.iter().map(|held| held.exhibit.clone()).collect();
-        Some(self.act(Step::Retract(exhibits), Reason::TidyUp, "the validation records are no longer needed"))
+        let artifacts = self.facts.held.iter().map(|held| held.artifact.clone()).collect();
+        Some(self.act(
+            Step::Retract(artifacts),
+            Reason::TidyUp,
+            "the validation records are no longer needed",
+        ))
     }
 
     fn locate(&self) -> Option<Decision> {
@@ -129,7 +132,7 @@ impl Chooser<'_> {
             return Some(self.rest(self.audit(), reason, detail));
         }
         let taken = |location: &Location| matches!(location, Location::Blocked(because) if because.reason == Reason::NameTaken);
-        let patience = if self.spots.iter().filter_map(|spot| self.facts.located.get(spot)).any(taken) {
+        let patience = if self.lookups.iter().filter_map(|lookup| self.facts.located.get(lookup)).any(taken) {
             self.policy.queue
         } else {
             self.policy.audit
@@ -137,14 +140,15 @@ impl Chooser<'_> {
         let stale = self.facts.located_at.is_none_or(|at| after(at, patience) <= self.now);
         // What was found stays true until it is old and the record is not to be seen.
         let wanted = self.wanted().and_then(Result::ok).filter(|_| stale).unwrap_or_default();
-        let shown = |spot: &Spot| wanted.iter().any(|(at, exhibit)| at == spot && self.visible(at, exhibit));
+        let shown =
+            |lookup: &Lookup| wanted.iter().any(|(at, artifact)| at == lookup && self.visible(at, artifact));
         let missing: Vec<_> = self
-            .spots
+            .lookups
             .iter()
-            .filter(|&spot| match self.facts.located.get(spot) {
+            .filter(|&lookup| match self.facts.located.get(lookup) {
                 None => true,
                 Some(Location::Blocked(_)) => stale,
-                Some(Location::At(_)) => stale && !shown(spot),
+                Some(Location::At(_)) => stale && !shown(lookup),
             })
             .cloned()
             .collect();
@@ -153,12 +157,12 @@ impl Chooser<'_> {
             return Some(self.act(Step::Locate(missing), Reason::SiteUnknown, detail));
         }
         // Where the CA looks at two names of a domain, one that can be written is enough.
-        let reachable = |spot: &Spot| {
-            let beside = self.spots.iter().filter(|other| other.domain == spot.domain);
-            beside.filter_map(|spot| self.facts.located.get(spot)).any(|at| matches!(at, Location::At(_)))
+        let reachable = |lookup: &Lookup| {
+            let beside = self.lookups.iter().filter(|other| other.domain == lookup.domain);
+            beside.filter_map(|lookup| self.facts.located.get(lookup)).any(|at| matches!(at, Location::At(_)))
         };
-        let mut because = self.spots.iter().find_map(|spot| match self.facts.located.get(spot) {
-            Some(Location::Blocked(because)) if !reachable(spot) => Some(because.clone()),
+        let mut because = self.lookups.iter().find_map(|lookup| match self.facts.located.get(lookup) {
+            Some(Location::Blocked(because)) if !reachable(lookup) => Some(because.clone()),
             Some(_) | None => None,
         })?;
         if because.reason == Reason::NoProvider
@@ -181,57 +185,57 @@ impl Chooser<'_> {
             Ok(wanted) => wanted,
             Err(why) => return Some(self.rest(self.audit(), Reason::ValueUnfit, why)),
         };
-        let applied = |exhibit: &Exhibit| {
-            self.facts.held.iter().find(|held| held.exhibit == *exhibit).and_then(|held| held.applied)
+        let applied = |artifact: &Artifact| {
+            self.facts.held.iter().find(|held| held.artifact == *artifact).and_then(|held| held.applied)
         };
-        let mut missing: Vec<Exhibit> = wanted
+        let mut missing: Vec<Artifact> = wanted
             .iter()
-            .map(|(_, exhibit)| exhibit)
-            .filter(|exhibit| applied(exhibit).is_none())
+            .map(|(_, artifact)| artifact)
+            .filter(|artifact| applied(artifact).is_none())
             .cloned()
             .collect();
         missing.sort();
         missing.dedup();
         if let Some(first) = missing.first() {
-            let places: Vec<_> = missing.iter().map(Exhibit::place).collect();
-            let detail = format!("publishing {} at {}", first.fingerprint(), list(&places));
+            let targets: Vec<_> = missing.iter().map(Artifact::target).collect();
+            let detail = format!("publishing {} at {}", first.fingerprint(), list(&targets));
             return Some(self.put(missing, Reason::Unpublished, detail));
         }
-        let drifted: Vec<Exhibit> = wanted
+        let drifted: Vec<Artifact> = wanted
             .into_iter()
-            .filter(|(spot, exhibit)| {
-                let old = applied(exhibit).is_some_and(|at| after(at, self.policy.republish) <= self.now);
-                old && self.nowhere(spot, exhibit)
+            .filter(|(lookup, artifact)| {
+                let old = applied(artifact).is_some_and(|at| after(at, self.policy.republish) <= self.now);
+                old && self.nowhere(lookup, artifact)
             })
-            .map(|(_, exhibit)| exhibit)
+            .map(|(_, artifact)| artifact)
             .collect();
         (!drifted.is_empty()).then(|| {
-            let places: Vec<_> = drifted.iter().map(Exhibit::place).collect();
-            let detail = format!("{} was published and is gone; publishing it again", list(&places));
+            let targets: Vec<_> = drifted.iter().map(Artifact::target).collect();
+            let detail = format!("{} was published and is gone; publishing it again", list(&targets));
             self.put(drifted, Reason::Drifted, detail)
         })
     }
 
-    fn put(&self, exhibits: Vec<Exhibit>, reason: Reason, detail: String) -> Decision {
-        let gives_way = |held: &&Exhibit| exhibits.iter().any(|exhibit| held.excludes(exhibit));
-        let held = self.facts.held.iter().map(|held| &held.exhibit);
+    fn put(&self, artifacts: Vec<Artifact>, reason: Reason, detail: String) -> Decision {
+        let gives_way = |held: &&Artifact| artifacts.iter().any(|artifact| held.excludes(artifact));
+        let held = self.facts.held.iter().map(|held| &held.artifact);
         let replacing = held.filter(gives_way).cloned().collect();
-        self.act(Step::Publish { exhibits, replacing }, reason, detail)
+        self.act(Step::Publish { artifacts, replacing }, reason, detail)
     }
 
     /// Every server that answered says that it is not there, in a look made after it was published.
-    fn nowhere(&self, spot: &Spot, exhibit: &Exhibit) -> bool {
-        self.facts.sightings.get(spot).is_some_and(|sightings| {
+    fn nowhere(&self, lookup: &Lookup, artifact: &Artifact) -> bool {
+        self.facts.sightings.get(lookup).is_some_and(|sightings| {
             let mut answers =
                 sightings.iter().map(|s| &s.answer).filter(|a| !matches!(a, Answer::Failed(_))).peekable();
-            answers.peek().is_some() && answers.all(|answer| !answer.proves(exhibit))
+            answers.peek().is_some() && answers.all(|answer| !answer.proves(artifact))
         })
     }
 
     fn superseded(&self) -> Option<Decision> {
         let wanted = self.wanted()?.ok()?;
         self.facts.asked.as_ref()?;
-        let held = self.facts.held.iter().map(|held| &held.exhibit);
+        let held = self.facts.held.iter().map(|held| &held.artifact);
         let gone: Vec<_> =
             held.filter(|held| !wanted.iter().any(|(_, wanted)| wanted == *held)).cloned().collect();
         (!gone.is_empty()).then(|| {
@@ -249,7 +253,7 @@ impl Chooser<'_> {
             return self.rest(self.audit(), Reason::ValueMissing, "no value at hand");
         };
         let unseen: Vec<_> =
-            wanted.iter().filter(|(spot, exhibit)| !self.visible(spot, exhibit)).cloned().collect();
+            wanted.iter().filter(|(lookup, artifact)| !self.visible(lookup, artifact)).cloned().collect();
         if !unseen.is_empty() {
             return self.look(&unseen);
         }
@@ -290,31 +294,31 @@ impl Chooser<'_> {
                 "reading CAA records before DigiCert is asked",
             );
         }
-        let fresh = wanted.iter().all(|(spot, _)| {
-            let looked = self.facts.looked_at.get(spot);
+        let fresh = wanted.iter().all(|(lookup, _)| {
+            let looked = self.facts.looked_at.get(lookup);
             looked.is_some_and(|&at| after(at, self.policy.sighting_fresh) > self.now)
         });
         if fresh {
             self.act(Step::AskCa, Reason::Visible, "the value is visible everywhere")
         } else {
-            let spots = wanted.into_iter().map(|(spot, _)| spot).collect();
-            self.act(Step::Look(spots), Reason::Visible, "looking once more before DigiCert is asked")
+            let lookups = wanted.into_iter().map(|(lookup, _)| lookup).collect();
+            self.act(Step::Look(lookups), Reason::Visible, "looking once more before DigiCert is asked")
         }
     }
 
-    fn look(&self, unseen: &[(Spot, Exhibit)]) -> Decision {
+    fn look(&self, unseen: &[(Lookup, Artifact)]) -> Decision {
         let (mut told, mut bogus) = (Vec::new(), Vec::new());
-        for (spot, exhibit) in unseen {
-            match self.verdict(spot, exhibit) {
+        for (lookup, artifact) in unseen {
+            match self.verdict(lookup, artifact) {
                 Some(Verdict::Lagging { without, failed }) => {
                     let lag = without.into_iter().chain(failed).collect::<Vec<_>>();
-                    told.push(format!("{} is not at {}", shown_as(spot), list(&lag)));
+                    told.push(format!("{} is not at {}", shown_as(lookup), list(&lag)));
                 }
                 Some(Verdict::Bogus { servers }) => {
-                    bogus.push(format!("DNSSEC is broken for {}: {}", shown_as(spot), list(&servers)));
+                    bogus.push(format!("DNSSEC is broken for {}: {}", shown_as(lookup), list(&servers)));
                 }
                 Some(Verdict::Visible | Verdict::Unseen) | None => {
-                    told.push(format!("{} was not looked at yet", shown_as(spot)));
+                    told.push(format!("{} was not looked at yet", shown_as(lookup)));
                 }
             }
         }
@@ -324,40 +328,44 @@ impl Chooser<'_> {
         } else {
             (Reason::DnssecBogus, list(&bogus))
         };
-        let of_these = |held: &&Held| unseen.iter().any(|(_, exhibit)| *exhibit == held.exhibit);
+        let of_these = |held: &&Held| unseen.iter().any(|(_, artifact)| *artifact == held.artifact);
         let published = self.facts.held.iter().filter(of_these).filter_map(|held| held.applied);
         let passed = published.max().map_or(SignedDuration::ZERO, |at| self.now.duration_since(at));
         let wait = self.policy.look.after(passed.max(SignedDuration::ZERO), self.facts.seed);
         let looked: Option<Vec<_>> =
-            unseen.iter().map(|(spot, _)| self.facts.looked_at.get(spot).copied()).collect();
+            unseen.iter().map(|(lookup, _)| self.facts.looked_at.get(lookup).copied()).collect();
         let due = looked.and_then(|looked| looked.into_iter().min()).map_or(self.now, |at| after(at, wait));
         if due > self.now {
             self.rest(due, reason, detail)
         } else {
-            let spots = unseen.iter().map(|(spot, _)| spot.clone()).collect();
-            self.act(Step::Look(spots), reason, detail)
+            let lookups = unseen.iter().map(|(lookup, _)| lookup.clone()).collect();
+            self.act(Step::Look(lookups), reason, detail)
         }
     }
 
-    fn visible(&self, spot: &Spot, exhibit: &Exhibit) -> bool {
-        self.verdict(spot, exhibit) == Some(Verdict::Visible)
+    fn visible(&self, lookup: &Lookup, artifact: &Artifact) -> bool {
+        self.verdict(lookup, artifact) == Some(Verdict::Visible)
     }
 
-    fn verdict(&self, spot: &Spot, exhibit: &Exhibit) -> Option<Verdict> {
-        let sightings = self.facts.sightings.get(spot)?;
-        Some(verdict(sightings, |answer| answer.proves(exhibit), self.policy.verdict))
+    fn verdict(&self, lookup: &Lookup, artifact: &Artifact) -> Option<Verdict> {
+        let sightings = self.facts.sightings.get(lookup)?;
+        Some(verdict(sightings, |answer| answer.proves(artifact), self.policy.verdict))
     }
 
     /// What proves control by the order's method, where there is a value; or why it does not fit.
-    fn wanted(&self) -> Option<Result<Vec<(Spot, Exhibit)>, String>> {
+    fn wanted(&self) -> Option<Result<Vec<(Lookup, Artifact)>, String>> {
         let value = self.facts.token.as_ref().and_then(|token| token.value.as_ref().ok())?;
-        let proof = self.facts.proof(&self.policy.methods)?;
-        Some(self.places().map(|(spot, place)| Ok((spot.clone(), proof.exhibit(place, value)?))).collect())
+        let spec = self.facts.spec(&self.policy.methods)?;
+        Some(
+            self.targets()
+                .map(|(lookup, target)| Ok((lookup.clone(), spec.artifact(target, value)?)))
+                .collect(),
+        )
     }
 
-    fn places(&self) -> impl Iterator<Item = (&Spot, &Place)> {
-        self.spots.iter().filter_map(|spot| match self.facts.located.get(spot) {
-            Some(Location::At(place)) => Some((spot, place)),
+    fn targets(&self) -> impl Iterator<Item = (&Lookup, &Target)> {
+        self.lookups.iter().filter_map(|lookup| match self.facts.located.get(lookup) {
+            Some(Location::At(target)) => Some((lookup, target)),
             Some(Location::Blocked(_)) | None => None,
         })
     }
@@ -412,12 +420,12 @@ impl Chooser<'_> {
     }
 }
 
-/// A spot in a sentence: the domain where there is one name for it, as it always was told.
-fn shown_as(spot: &Spot) -> String {
-    match spot.label {
-        Label::Under(_) => spot.domain.to_string(),
-        Label::Bare => format!("{} itself", spot.domain),
-        Label::File => spot.to_string(),
+/// A lookup in a sentence: the domain where there is one name for it, as it always was told.
+fn shown_as(lookup: &Lookup) -> String {
+    match lookup.label {
+        Label::Under(_) => lookup.domain.to_string(),
+        Label::Bare => format!("{} itself", lookup.domain),
+        Label::File => lookup.to_string(),
     }
 }
 

@@ -76,7 +76,7 @@ impl Chooser<'_> {
                 let step = self.facts.switch_to.clone().map_or(Step::Rest, Step::SwitchMethod);
                 Some(self.act(step, Reason::MethodSwitch, "changing the order from e-mail to a DNS method"))
             }
-            (Stage::Work, Some(method)) if self.policy.methods.proof(method).is_none() => {
+            (Stage::Work, Some(method)) if self.policy.methods.spec(method).is_none() => {
                 let method = method.as_str();
                 Some(if self.facts.discovered {
                     let detail =

@@ -129,7 +129,7 @@ pub struct Expectation {
     pub record: Option<RecordData>,
     /// Records of the same order that were replaced.
     pub former: Vec<RecordData>,
-    /// Whether the value was published, as far as the journal knows.
+    /// Whether the value was published, as far as the state knows.
     pub published: bool,
     /// Whether the provider itself holds the value; `None` when nobody asked it.
     pub at_provider: Option<bool>,

@@ -10,9 +10,9 @@ use std::{
 };
 
 use dcv_core::{
-    Answer, Caa, DomainName, Exhibit, Facts, FailureClass, Guarded, Held, Label, Learned, Location, Method,
-    Methods, OrderStatus, Place, Policy, Proof, RandomValue, RecordData, ScopeFacts, Sighting, Spot, Stage,
-    Step, Vantage, VantageKind, Verdict, decide, verdict,
+    Answer, Artifact, Caa, DomainName, Facts, FailureClass, Guarded, Held, Label, Learned, Location, Lookup,
+    Method, MethodSpec, Methods, OrderStatus, Policy, RandomValue, RecordData, ScopeFacts, Sighting, Stage,
+    Step, Target, Vantage, VantageKind, Verdict, decide, verdict,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -24,7 +24,7 @@ pub(crate) struct Setting {
     pub(crate) orders: u64,
     /// Probability that a call or DNS step fails; half of the failures come after the effect.
     pub(crate) fail: f64,
-    /// Probability, per step, that all facts but the journal are lost.
+    /// Probability, per step, that all facts but the state are lost.
     pub(crate) forget: f64,
     /// The agent's clock steps by up to this many seconds either way.
     pub(crate) clock_steps: i64,
@@ -87,7 +87,7 @@ pub(crate) struct SimOrder {
     status: OrderStatus,
     approved: bool,
     value: Option<(RandomValue, Timestamp)>,
-    journal: Vec<Held>,
+    state: Vec<Held>,
     issued_at: Option<Timestamp>,
     proven_at: Option<Timestamp>,
     reissues: u32,
@@ -98,7 +98,7 @@ pub(crate) struct SimOrder {
 #[derive(Default)]
 pub(crate) struct Dns {
     /// Each with the time at which the primary got it.
-    pub(crate) values: BTreeMap<Exhibit, Timestamp>,
+    pub(crate) values: BTreeMap<Artifact, Timestamp>,
     lag: SignedDuration,
 }
 
@@ -183,33 +183,33 @@ impl World {
         let order = &mut self.orders[n];
         let facts = &order.facts;
         match step {
-            Step::Publish { exhibits, replacing } => {
+            Step::Publish { artifacts, replacing } => {
                 let token = facts.token.as_ref().expect("a value is published that nobody gave");
-                for exhibit in exhibits {
+                for artifact in artifacts {
                     let value = token.value.as_ref().unwrap();
-                    let wanted = proof(&order.method).exhibit(&exhibit.place(), value).unwrap();
-                    assert_eq!(*exhibit, wanted, "another value is published than the CA gave last");
+                    let wanted = spec(&order.method).artifact(&artifact.target(), value).unwrap();
+                    assert_eq!(*artifact, wanted, "another value is published than the CA gave last");
                 }
                 for old in replacing {
-                    let ours = order.journal.iter().any(|held| held.exhibit == *old);
-                    assert!(ours, "something gives way that the journal lacks");
+                    let ours = order.state.iter().any(|held| held.artifact == *old);
+                    assert!(ours, "something gives way that the state lacks");
                 }
                 assert!(token.expires.is_none_or(|expires| expires > now), "an expired value is published");
-                assert!(!exhibits.is_empty() && !facts.proven);
+                assert!(!artifacts.is_empty() && !facts.proven);
             }
             Step::AskCa => {
                 let value = facts.token.as_ref().unwrap().value.as_ref().unwrap();
-                for spot in facts.spots(&self.policy.methods) {
-                    let exhibit = proof(&order.method).exhibit(&place(&spot), value).unwrap();
-                    let shown = |answer: &Answer| answer.proves(&exhibit);
-                    let seen = verdict(&facts.sightings[&spot], shown, self.policy.verdict);
+                for lookup in facts.lookups(&self.policy.methods) {
+                    let artifact = spec(&order.method).artifact(&target(&lookup), value).unwrap();
+                    let shown = |answer: &Answer| answer.proves(&artifact);
+                    let seen = verdict(&facts.sightings[&lookup], shown, self.policy.verdict);
                     assert_eq!(seen, Verdict::Visible, "the CA is asked about a value that is not visible");
                 }
             }
             Step::Retract(values) => {
-                for exhibit in values {
-                    let ours = order.journal.iter().any(|held| held.exhibit == *exhibit);
-                    assert!(ours, "something is retracted that the journal lacks");
+                for artifact in values {
+                    let ours = order.state.iter().any(|held| held.artifact == *artifact);
+                    assert!(ours, "something is retracted that the state lacks");
                 }
                 assert!(!values.is_empty());
             }
@@ -241,8 +241,8 @@ impl World {
         }
         let order = &mut self.orders[n];
         order.calls += u32::from(calls_ca);
-        if let Step::Publish { exhibits, .. } = step {
-            order.intend(exhibits);
+        if let Step::Publish { artifacts, .. } = step {
+            order.intend(artifacts);
         }
         if failing && !after_effect {
             return failed(None);
@@ -251,7 +251,7 @@ impl World {
         if failing {
             return failed(None);
         }
-        // The journal is marked only after the provider's answer has come.
+        // The state is marked only after the provider's answer has come.
         order.confirm(&learned, time);
         learned
     }
@@ -283,7 +283,7 @@ impl World {
                 }
             }
             assert!(order.dns.values.is_empty(), "{who}: values of ours outlive it");
-            assert!(order.journal.is_empty(), "{who}: the journal was not tidied");
+            assert!(order.state.is_empty(), "{who}: the state was not tidied");
         }
     }
 }
@@ -321,7 +321,7 @@ impl SimOrder {
             status: OrderStatus::Pending,
             approved: false,
             value: None,
-            journal: Vec::new(),
+            state: Vec::new(),
             issued_at: None,
             proven_at: None,
             reissues: 0,
@@ -352,35 +352,36 @@ impl SimOrder {
     /// Nothing will change any more, neither here nor there; saves simulating the audits of years.
     fn at_rest_for_good(&self) -> bool {
         let over = self.status.stage() == Stage::Ended && (self.kind != Kind::Reissued || self.reissues > 0);
-        over && self.journal.is_empty() && self.facts.held.is_empty() && self.dns.values.is_empty()
+        over && self.state.is_empty() && self.facts.held.is_empty() && self.dns.values.is_empty()
     }
 
-    /// A restart: only configuration and journal are left.
+    /// A restart: only configuration and state are left.
     fn forget(&mut self) {
         let facts =
             Facts { seed: self.facts.seed, configured: self.facts.configured.clone(), ..Facts::default() };
-        self.facts = Facts { held: self.journal.clone(), ..facts };
+        self.facts = Facts { held: self.state.clone(), ..facts };
         self.last_request = None;
     }
 
-    fn intend(&mut self, exhibits: &[Exhibit]) {
-        for exhibit in exhibits {
-            if !self.journal.iter().any(|held| held.exhibit == *exhibit) {
-                self.journal.push(Held { exhibit: exhibit.clone(), applied: None });
+    fn intend(&mut self, artifacts: &[Artifact]) {
+        for artifact in artifacts {
+            if !self.state.iter().any(|held| held.artifact == *artifact) {
+                self.state.push(Held { artifact: artifact.clone(), applied: None });
             }
         }
     }
 
     fn confirm(&mut self, learned: &Learned, time: Timestamp) {
         match learned {
-            Learned::Published(exhibits) => {
-                let gave_way = |held: &Held| exhibits.iter().any(|exhibit| exhibit.excludes(&held.exhibit));
-                self.journal.retain(|held| !gave_way(held));
-                for held in self.journal.iter_mut().filter(|held| exhibits.contains(&held.exhibit)) {
+            Learned::Published(artifacts) => {
+                let gave_way =
+                    |held: &Held| artifacts.iter().any(|artifact| artifact.excludes(&held.artifact));
+                self.state.retain(|held| !gave_way(held));
+                for held in self.state.iter_mut().filter(|held| artifacts.contains(&held.artifact)) {
                     held.applied = Some(time);
                 }
             }
-            Learned::Retracted(exhibits) => self.journal.retain(|held| !exhibits.contains(&held.exhibit)),
+            Learned::Retracted(artifacts) => self.state.retain(|held| !artifacts.contains(&held.artifact)),
             _ => {}
         }
     }
@@ -412,20 +413,20 @@ impl SimOrder {
                 let (value, expires) = self.value.clone().unwrap();
                 Learned::Value { value: Ok(value), expires: Some(expires) }
             }
-            Step::Locate(spots) => {
-                Learned::Located(spots.iter().map(|spot| (spot.clone(), Location::At(place(spot)))).collect())
-            }
-            Step::Publish { exhibits, replacing } => {
-                self.dns.values.retain(|exhibit, _| !replacing.contains(exhibit));
-                for exhibit in exhibits {
-                    let beside = self.dns.values.keys().find(|beside| beside.excludes(exhibit));
-                    assert_eq!(beside, None, "{exhibit} cannot stand beside it");
-                    self.dns.values.entry(exhibit.clone()).or_insert(time);
+            Step::Locate(lookups) => Learned::Located(
+                lookups.iter().map(|lookup| (lookup.clone(), Location::At(target(lookup)))).collect(),
+            ),
+            Step::Publish { artifacts, replacing } => {
+                self.dns.values.retain(|artifact, _| !replacing.contains(artifact));
+                for artifact in artifacts {
+                    let beside = self.dns.values.keys().find(|beside| beside.excludes(artifact));
+                    assert_eq!(beside, None, "{artifact} cannot stand beside it");
+                    self.dns.values.entry(artifact.clone()).or_insert(time);
                 }
-                Learned::Published(exhibits.clone())
+                Learned::Published(artifacts.clone())
             }
-            Step::Look(spots) => Learned::Looked(
-                spots.iter().map(|spot| (spot.clone(), self.dns.look(&place(spot), time))).collect(),
+            Step::Look(lookups) => Learned::Looked(
+                lookups.iter().map(|lookup| (lookup.clone(), self.dns.look(&target(lookup), time))).collect(),
             ),
             Step::SwitchMethod(method) => Learned::Switched(method.clone()),
             Step::ReadCaa(names) => {
@@ -433,7 +434,7 @@ impl SimOrder {
             }
             Step::AskCa => self.check(time),
             Step::Retract(values) => {
-                self.dns.values.retain(|exhibit, _| !values.contains(exhibit));
+                self.dns.values.retain(|artifact, _| !values.contains(artifact));
                 Learned::Retracted(values.clone())
             }
             Step::ReadDomain | Step::SubmitDomain | Step::NewDomainValue => {
@@ -446,11 +447,11 @@ impl SimOrder {
     fn check(&mut self, time: Timestamp) -> Learned {
         let good = self.value.clone().filter(|(_, expires)| *expires > time);
         let found = |value: &RandomValue| {
-            let (methods, proof) = (Methods::default(), proof(&self.method));
-            let spots = self.scopes.iter().flat_map(|scope| methods.spots(&proof, scope, &[]));
-            spots.map(|spot| place(&spot)).all(|place| {
-                let exhibit = proof.exhibit(&place, value).unwrap();
-                self.dns.look(&place, time).iter().all(|sighting| sighting.answer.proves(&exhibit))
+            let (methods, proof) = (Methods::default(), spec(&self.method));
+            let lookups = self.scopes.iter().flat_map(|scope| methods.lookups(&proof, scope, &[]));
+            lookups.map(|lookup| target(&lookup)).all(|place| {
+                let artifact = proof.artifact(&place, value).unwrap();
+                self.dns.look(&place, time).iter().all(|sighting| sighting.answer.proves(&artifact))
             })
         };
         if self.status.stage() == Stage::Work && good.is_some_and(|(value, _)| found(&value)) {
@@ -471,19 +472,19 @@ impl SimOrder {
 }
 
 impl Dns {
-    fn look(&self, at: &Place, time: Timestamp) -> Vec<Sighting> {
+    fn look(&self, at: &Target, time: Timestamp) -> Vec<Sighting> {
         let shown = |lag: SignedDuration| {
             let caught_up = START + lag <= time;
-            let ours = || self.values.keys().filter(|exhibit| exhibit.place() == *at && caught_up);
-            let alone = ours().find_map(|exhibit| match exhibit {
-                Exhibit::Record { data: RecordData::Cname(target), .. } => {
+            let ours = || self.values.keys().filter(|artifact| artifact.target() == *at && caught_up);
+            let alone = ours().find_map(|artifact| match artifact {
+                Artifact::Record { data: RecordData::Cname(target), .. } => {
                     Some(Answer::Cname(target.clone()))
                 }
-                Exhibit::File { value, .. } => Some(Answer::File(value.as_str().to_owned())),
-                Exhibit::Record { .. } => None,
+                Artifact::File { value, .. } => Some(Answer::File(value.as_str().to_owned())),
+                Artifact::Record { .. } => None,
             });
-            let texts = ours().filter_map(|exhibit| match exhibit {
-                Exhibit::Record { data: RecordData::Txt(value), .. } => Some(value.as_str().to_owned()),
+            let texts = ours().filter_map(|artifact| match artifact {
+                Artifact::Record { data: RecordData::Txt(value), .. } => Some(value.as_str().to_owned()),
                 _ => None,
             });
             alone.unwrap_or_else(|| Answer::Txt(texts.chain([FOREIGN.to_owned()]).collect()))
@@ -501,14 +502,14 @@ impl Dns {
     }
 }
 
-fn proof(method: &Method) -> Proof {
-    Methods::default().proof(method).unwrap().clone()
+fn spec(method: &Method) -> MethodSpec {
+    Methods::default().spec(method).unwrap().clone()
 }
 
-fn place(spot: &Spot) -> Place {
-    match spot.label {
-        Label::File => Place::File(spot.domain.clone()),
-        _ => Place::Record(Guarded::direct(spot, "example".parse().unwrap()).unwrap()),
+fn target(lookup: &Lookup) -> Target {
+    match lookup.label {
+        Label::File => Target::File(lookup.domain.clone()),
+        _ => Target::Record(Guarded::direct(lookup, "example".parse().unwrap()).unwrap()),
     }
 }
 

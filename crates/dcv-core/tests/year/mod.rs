@@ -6,8 +6,8 @@ use std::{
 };
 
 use dcv_core::{
-    Answer, Caa, DomainFacts, Exhibit, Facts, FailureClass, Guarded, Kind, Learned, Location, Method, Place,
-    Policy, RandomValue, Sighting, Step, Vantage, VantageKind, decide,
+    Answer, Artifact, Caa, DomainFacts, Facts, FailureClass, Guarded, Kind, Learned, Location, Method,
+    Policy, RandomValue, Sighting, Step, Target, Vantage, VantageKind, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -27,7 +27,7 @@ struct Domain {
     valid_until: Timestamp,
     value: Option<(RandomValue, Timestamp)>,
     values_made: u32,
-    published: Option<(Exhibit, Timestamp)>,
+    published: Option<(Artifact, Timestamp)>,
 }
 
 pub(crate) struct Year {
@@ -165,9 +165,9 @@ impl Year {
                 Learned::Value { value, expires }
             }
             Step::AskCa => {
-                let shown = domain.published.as_ref().is_some_and(|(exhibit, at)| {
+                let shown = domain.published.as_ref().is_some_and(|(artifact, at)| {
                     let good = domain.value.as_ref().filter(|(_, expires)| *expires > now);
-                    good.is_some_and(|(value, _)| exhibit_of(n, value) == *exhibit) && *at + LAG <= now
+                    good.is_some_and(|(value, _)| artifact_of(n, value) == *artifact) && *at + LAG <= now
                 });
                 if shown && domain.pending {
                     self.least_slack = self.least_slack.min(domain.valid_until.duration_since(now));
@@ -211,17 +211,17 @@ impl Domain {
 
     fn act(&mut self, step: &Step, now: Timestamp) -> Learned {
         match step {
-            Step::Locate(spots) => {
-                Learned::Located(spots.iter().map(|spot| (spot.clone(), Location::At(place(spot)))).collect())
+            Step::Locate(lookups) => Learned::Located(
+                lookups.iter().map(|lookup| (lookup.clone(), Location::At(target(lookup)))).collect(),
+            ),
+            Step::Publish { artifacts, .. } => {
+                self.published = artifacts.first().map(|artifact| (artifact.clone(), now));
+                Learned::Published(artifacts.clone())
             }
-            Step::Publish { exhibits, .. } => {
-                self.published = exhibits.first().map(|exhibit| (exhibit.clone(), now));
-                Learned::Published(exhibits.clone())
-            }
-            Step::Look(spots) => {
+            Step::Look(lookups) => {
                 let shown = self.published.as_ref().filter(|(_, at)| *at + LAG <= now);
-                let texts = shown.map(|(exhibit, _)| match exhibit {
-                    Exhibit::Record { data: dcv_core::RecordData::Txt(value), .. } => {
+                let texts = shown.map(|(artifact, _)| match artifact {
+                    Artifact::Record { data: dcv_core::RecordData::Txt(value), .. } => {
                         value.as_str().to_owned()
                     }
                     _ => String::new(),
@@ -233,14 +233,16 @@ impl Domain {
                 };
                 let answer = Answer::Txt(texts.into_iter().collect());
                 let sighting = Sighting::new(vantage, now, answer);
-                Learned::Looked(spots.iter().map(|spot| (spot.clone(), vec![sighting.clone()])).collect())
+                Learned::Looked(
+                    lookups.iter().map(|lookup| (lookup.clone(), vec![sighting.clone()])).collect(),
+                )
             }
             Step::ReadCaa(names) => {
                 Learned::Caa(names.iter().map(|name| (name.clone(), Caa::Open)).collect())
             }
-            Step::Retract(exhibits) => {
+            Step::Retract(artifacts) => {
                 self.published = None;
-                Learned::Retracted(exhibits.clone())
+                Learned::Retracted(artifacts.clone())
             }
             _ => unreachable!("{} is not expected of a domain", step.label()),
         }
@@ -255,11 +257,11 @@ fn name(n: usize) -> dcv_core::DomainName {
     format!("d{n}.example").parse().unwrap()
 }
 
-fn place(spot: &dcv_core::Spot) -> Place {
-    Place::Record(Guarded::direct(spot, "example".parse().unwrap()).unwrap())
+fn target(lookup: &dcv_core::Lookup) -> Target {
+    Target::Record(Guarded::direct(lookup, "example".parse().unwrap()).unwrap())
 }
 
-fn exhibit_of(n: usize, value: &RandomValue) -> Exhibit {
-    let site = Guarded::direct(&dcv_core::Spot::dnsauth(name(n)), "example".parse().unwrap()).unwrap();
-    Exhibit::Record { site, data: dcv_core::RecordData::Txt(value.clone()) }
+fn artifact_of(n: usize, value: &RandomValue) -> Artifact {
+    let site = Guarded::direct(&dcv_core::Lookup::dnsauth(name(n)), "example".parse().unwrap()).unwrap();
+    Artifact::Record { site, data: dcv_core::RecordData::Txt(value.clone()) }
 }

@@ -223,13 +223,13 @@ pub(super) fn bug(error: aws_sdk_route53::error::BuildError) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use dcv_core::{Guarded, RandomValue, Spot, Ttl};
+    use dcv_core::{Guarded, Lookup, RandomValue, Ttl};
 
     use super::*;
 
     fn site(label: &str) -> dcv_core::Site {
         let zone: DomainName = "example.com".parse().unwrap();
-        Guarded::direct(&Spot::dnsauth(format!("{label}.example.com").parse().unwrap()), zone).unwrap()
+        Guarded::direct(&Lookup::dnsauth(format!("{label}.example.com").parse().unwrap()), zone).unwrap()
     }
 
     fn add(label: &str, value: &str) -> Change {

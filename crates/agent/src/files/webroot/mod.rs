@@ -59,7 +59,7 @@ impl Webroot {
     /// [`Error::Foreign`] when the file holds anything else, which then stays.
     pub async fn put(&self, value: &RandomValue, giving_way: &[RandomValue]) -> Result<(), Error> {
         let (value, giving_way) = (value.clone(), giving_way.to_vec());
-        self.carry_out(move |inner| inner.put(&value, &giving_way)).await
+        self.execute(move |inner| inner.put(&value, &giving_way)).await
     }
 
     /// Shows the value no more. A file with other content stays, and so does one that is absent: both are a success.
@@ -68,7 +68,7 @@ impl Webroot {
     /// When the host does not let us look or delete.
     pub async fn remove(&self, value: &RandomValue) -> Result<(), Error> {
         let value = value.clone();
-        self.carry_out(move |inner| inner.remove(&value)).await
+        self.execute(move |inner| inner.remove(&value)).await
     }
 
     /// Whether the file holds that very value.
@@ -77,7 +77,7 @@ impl Webroot {
     /// When it cannot be read, or is not reached without a symbolic link.
     pub async fn shows(&self, value: &RandomValue) -> Result<bool, Error> {
         let value = value.clone();
-        self.carry_out(move |inner| inner.shows(&value)).await
+        self.execute(move |inner| inner.shows(&value)).await
     }
 
     /// Whether the document root is there and we may write to it. Nothing is changed.
@@ -85,10 +85,10 @@ impl Webroot {
     /// # Errors
     /// What [`put`](Self::put) would run into first.
     pub async fn ready(&self) -> Result<(), Error> {
-        self.carry_out(|inner| Folder::root(&inner.root)?.writable()).await
+        self.execute(|inner| Folder::root(&inner.root)?.writable()).await
     }
 
-    async fn carry_out<T: Send + 'static>(
+    async fn execute<T: Send + 'static>(
         &self,
         change: impl FnOnce(&Inner) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {

@@ -43,7 +43,7 @@ impl Act {
         Self::Send([head.as_bytes(), location.as_ref(), b"\r\n\r\n"].concat())
     }
 
-    async fn carry_out(self, stream: &mut TcpStream) -> io::Result<()> {
+    async fn execute(self, stream: &mut TcpStream) -> io::Result<()> {
         match self {
             Self::Send(bytes) => stream.write_all(&bytes).await,
             Self::Flood(first, then) => {
@@ -80,7 +80,7 @@ async fn serve(on: &str, act: impl Fn(&str, u16) -> Act + Send + Sync + 'static)
                         Err(_) => return,
                     }
                 }
-                let _ = act(&String::from_utf8_lossy(&head), address.port()).carry_out(&mut stream).await;
+                let _ = act(&String::from_utf8_lossy(&head), address.port()).execute(&mut stream).await;
             });
         }
     });

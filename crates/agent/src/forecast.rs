@@ -11,7 +11,7 @@ use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{clock, engine::Board, world::World};
+use crate::{clock, context::Context, engine::StatusBoard};
 
 /// How often plans are made anew.
 const TICK: Duration = Duration::from_secs(2);
@@ -50,16 +50,16 @@ impl Plan {
 
 /// The plans of all accounts, by what is on the board and what is spent of each rate.
 #[must_use]
-pub fn plans(world: &World, board: &Board, now: Timestamp) -> Vec<Plan> {
+pub fn plans(context: &Context, board: &StatusBoard, now: Timestamp) -> Vec<Plan> {
     let mut loads: BTreeMap<String, Vec<Load>> = BTreeMap::new();
     // What rests for longer needs its calls then, not now.
     let soon = now.saturating_add(NEAR).unwrap_or(Timestamp::MAX);
-    for report in board.reports().into_iter().filter(|report| report.calls > 0 && report.wake <= soon) {
+    for report in board.statuses().into_iter().filter(|report| report.calls > 0 && report.wake <= soon) {
         let load = Load { deadline: report.deadline, calls: report.calls };
         loads.entry(report.order.account).or_default().push(load);
     }
-    let accounts: BTreeMap<_, _> = world.accounts.iter().collect();
-    let plan = |(name, account): (&String, &Arc<crate::world::Account>)| {
+    let accounts: BTreeMap<_, _> = context.accounts.iter().collect();
+    let plan = |(name, account): (&String, &Arc<crate::context::Account>)| {
         let allowance = |window: &digicert_api::WindowUse| Allowance {
             calls: window.calls,
             per: SignedDuration::try_from(window.per).unwrap_or(SignedDuration::MAX),
@@ -76,11 +76,16 @@ pub fn plans(world: &World, board: &Board, now: Timestamp) -> Vec<Plan> {
 
 /// Makes the plans anew every moment until `stop`, puts them on the board, and tells of bursts: when one begins, every
 /// minute while it lasts, and when it is over.
-pub async fn watch(world: Arc<World>, board: Arc<Board>, stop: CancellationToken, tell: impl Fn(&str)) {
+pub async fn watch(
+    context: Arc<Context>,
+    board: Arc<StatusBoard>,
+    stop: CancellationToken,
+    tell: impl Fn(&str),
+) {
     let mut bursts: BTreeMap<String, Burst> = BTreeMap::new();
     loop {
         let now = clock::now();
-        let plans = plans(&world, &board, now);
+        let plans = plans(&context, &board, now);
         for plan in &plans {
             follow(&mut bursts, plan, now, &tell);
         }

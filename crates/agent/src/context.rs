@@ -1,4 +1,4 @@
-//! Everything a pass acts through, built from the configuration: clients, writers, eyes and the journal.
+//! Everything a pass acts through, built from the configuration: clients, writers, eyes and the state.
 
 use std::{
     collections::HashMap,
@@ -17,16 +17,16 @@ use url::Url;
 use crate::{
     clock,
     config::{Account as Settings, Config, SecretRef},
-    files::Desk,
-    journal::Journal,
+    files::FileStore,
     ledger::Ledger,
     observe::Observer,
-    publish::{Publisher, Served},
+    publish::{ManagedZone, Publisher},
+    state::State,
 };
 
 /// What passes act through.
 #[derive(Debug)]
-pub struct World {
+pub struct Context {
     /// The configuration it was built from.
     pub config: Config,
     /// CA accounts by name.
@@ -36,7 +36,7 @@ pub struct World {
     /// Looks at DNS.
     pub observer: Observer,
     /// What was written.
-    pub journal: Journal,
+    pub state: State,
     /// What happened, for auditors.
     pub ledger: Ledger,
     /// The numbers behind decisions, where no account has its own.
@@ -113,13 +113,13 @@ impl KeySource for SecretRef {
     }
 }
 
-impl World {
+impl Context {
     /// Builds everything; connects to nothing yet. Accounts whose settings did not change are taken over from
     /// `earlier`, so that the rate the CA sees stays one account's.
     ///
     /// # Errors
     /// One sentence with its hint: a setting that cannot be used.
-    pub async fn build(config: Config, journal: Journal, earlier: Option<&Self>) -> Result<Self, String> {
+    pub async fn build(config: Config, state: State, earlier: Option<&Self>) -> Result<Self, String> {
         let mut accounts = HashMap::new();
         for (name, settings) in &config.accounts {
             let same = |account: &&Arc<Account>| {
@@ -134,10 +134,10 @@ impl World {
                 };
                 tended == *settings
             };
-            let account = match earlier.and_then(|world| world.accounts.get(name)).filter(same) {
+            let account = match earlier.and_then(|context| context.accounts.get(name)).filter(same) {
                 Some(account) => Arc::clone(account),
                 None => Arc::new(
-                    connect(name, settings, &journal)
+                    connect(name, settings, &state)
                         .await
                         .map_err(|error| format!("accounts.{name}: {error}"))?,
                 ),
@@ -153,22 +153,27 @@ impl World {
                 format!("providers.{name}: {error}{hint}")
             })?;
             for zone in &provider.zones {
-                zones.push(Served { zone: zone.clone(), name: name.clone(), provider: Arc::clone(&built) });
+                zones.push(ManagedZone {
+                    zone: zone.clone(),
+                    name: name.clone(),
+                    provider: Arc::clone(&built),
+                });
             }
         }
         let settings = config.ledger.as_ref().map(|ledger| (ledger.folder.as_path(), ledger.limits));
         // Taken over where it is the same, so that what could not be recorded yet is still told.
-        let ledger = match (earlier.map(|world| &world.ledger).filter(|ledger| ledger.is(settings)), settings)
-        {
-            (Some(ledger), _) => ledger.clone(),
-            (None, Some((folder, limits))) => Ledger::new(folder, limits),
-            (None, None) => Ledger::off(),
-        };
+        let ledger =
+            match (earlier.map(|context| &context.ledger).filter(|ledger| ledger.is(settings)), settings) {
+                (Some(ledger), _) => ledger.clone(),
+                (None, Some((folder, limits))) => Ledger::new(folder, limits),
+                (None, None) => Ledger::off(),
+            };
         // Taken over, so that what is shown is shown without a gap.
-        let desk = Desk::new(config.http.routes.clone(), earlier.map(|world| world.publisher.desk()));
-        let held = journal.held().await.map_err(|error| chain(&error))?;
-        desk.recall(held.iter().map(|(_, held)| held));
-        let publisher = Publisher::start(zones, desk, &journal, &ledger, config.ttl);
+        let file_store =
+            FileStore::new(config.http.routes.clone(), earlier.map(|context| context.publisher.file_store()));
+        let held = state.held().await.map_err(|error| chain(&error))?;
+        file_store.recall(held.iter().map(|(_, held)| held));
+        let publisher = Publisher::start(zones, file_store, &state, &ledger, config.ttl);
         let observer = Observer::new(&config.verify)?;
         let verdict = VerdictPolicy {
             quorum: config.verify.quorum,
@@ -181,7 +186,7 @@ impl World {
             .iter()
             .map(|(name, account)| (name.clone(), policy_of(account, &policy, &config)));
         let policies = policies.collect();
-        Ok(Self { config, accounts, publisher, observer, journal, ledger, policy, policies })
+        Ok(Self { config, accounts, publisher, observer, state, ledger, policy, policies })
     }
 
     /// What counts as visible.
@@ -207,10 +212,10 @@ fn policy_of(account: &Settings, policy: &Policy, config: &Config) -> Policy {
     Policy { methods, renewal, ..policy.clone() }
 }
 
-/// Keeps the instants of calls in the journal.
+/// Keeps the instants of calls in the state.
 #[derive(Debug)]
 struct CallLog {
-    journal: Journal,
+    state: State,
     account: String,
     longest_window: Duration,
 }
@@ -218,7 +223,7 @@ struct CallLog {
 #[async_trait]
 impl CallMemory for CallLog {
     async fn sending(&self) {
-        if let Err(error) = self.journal.calling(&self.account, clock::now(), self.longest_window).await {
+        if let Err(error) = self.state.calling(&self.account, clock::now(), self.longest_window).await {
             tracing::warn!(
                 "a call to the CA could not be noted, a restart may exceed its rate: {}",
                 chain(&error)
@@ -227,10 +232,10 @@ impl CallMemory for CallLog {
     }
 }
 
-async fn connect(name: &str, settings: &Settings, journal: &Journal) -> Result<Account, String> {
-    let history = journal.called(name, clock::now()).await.map_err(|error| chain(&error))?;
+async fn connect(name: &str, settings: &Settings, state: &State) -> Result<Account, String> {
+    let history = state.called(name, clock::now()).await.map_err(|error| chain(&error))?;
     let longest_window = settings.rate.iter().map(|window| window.per).max().unwrap_or_default();
-    let memory = CallLog { journal: journal.clone(), account: name.to_owned(), longest_window };
+    let memory = CallLog { state: state.clone(), account: name.to_owned(), longest_window };
     let client = builder(settings)?.history(history).memory(memory).build().map_err(|error| chain(&error))?;
     Ok(Account { settings: settings.clone(), client, hold: Mutex::default() })
 }

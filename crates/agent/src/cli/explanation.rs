@@ -1,8 +1,8 @@
 //! What `explain` found, for machines as it is and for people as text.
 
 use dcv_core::{
-    Answer, Because, Caa, CertName, Decision, Finding, Location, Outcome, Path, Place, Security, ServerSeen,
-    Severity, Sighting, Survey, Verdict,
+    Answer, Because, Caa, CertName, Decision, Finding, Location, Outcome, Path, Security, ServerSeen,
+    Severity, Sighting, Survey, Target, Verdict,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -11,11 +11,11 @@ use super::{
     file_seen::FileSeen,
     show::{self, BAD, DIM, GOOD, HEAD, WARN, paint},
 };
-use crate::roster::Subject;
+use crate::subjects::Subject;
 
 /// The whole report; the fields are documented in `docs/output.md`.
 #[derive(Debug, Serialize)]
-pub(super) struct Report {
+pub(super) struct Explanation {
     /// The order, unless a bare domain is explained.
     pub(super) order: Option<OrderSeen>,
     /// Each scope that is looked at.
@@ -69,7 +69,7 @@ impl Next {
     }
 }
 
-impl Report {
+impl Explanation {
     pub(super) fn worst(&self) -> Option<&Finding> {
         let of_files = self.files.iter().flat_map(|file| &file.findings);
         let findings = self.scopes.iter().flat_map(|scope| &scope.findings).chain(of_files);
@@ -141,11 +141,11 @@ impl ScopeSeen {
         let chain: String = delegation.chain.iter().map(|target| format!(" -> {target}")).collect();
         let served = match (&self.location, &self.provider) {
             (Some(Location::Blocked(because)), _) => paint(BAD, &format!("{because}")),
-            (Some(Location::At(Place::Record(site))), Some(provider)) => {
+            (Some(Location::At(Target::Record(site))), Some(provider)) => {
                 format!("zone {}, provider {provider}", site.zone())
             }
-            (Some(Location::At(Place::Record(site))), None) => format!("zone {}", site.zone()),
-            (Some(Location::At(Place::File(host))), _) => format!("a file of {host}"),
+            (Some(Location::At(Target::Record(site))), None) => format!("zone {}", site.zone()),
+            (Some(Location::At(Target::File(host))), _) => format!("a file of {host}"),
             (None, _) => zone.as_ref().map_or_else(String::new, |zone| format!("zone {}", zone.apex)),
         };
         show::line(&format!("  record     {owner}{chain}  {}", paint(DIM, &served)));

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::{
     config::Config,
-    journal::{Error, Journal},
+    state::{Error, State},
 };
 
 /// An order or a domain of an account: what is tended, each on its own.
@@ -74,16 +74,16 @@ impl fmt::Display for Subject {
 }
 
 /// Facts by order or domain.
-pub type Roster = BTreeMap<Subject, Facts>;
+pub type Subjects = BTreeMap<Subject, Facts>;
 
-/// The configured orders, with what the journal and an earlier roster know of them, and those that left the
+/// The configured orders, with what the state and an earlier roster know of them, and those that left the
 /// configuration while values of theirs are still in DNS.
 ///
 /// # Errors
 /// When the state file fails.
-pub async fn muster(config: &Config, journal: &Journal, earlier: Roster) -> Result<Roster, Error> {
+pub async fn load(config: &Config, state: &State, earlier: Subjects) -> Result<Subjects, Error> {
     let mut earlier = earlier;
-    let mut roster = Roster::new();
+    let mut subjects = Subjects::new();
     for (account, settings) in &config.accounts {
         for (&id, scopes) in &settings.orders {
             let key = Subject::order(account, id);
@@ -95,18 +95,18 @@ pub async fn muster(config: &Config, journal: &Journal, earlier: Roster) -> Resu
             // Routes may have changed with the configuration; finding them again costs no call to the CA.
             facts.located.clear();
             facts.located_at = None;
-            roster.insert(key, facts);
+            subjects.insert(key, facts);
         }
     }
-    for note in journal.notes().await? {
-        if let Some(facts) = roster.get_mut(&note.order) {
+    for note in state.notes().await? {
+        if let Some(facts) = subjects.get_mut(&note.order) {
             remember(facts, note.status.as_deref(), note.proven);
         }
     }
-    for facts in roster.values_mut() {
+    for facts in subjects.values_mut() {
         facts.held.clear();
     }
-    for (key, held) in journal.held().await? {
+    for (key, held) in state.held().await? {
         // What is found in the account, not named, may still want its value; it is read to find out.
         let account = config.accounts.get(&key.account);
         let discovered = account.is_some_and(|account| match key.id {
@@ -120,9 +120,9 @@ pub async fn muster(config: &Config, journal: &Journal, earlier: Roster) -> Resu
             discovered,
             ..Facts::default()
         };
-        roster.entry(key).or_insert(facts).held.push(held);
+        subjects.entry(key).or_insert(facts).held.push(held);
     }
-    Ok(roster)
+    Ok(subjects)
 }
 
 /// An order that was over is read again before anything else is done for it. The note's age is set to the oldest

@@ -1,6 +1,6 @@
 //! What this agent put into DNS and onto web servers, written durably before that is done.
 //!
-//! After any crash the journal lists everything that may be up. It decides nothing: it exists to tidy up, to tell
+//! After any crash the state lists everything that may be up. It decides nothing: it exists to tidy up, to tell
 //! `status`, and to stay polite after a restart.
 
 mod schema;
@@ -10,18 +10,18 @@ use std::{
     time::Duration,
 };
 
-use dcv_core::{DomainName, Exhibit, Guarded, Held, Kind, RandomValue, RecordData};
+use dcv_core::{Artifact, DomainName, Guarded, Held, Kind, RandomValue, RecordData};
 use jiff::Timestamp;
 use sqlx::{
     Row as _, SqlitePool,
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
-use crate::roster::{Id, Subject};
+use crate::subjects::{Id, Subject};
 
-/// An open journal.
+/// An open state.
 #[derive(Clone, Debug)]
-pub struct Journal {
+pub struct State {
     pool: SqlitePool,
 }
 
@@ -31,12 +31,12 @@ pub struct Entry {
     /// Whose it is.
     pub order: Subject,
     /// What it is, and where it goes.
-    pub exhibit: Exhibit,
+    pub artifact: Artifact,
 }
 
 /// What was last known of an order.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
-pub struct Note {
+pub struct LastStatus {
     /// Which order.
     #[serde(flatten)]
     pub order: Subject,
@@ -56,7 +56,7 @@ pub struct Note {
     pub deadline: Option<Timestamp>,
 }
 
-/// Why the journal cannot be used.
+/// Why the state cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -98,8 +98,8 @@ pub enum Error {
     Statement(#[from] sqlx::Error),
 }
 
-impl Journal {
-    /// Opens or creates the journal.
+impl State {
+    /// Opens or creates the state.
     ///
     /// # Errors
     /// When the file is unreadable, damaged, or from a newer version; it is left as it is.
@@ -107,7 +107,7 @@ impl Journal {
         Self::connect(path, true).await
     }
 
-    /// Opens an existing journal for reading, beside a running daemon.
+    /// Opens an existing state for reading, beside a running daemon.
     ///
     /// # Errors
     /// When there is none, or as for [`Journal::open`].
@@ -126,9 +126,9 @@ impl Journal {
             .foreign_keys(true);
         // One connection: SQLite has one writer anyway, and a queue here is fairer than its locks.
         let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.map_err(cannot)?;
-        let journal = Self { pool };
+        let state = Self { pool };
         // Read inside the transaction: another process may be doing the same at this moment.
-        let mut transaction = journal.pool.begin_with("BEGIN IMMEDIATE").await.map_err(cannot)?;
+        let mut transaction = state.pool.begin_with("BEGIN IMMEDIATE").await.map_err(cannot)?;
         let found: i64 =
             sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(cannot)?;
         if found > schema::VERSION {
@@ -142,7 +142,7 @@ impl Journal {
             sqlx::raw_sql(*step).execute(&mut *transaction).await.map_err(cannot)?;
         }
         transaction.commit().await.map_err(cannot)?;
-        Ok(journal)
+        Ok(state)
     }
 
     /// Records what is about to be published. Durable when this returns.
@@ -193,8 +193,8 @@ impl Journal {
         time: Option<Timestamp>,
     ) -> Result<(), Error> {
         let mut transaction = self.pool.begin().await?;
-        for Entry { order, exhibit } in entries {
-            let Row { zone, owner, value } = encode(exhibit);
+        for Entry { order, artifact } in entries {
+            let Row { zone, owner, value } = encode(artifact);
             let mut query = sqlx::query(statement)
                 .bind(&order.account)
                 .bind(kind(order))
@@ -215,7 +215,7 @@ impl Journal {
     /// # Errors
     /// When the state file fails.
     pub async fn holders(&self, entry: &Entry) -> Result<Vec<Subject>, Error> {
-        let Row { owner, value, .. } = encode(&entry.exhibit);
+        let Row { owner, value, .. } = encode(&entry.artifact);
         let rows = sqlx::query("SELECT account, kind, id FROM held WHERE owner = ? AND value = ?")
             .bind(owner)
             .bind(value)
@@ -231,13 +231,13 @@ impl Journal {
     pub async fn rivals(&self, entry: &Entry) -> Result<Vec<Subject>, Error> {
         let rows =
             sqlx::query("SELECT account, kind, id, zone, owner, value, applied FROM held WHERE owner = ?")
-                .bind(encode(&entry.exhibit).owner)
+                .bind(encode(&entry.artifact).owner)
                 .fetch_all(&self.pool)
                 .await?;
         let rivals = rows
             .iter()
             .filter_map(held)
-            .filter(|(order, held)| *order != entry.order && held.exhibit.excludes(&entry.exhibit));
+            .filter(|(order, held)| *order != entry.order && held.artifact.excludes(&entry.artifact));
         Ok(rivals.map(|(order, _)| order).collect())
     }
 
@@ -250,7 +250,7 @@ impl Journal {
             sqlx::query("SELECT account, kind, id, zone, owner, value, applied FROM held WHERE zone = ''")
                 .fetch_all(&self.pool)
                 .await?;
-        let entry = |(order, held): (Subject, Held)| Entry { order, exhibit: held.exhibit };
+        let entry = |(order, held): (Subject, Held)| Entry { order, artifact: held.artifact };
         Ok(rows.iter().filter_map(held).map(entry).collect())
     }
 
@@ -269,7 +269,7 @@ impl Journal {
     ///
     /// # Errors
     /// When the state file fails.
-    pub async fn note(&self, note: &Note) -> Result<(), Error> {
+    pub async fn note(&self, note: &LastStatus) -> Result<(), Error> {
         self.note_all(std::slice::from_ref(note)).await
     }
 
@@ -277,7 +277,7 @@ impl Journal {
     ///
     /// # Errors
     /// When the state file fails; then nothing of it is noted.
-    pub async fn note_all(&self, notes: &[Note]) -> Result<(), Error> {
+    pub async fn note_all(&self, notes: &[LastStatus]) -> Result<(), Error> {
         let mut transaction = self.pool.begin().await?;
         for note in notes {
             sqlx::query(
@@ -318,7 +318,7 @@ impl Journal {
     ///
     /// # Errors
     /// When the state file fails.
-    pub async fn notes(&self) -> Result<Vec<Note>, Error> {
+    pub async fn notes(&self) -> Result<Vec<LastStatus>, Error> {
         let rows =
             sqlx::query("SELECT * FROM notes ORDER BY account, kind DESC, id").fetch_all(&self.pool).await?;
         Ok(rows.iter().filter_map(note).collect())
@@ -392,11 +392,11 @@ const fn kind(subject: &Subject) -> &'static str {
 fn held(row: &SqliteRow) -> Option<(Subject, Held)> {
     let text = |column| row.try_get::<String, _>(column).ok();
     let applied = row.try_get::<Option<String>, _>("applied").ok()?.and_then(|at| at.parse().ok());
-    let exhibit = decode(&text("zone")?, &text("owner")?, &text("value")?)?;
-    Some((key(row)?, Held { exhibit, applied }))
+    let artifact = decode(&text("zone")?, &text("owner")?, &text("value")?)?;
+    Some((key(row)?, Held { artifact, applied }))
 }
 
-/// An exhibit in three columns.
+/// An artifact in three columns.
 struct Row {
     /// Empty for a file.
     zone: String,
@@ -405,9 +405,9 @@ struct Row {
     value: String,
 }
 
-fn encode(exhibit: &Exhibit) -> Row {
-    match exhibit {
-        Exhibit::Record { site, data } => Row {
+fn encode(artifact: &Artifact) -> Row {
+    match artifact {
+        Artifact::Record { site, data } => Row {
             zone: site.zone().to_string(),
             owner: site.owner().to_string(),
             value: match data {
@@ -415,27 +415,27 @@ fn encode(exhibit: &Exhibit) -> Row {
                 RecordData::Cname(target) => format!("CNAME {target}"),
             },
         },
-        Exhibit::File { host, value } => {
+        Artifact::File { host, value } => {
             Row { zone: String::new(), owner: host.to_string(), value: format!("FILE {}", value.as_str()) }
         }
     }
 }
 
-fn decode(zone: &str, owner: &str, value: &str) -> Option<Exhibit> {
+fn decode(zone: &str, owner: &str, value: &str) -> Option<Artifact> {
     let owner: DomainName = owner.parse().ok()?;
     if let Some(value) = value.strip_prefix("FILE ") {
-        return Some(Exhibit::File { host: owner, value: RandomValue::new(value).ok()? });
+        return Some(Artifact::File { host: owner, value: RandomValue::new(value).ok()? });
     }
     let data = match value.strip_prefix("CNAME ") {
         Some(target) => RecordData::Cname(target.parse().ok()?),
         None => RecordData::Txt(RandomValue::new(value).ok()?),
     };
-    Some(Exhibit::Record { site: Guarded::recorded(owner, zone.parse().ok()?).ok()?, data })
+    Some(Artifact::Record { site: Guarded::recorded(owner, zone.parse().ok()?).ok()?, data })
 }
 
-fn note(row: &SqliteRow) -> Option<Note> {
+fn note(row: &SqliteRow) -> Option<LastStatus> {
     let time = |column| row.try_get::<String, _>(column).ok().and_then(|text| text.parse().ok());
-    Some(Note {
+    Some(LastStatus {
         order: key(row)?,
         reason: row.try_get("reason").ok()?,
         detail: row.try_get("detail").ok()?,

@@ -2,18 +2,18 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dcv_core::{Change, DomainName, Exhibit, RandomValue, RecordData, Site, Ttl};
+use dcv_core::{Artifact, Change, DomainName, RandomValue, RecordData, Site, Ttl};
 use dns_providers::{Class, DnsProvider, Error as ProviderError, Receipt, Zone};
 
 use super::Error;
-use crate::files::Desk;
+use crate::files::FileStore;
 
 /// A provider call that takes longer than this is given up; it may be repeated.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A configured zone with its provider.
 #[derive(Clone, Debug)]
-pub struct Served {
+pub struct ManagedZone {
     /// The zone.
     pub zone: Zone,
     /// The provider's name in the configuration.
@@ -23,12 +23,12 @@ pub struct Served {
 }
 
 /// What a writer writes to.
-pub(super) enum Target {
-    Zone(Served),
-    Files(Desk),
+pub(super) enum Destination {
+    Zone(ManagedZone),
+    Files(FileStore),
 }
 
-impl Target {
+impl Destination {
     pub(super) fn name(&self) -> &str {
         match self {
             Self::Zone(served) => served.zone.name.as_str(),
@@ -44,18 +44,18 @@ impl Target {
     }
 
     /// The owner name of a record, or which file it is: hosts of one document root share theirs.
-    pub(super) fn place_of<'a>(&'a self, exhibit: &'a Exhibit) -> &'a str {
-        match (self, exhibit) {
-            (_, Exhibit::Record { site, .. }) => site.owner().as_str(),
-            (Self::Files(desk), Exhibit::File { host, .. }) => desk.file_of(host),
-            (Self::Zone(_), Exhibit::File { host, .. }) => host.as_str(),
+    pub(super) fn place_of<'a>(&'a self, artifact: &'a Artifact) -> &'a str {
+        match (self, artifact) {
+            (_, Artifact::Record { site, .. }) => site.owner().as_str(),
+            (Self::Files(file_store), Artifact::File { host, .. }) => file_store.file_of(host),
+            (Self::Zone(_), Artifact::File { host, .. }) => host.as_str(),
         }
     }
 
     /// Whether the two cannot stand side by side.
-    pub(super) fn excludes(&self, one: &Exhibit, other: &Exhibit) -> bool {
+    pub(super) fn excludes(&self, one: &Artifact, other: &Artifact) -> bool {
         match (one, other) {
-            (Exhibit::File { value, .. }, Exhibit::File { value: beside, .. }) => {
+            (Artifact::File { value, .. }, Artifact::File { value: beside, .. }) => {
                 value != beside && self.place_of(one) == self.place_of(other)
             }
             _ => one.excludes(other),
@@ -65,8 +65,8 @@ impl Target {
     /// Makes the changes, removals first. A provider gets them as one batch; files are changed one by one.
     pub(super) async fn change(
         &self,
-        leaving: &[Exhibit],
-        coming: &[Exhibit],
+        leaving: &[Artifact],
+        coming: &[Artifact],
         ttl: Ttl,
     ) -> Result<Receipt, Error> {
         match self {
@@ -75,19 +75,19 @@ impl Target {
                 let added = records(coming).map(|(site, data)| Change::Add { site, data, ttl });
                 served.call(&removed.chain(added).collect::<Vec<_>>()).await
             }
-            Self::Files(desk) => {
+            Self::Files(file_store) => {
                 for (host, value) in files(leaving) {
                     // One that gives way to another at the same host is replaced with it.
                     if !files(coming).any(|(beside, other)| beside == host && other != value) {
-                        desk.remove(host, value).await?;
+                        file_store.remove(host, value).await?;
                     }
                 }
                 for (host, value) in files(coming) {
-                    let file = desk.file_of(host);
-                    let gives_way =
-                        files(leaving).filter(|(old, other)| *other != value && desk.file_of(old) == file);
+                    let file = file_store.file_of(host);
+                    let gives_way = files(leaving)
+                        .filter(|(old, other)| *other != value && file_store.file_of(old) == file);
                     let gives_way: Vec<_> = gives_way.map(|(_, other)| other.clone()).collect();
-                    desk.put(host, value, &gives_way).await?;
+                    file_store.put(host, value, &gives_way).await?;
                 }
                 Ok(Receipt::default())
             }
@@ -95,21 +95,21 @@ impl Target {
     }
 }
 
-fn records(exhibits: &[Exhibit]) -> impl Iterator<Item = (Site, RecordData)> {
-    exhibits.iter().filter_map(|exhibit| match exhibit {
-        Exhibit::Record { site, data } => Some((site.clone(), data.clone())),
-        Exhibit::File { .. } => None,
+fn records(artifacts: &[Artifact]) -> impl Iterator<Item = (Site, RecordData)> {
+    artifacts.iter().filter_map(|artifact| match artifact {
+        Artifact::Record { site, data } => Some((site.clone(), data.clone())),
+        Artifact::File { .. } => None,
     })
 }
 
-fn files(exhibits: &[Exhibit]) -> impl Iterator<Item = (&DomainName, &RandomValue)> {
-    exhibits.iter().filter_map(|exhibit| match exhibit {
-        Exhibit::File { host, value } => Some((host, value)),
-        Exhibit::Record { .. } => None,
+fn files(artifacts: &[Artifact]) -> impl Iterator<Item = (&DomainName, &RandomValue)> {
+    artifacts.iter().filter_map(|artifact| match artifact {
+        Artifact::File { host, value } => Some((host, value)),
+        Artifact::Record { .. } => None,
     })
 }
 
-impl Served {
+impl ManagedZone {
     async fn call(&self, changes: &[Change]) -> Result<Receipt, Error> {
         match tokio::time::timeout(CALL_TIMEOUT, self.provider.apply(&self.zone, changes)).await {
             Ok(outcome) => outcome.map_err(|cause| self.failed(cause)),

@@ -27,21 +27,21 @@ async fn a_former_file_is_carried_over_and_loses_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("state.db");
     former(&path).await;
-    let refused = Journal::open_existing(&path).await;
+    let refused = State::open_existing(&path).await;
     assert!(matches!(refused, Err(Error::Older { found: 1, .. })), "a reader changed the file: {refused:?}");
 
-    let journal = Journal::open(&path).await.unwrap();
-    let held = journal.held().await.unwrap();
+    let state = State::open(&path).await.unwrap();
+    let held = state.held().await.unwrap();
     assert_eq!(held.len(), 2);
     let of = |number| held.iter().find(|(subject, _)| *subject == Subject::order("main", number)).unwrap();
-    assert_eq!(of(7).1.exhibit.to_string(), "_dnsauth.example.com TXT \"value\"");
+    assert_eq!(of(7).1.artifact.to_string(), "_dnsauth.example.com TXT \"value\"");
     assert!(of(7).1.applied.is_some() && of(8).1.applied.is_none());
-    assert_eq!(of(8).1.exhibit.to_string(), "_dnsauth.www.example.com CNAME x.dcv.digicert.com.");
-    let notes = journal.notes().await.unwrap();
+    assert_eq!(of(8).1.artifact.to_string(), "_dnsauth.www.example.com CNAME x.dcv.digicert.com.");
+    let notes = state.notes().await.unwrap();
     assert_eq!((notes.len(), notes[0].reason.as_str(), notes[0].deadline), (1, "waiting-for-ca", None));
-    assert_eq!(journal.called("main", "2026-11-01T00:00:00Z".parse().unwrap()).await.unwrap().len(), 1);
-    journal.close().await;
-    assert_eq!(Journal::open_existing(&path).await.unwrap().held().await.unwrap().len(), 2);
+    assert_eq!(state.called("main", "2026-11-01T00:00:00Z".parse().unwrap()).await.unwrap().len(), 1);
+    state.close().await;
+    assert_eq!(State::open_existing(&path).await.unwrap().held().await.unwrap().len(), 2);
 }
 
 /// Processes that start at once at a file that is old or not there yet do not run its steps twice.
@@ -55,11 +55,11 @@ async fn processes_that_start_at_once_carry_it_over_once() {
         }
         let each = (0..8).map(|_| {
             let path = path.clone();
-            tokio::spawn(async move { Journal::open(&path).await })
+            tokio::spawn(async move { State::open(&path).await })
         });
-        for journal in futures_util::future::join_all(each).await {
-            let journal = journal.unwrap().unwrap();
-            assert_eq!(journal.held().await.unwrap().len(), if old { 2 } else { 0 });
+        for state in futures_util::future::join_all(each).await {
+            let state = state.unwrap().unwrap();
+            assert_eq!(state.held().await.unwrap().len(), if old { 2 } else { 0 });
         }
     }
 }
@@ -67,38 +67,38 @@ async fn processes_that_start_at_once_carry_it_over_once() {
 /// Records, aliases and files of orders and domains are told apart, whatever they share.
 #[tokio::test]
 async fn what_is_held_reads_back_as_it_was_written() {
-    let journal = Journal::open(Path::new(":memory:")).await.unwrap();
+    let state = State::open(Path::new(":memory:")).await.unwrap();
     let value = || RandomValue::new("value").unwrap();
     let site = |label| {
-        let spot = dcv_core::Spot { domain: "example.com".parse().unwrap(), label };
-        Guarded::direct(&spot, "example.com".parse().unwrap()).unwrap()
+        let lookup = dcv_core::Lookup { domain: "example.com".parse().unwrap(), label };
+        Guarded::direct(&lookup, "example.com".parse().unwrap()).unwrap()
     };
     let (under, bare) = (dcv_core::Label::Under(dcv_core::DNSAUTH.into()), dcv_core::Label::Bare);
-    let exhibits = [
-        Exhibit::Record { site: site(under.clone()), data: RecordData::Txt(value()) },
-        Exhibit::Record { site: site(bare), data: RecordData::Txt(value()) },
-        Exhibit::Record { site: site(under), data: RecordData::Cname("x.example".parse().unwrap()) },
-        Exhibit::File { host: "example.com".parse().unwrap(), value: value() },
+    let artifacts = [
+        Artifact::Record { site: site(under.clone()), data: RecordData::Txt(value()) },
+        Artifact::Record { site: site(bare), data: RecordData::Txt(value()) },
+        Artifact::Record { site: site(under), data: RecordData::Cname("x.example".parse().unwrap()) },
+        Artifact::File { host: "example.com".parse().unwrap(), value: value() },
     ];
     let subjects = [Subject::order("main", 1), Subject::domain("main", 1), Subject::order("other", 1)];
     let entries: Vec<_> = subjects
         .iter()
-        .flat_map(|order| exhibits.iter().map(|exhibit| (order.clone(), exhibit.clone())))
-        .map(|(order, exhibit)| Entry { order, exhibit })
+        .flat_map(|order| artifacts.iter().map(|artifact| (order.clone(), artifact.clone())))
+        .map(|(order, artifact)| Entry { order, artifact })
         .collect();
     let now = "2026-11-24T00:00:00Z".parse().unwrap();
-    journal.intend(&entries, now).await.unwrap();
-    assert_eq!(journal.held().await.unwrap().len(), entries.len());
-    assert_eq!(journal.files().await.unwrap().len(), subjects.len());
-    let file = entries.iter().find(|entry| matches!(entry.exhibit, Exhibit::File { .. })).unwrap();
-    assert_eq!(journal.holders(file).await.unwrap().len(), subjects.len());
+    state.intend(&entries, now).await.unwrap();
+    assert_eq!(state.held().await.unwrap().len(), entries.len());
+    assert_eq!(state.files().await.unwrap().len(), subjects.len());
+    let file = entries.iter().find(|entry| matches!(entry.artifact, Artifact::File { .. })).unwrap();
+    assert_eq!(state.holders(file).await.unwrap().len(), subjects.len());
 
     let of_domain: Vec<_> =
         entries.iter().filter(|entry| entry.order.id.kind() == Kind::Domain).cloned().collect();
-    journal.gone(&of_domain).await.unwrap();
-    let left = journal.held().await.unwrap();
-    assert_eq!(left.len(), entries.len() - exhibits.len());
-    for Entry { order, exhibit } in entries.iter().filter(|entry| !of_domain.contains(entry)) {
-        assert!(left.iter().any(|(subject, held)| subject == order && held.exhibit == *exhibit));
+    state.gone(&of_domain).await.unwrap();
+    let left = state.held().await.unwrap();
+    assert_eq!(left.len(), entries.len() - artifacts.len());
+    for Entry { order, artifact } in entries.iter().filter(|entry| !of_domain.contains(entry)) {
+        assert!(left.iter().any(|(subject, held)| subject == order && held.artifact == *artifact));
     }
 }

@@ -6,7 +6,7 @@ use std::{
     path::PathBuf,
 };
 
-use dcv_core::{CertName, DomainName, Exhibit, Held, Pattern, RandomValue};
+use dcv_core::{Artifact, CertName, DomainName, Held, Pattern, RandomValue};
 
 use super::{Error, Responder, Webroot};
 
@@ -61,7 +61,7 @@ impl Routes {
 
 /// Puts files where the CA finds them.
 #[derive(Clone, Debug, Default)]
-pub struct Desk {
+pub struct FileStore {
     routes: Routes,
     responder: Responder,
     /// One for each document root, kept: it removes again the folders that it made.
@@ -70,7 +70,7 @@ pub struct Desk {
     former: HashMap<PathBuf, Webroot>,
 }
 
-impl Desk {
+impl FileStore {
     /// A desk; what an earlier one had open and put up is taken over.
     #[must_use]
     pub fn new(routes: Routes, earlier: Option<&Self>) -> Self {
@@ -110,8 +110,8 @@ impl Desk {
 
     /// Has the responder show again what it showed before a restart.
     pub fn recall<'a>(&self, held: impl IntoIterator<Item = &'a Held>) {
-        for Held { exhibit, applied } in held {
-            if let (Exhibit::File { host, value }, Some(_)) = (exhibit, applied)
+        for Held { artifact, applied } in held {
+            if let (Artifact::File { host, value }, Some(_)) = (artifact, applied)
                 && self.routes.of(host) == Some(Route::Responder)
             {
                 self.responder.put(host, value);

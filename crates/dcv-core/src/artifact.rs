@@ -1,4 +1,4 @@
-//! What proves control, and where: the spots at which the CA looks, the places to which they lead, and what is put up
+//! What proves control, and where: the lookups at which the CA looks, the places to which they lead, and what is put up
 //! there.
 
 use std::{borrow::Cow, fmt};
@@ -24,14 +24,14 @@ pub enum Label {
 
 /// One thing that the CA looks at to find a domain proven.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Spot {
+pub struct Lookup {
     /// The domain of which control is proven: a scope, or for a file each name of the certificate by itself.
     pub domain: DomainName,
     /// Where the CA goes from there.
     pub label: Label,
 }
 
-impl Spot {
+impl Lookup {
     /// `_dnsauth.<domain>`, where the CA looks first for a record.
     #[must_use]
     pub fn dnsauth(domain: DomainName) -> Self {
@@ -50,7 +50,7 @@ impl Spot {
     }
 }
 
-impl fmt::Display for Spot {
+impl fmt::Display for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.label {
             Label::Under(label) => write!(f, "{label}.{}", self.domain),
@@ -60,23 +60,23 @@ impl fmt::Display for Spot {
     }
 }
 
-impl Serialize for Spot {
+impl Serialize for Lookup {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
 }
 
-/// Where something can be put up so that the CA finds it at a spot.
+/// Where something can be put up so that the CA finds it at a lookup.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Place {
+pub enum Target {
     /// A record in a zone.
     Record(Site),
     /// The file of a host; only the agent's configuration knows the path to it.
     File(DomainName),
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Record(site) => site.fmt(f),
@@ -88,7 +88,7 @@ impl fmt::Display for Place {
 /// Something put up for the CA to find, at its place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Exhibit {
+pub enum Artifact {
     /// A record.
     Record {
         /// Where.
@@ -105,13 +105,13 @@ pub enum Exhibit {
     },
 }
 
-impl Exhibit {
+impl Artifact {
     /// Where it stands.
     #[must_use]
-    pub fn place(&self) -> Place {
+    pub fn target(&self) -> Target {
         match self {
-            Self::Record { site, .. } => Place::Record(site.clone()),
-            Self::File { host, .. } => Place::File(host.clone()),
+            Self::Record { site, .. } => Target::Record(site.clone()),
+            Self::File { host, .. } => Target::File(host.clone()),
         }
     }
 
@@ -139,11 +139,11 @@ impl Exhibit {
     }
 }
 
-impl fmt::Display for Exhibit {
+impl fmt::Display for Artifact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Record { site, data } => write!(f, "{site} {data}"),
-            Self::File { value, .. } => write!(f, "{} {:?}", self.place(), value.as_str()),
+            Self::File { value, .. } => write!(f, "{} {:?}", self.target(), value.as_str()),
         }
     }
 }
@@ -157,13 +157,13 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn file(host: &str, value: &str) -> Exhibit {
-        Exhibit::File { host: name(host), value: RandomValue::new(value).unwrap() }
+    fn file(host: &str, value: &str) -> Artifact {
+        Artifact::File { host: name(host), value: RandomValue::new(value).unwrap() }
     }
 
-    fn record(label: Label, data: RecordData) -> Exhibit {
-        let spot = Spot { domain: name("example.com"), label };
-        Exhibit::Record { site: Guarded::direct(&spot, name("example.com")).unwrap(), data }
+    fn record(label: Label, data: RecordData) -> Artifact {
+        let lookup = Lookup { domain: name("example.com"), label };
+        Artifact::Record { site: Guarded::direct(&lookup, name("example.com")).unwrap(), data }
     }
 
     #[test]
@@ -188,11 +188,11 @@ mod tests {
     }
 
     #[test]
-    fn spots_read_as_the_names_that_are_asked() {
-        let spot = |label| Spot { domain: name("example.com"), label };
-        assert_eq!(spot(Label::Under("_dnsauth".into())).to_string(), "_dnsauth.example.com");
-        assert_eq!(spot(Label::Under("_dnsauth".into())).name().unwrap(), name("_dnsauth.example.com"));
-        assert_eq!(spot(Label::Bare).to_string(), "example.com");
-        assert_eq!(spot(Label::File).to_string(), "http://example.com");
+    fn lookups_read_as_the_names_that_are_asked() {
+        let lookup = |label| Lookup { domain: name("example.com"), label };
+        assert_eq!(lookup(Label::Under("_dnsauth".into())).to_string(), "_dnsauth.example.com");
+        assert_eq!(lookup(Label::Under("_dnsauth".into())).name().unwrap(), name("_dnsauth.example.com"));
+        assert_eq!(lookup(Label::Bare).to_string(), "example.com");
+        assert_eq!(lookup(Label::File).to_string(), "http://example.com");
     }
 }
