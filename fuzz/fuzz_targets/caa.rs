@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dcv_agent::observe::fuzzing::caa(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dcv_observe::fuzzing::caa(bytes));

@@ -1,3 +1,3 @@
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dcv_agent::observe::fuzzing::dns_answer(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| dcv_observe::fuzzing::dns_answer(bytes));

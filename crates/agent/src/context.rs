@@ -8,6 +8,7 @@ use std::{
 
 use async_trait::async_trait;
 use dcv_core::{Methods, Policy, VerdictPolicy};
+use dcv_observe::Observer;
 use digicert_api::{CallMemory, Client, ClientBuilder, KeyError, KeySource};
 use dns_providers::{Secret, SecretSource as _};
 use jiff::Timestamp;
@@ -19,7 +20,6 @@ use crate::{
     config::{Account as Settings, Config, SecretRef},
     files::FileStore,
     ledger::Ledger,
-    observe::Observer,
     publish::{ManagedZone, Publisher},
     state::State,
 };
@@ -174,13 +174,8 @@ impl Context {
         let held = state.held().await.map_err(|error| chain(&error))?;
         file_store.recall(held.iter().map(|(_, held)| held));
         let publisher = Publisher::start(zones, file_store, &state, &ledger, config.ttl);
-        let observer = Observer::new(&config.verify)?;
-        let verdict = VerdictPolicy {
-            quorum: config.verify.quorum,
-            tolerate_failed: config.verify.tolerate_failed,
-            dnssec: config.verify.dnssec,
-        };
-        let policy = Policy { verdict, ..Policy::default() };
+        let observer = Observer::new(&config.verify.looking, clock::now)?;
+        let policy = Policy { verdict: config.verify.verdict, ..Policy::default() };
         let policies = config
             .accounts
             .iter()

@@ -1,7 +1,7 @@
 //! The agent: arranges what the other crates know into passes over orders.
 //!
 //! Data travels one way: [`config`] makes a [`roster`]; each order's facts go through [`dcv_core::decide`]; [`pass`]
-//! carries one step out through [`publish`], [`observe`] or the CA's client; what it learned goes back into the facts.
+//! carries one step out through [`publish`], [`dcv_observe`] or the CA's client; what it learned goes back into the facts.
 //! [`engine`] keeps one slot per order; the commands in [`cli`] run it as a daemon or once.
 
 pub mod cli;
@@ -15,7 +15,6 @@ pub mod files;
 pub mod forecast;
 pub mod http;
 pub mod ledger;
-pub mod observe;
 pub mod pass;
 pub mod publish;
 pub mod state;

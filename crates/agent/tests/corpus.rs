@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use dcv_agent::observe::fuzzing::{caa, dns_answer, dns_conversation, names};
+use dcv_observe::fuzzing::{caa, dns_answer, dns_conversation, names};
 use digicert_api::fuzzing::api_answer;
 
 /// Chance that repeats itself (xorshift, Marsaglia 2003).

@@ -28,6 +28,7 @@ mod domain;
 mod facts;
 mod forecast;
 mod learn;
+mod locate;
 mod method;
 mod name;
 mod order;
@@ -53,6 +54,7 @@ pub use facts::{
     ScopeFacts, Token, Unfit,
 };
 pub use forecast::{Allowance, Forecast, Load, forecast};
+pub use locate::Routing;
 pub use method::{Form, Life, Method, MethodSpec, Methods, Owner};
 pub use name::{DomainName, NameError};
 pub use order::{OrderStatus, Stage};

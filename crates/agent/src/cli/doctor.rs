@@ -6,6 +6,7 @@ use dcv_core::{
     Artifact, Cadence, DomainName, Expectation, Guarded, Lookup, MethodSpec, RandomValue, RecordData,
     Severity, Site, VantageKind, findings,
 };
+use dcv_observe::random_label;
 use digicert_api::{Class, Client, DomainFilter, OrderFilter};
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -21,7 +22,6 @@ use crate::{
     config::Config,
     context::{Account, Context, chain},
     exit::Exit,
-    observe::random_label,
     publish::ManagedZone,
     subjects::Subject,
 };

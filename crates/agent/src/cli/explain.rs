@@ -5,8 +5,9 @@ use std::{collections::BTreeMap, path::Path};
 use dcv_core::{
     Artifact, Because, Caa, CaaFacts, CertName, DomainName, Expectation, Facts, Finding, Kind, Label,
     Learned, Location, Lookup, MethodSpec, OrderStatus, Outcome, Reason, RecordData, Severity, Sighting,
-    Stage, Step, Survey, Target, Verdict, VerdictPolicy, caa_findings, decide, findings, verdict,
+    Stage, Step, Survey, Target, Verdict, caa_findings, decide, findings, verdict,
 };
+use dcv_observe::Observer;
 use futures_util::{StreamExt as _, stream};
 
 use super::{
@@ -22,7 +23,6 @@ use crate::{
     context::{Context, chain},
     discover,
     exit::Exit,
-    observe::Observer,
     state::State,
     subjects::{self, Id, Subject, Subjects},
 };
@@ -113,13 +113,13 @@ pub(super) async fn domain(path: &Path, text: &str, output: Output) -> Exit {
     };
     let default = Verify::default();
     let verify = config.as_ref().map_or(&default, |config| &config.verify);
-    let observer = match Observer::new(verify) {
+    let observer = match Observer::new(&verify.looking, clock::now) {
         Ok(observer) => observer,
         Err(error) => return fail(Exit::Setup, &error),
     };
     let names = [CertName { name: scope.clone(), wildcard: text.trim().starts_with("*.") }];
     let survey = observer.survey(&Lookup::dnsauth(scope.clone()), &names, &MethodSpec::txt()).await;
-    let findings = findings(&survey, &Expectation::default(), policy(verify), clock::now());
+    let findings = findings(&survey, &Expectation::default(), verify.verdict, clock::now());
     let routed = config.as_ref().and_then(|config| {
         let end = survey.delegation.chain.last().unwrap_or(&survey.owner);
         config.route(end).map(|(provider, _)| provider.to_owned())
@@ -360,7 +360,7 @@ fn file(
     let judged =
         |artifact: &Artifact| verdict(&sightings, |answer| answer.proves(artifact), context.verdict());
     let route = context.config.http.routes.of(&lookup.domain);
-    let mut findings = caa_findings(&caa, context.config.verify.is_pinned(&lookup.domain));
+    let mut findings = caa_findings(&caa, context.config.verify.looking.is_pinned(&lookup.domain));
     let applied = |artifact: &&Artifact| {
         facts.held.iter().any(|held| held.artifact == **artifact && held.applied.is_some())
     };
@@ -401,8 +401,4 @@ pub(super) fn record_of(artifact: &Artifact) -> Option<RecordData> {
 fn sightings(survey: &Survey) -> Vec<Sighting> {
     let servers = survey.zone.iter().flat_map(|zone| &zone.servers).map(|server| server.sighting.clone());
     servers.chain(survey.resolvers.iter().cloned()).collect()
-}
-
-fn policy(verify: &Verify) -> VerdictPolicy {
-    VerdictPolicy { quorum: verify.quorum, tolerate_failed: verify.tolerate_failed, dnssec: verify.dnssec }
 }

@@ -9,7 +9,7 @@ mod verify;
 
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
-use dcv_core::{DomainName, Owner, Ttl};
+use dcv_core::{DomainName, Owner, Routing, Ttl};
 use dns_providers::{Settings, Zone};
 use url::Url;
 
@@ -20,7 +20,7 @@ pub use self::{
     load::{Problem, Problems, load},
     raw::LogFormat,
     secret::SecretRef,
-    verify::{Resolver, Verify, View, Way},
+    verify::Verify,
 };
 
 use crate::ledger::Limits;
@@ -190,6 +190,20 @@ impl Config {
             .flat_map(|(provider, settings)| settings.zones.iter().map(move |zone| (provider.as_str(), zone)))
             .filter(|(_, zone)| name.is_within(&zone.name))
             .max_by_key(|(_, zone)| zone.name.as_str().len())
+    }
+}
+
+impl Routing for Config {
+    fn zone(&self, name: &DomainName) -> Option<&DomainName> {
+        self.route(name).map(|(_, zone)| &zone.name)
+    }
+
+    fn shows_files(&self, host: &DomainName) -> bool {
+        self.http.routes.of(host).is_some()
+    }
+
+    fn over_wildcards(&self) -> bool {
+        self.over_wildcards
     }
 }
 

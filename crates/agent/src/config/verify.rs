@@ -1,86 +1,22 @@
-//! The settings for looking at DNS.
+//! The settings for looking at DNS, and for judging what is seen there.
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    net::{IpAddr, SocketAddr},
-    path::PathBuf,
-};
+use std::{collections::BTreeMap, net::SocketAddr};
 
-use dcv_core::{Dnssec, DomainName, Quorum};
-use url::Url;
+use dcv_core::{Dnssec, DomainName, Quorum, VerdictPolicy};
+use dcv_observe::{Endpoint, Resolver, Settings, View};
 
 use super::{
     Found, check_url,
     raw::{RawDnssec, RawQuorum, RawResolver, RawVerify},
 };
 
-/// How DNS is looked at.
+/// How DNS is looked at, and what counts as visible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verify {
-    /// Whom to ask, where nothing else is said.
-    pub view: View,
-    /// Whom to ask at and below certain domains.
-    pub zones: BTreeMap<DomainName, View>,
-    /// Authoritative servers instead of discovered ones, by the domain at and below which they hold.
-    pub authorities: BTreeMap<DomainName, Vec<SocketAddr>>,
-    /// Web servers instead of those that DNS names, by the domain at and below which they hold.
-    pub web: BTreeMap<DomainName, Vec<SocketAddr>>,
-    /// Authorities that may fail to answer.
-    pub tolerate_failed: usize,
-    /// How many have to show a value.
-    pub quorum: Quorum,
-    /// What is made of broken signatures.
-    pub dnssec: Dnssec,
-    /// DNSKEY records of a private root, instead of IANA's.
-    pub trust_anchor: Option<PathBuf>,
-    /// A proxy for resolvers over HTTPS.
-    pub proxy: Option<Url>,
-    /// The certificates that are trusted for resolvers over TLS and HTTPS, PEM; the host's otherwise.
-    pub ca_file: Option<PathBuf>,
-}
-
-/// Recursive resolvers, by what they are asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct View {
-    /// They are asked about a value once every authority shows it.
-    pub resolvers: Vec<Resolver>,
-    /// They are asked for name servers and their addresses, never about a validation name.
-    pub discovery: Vec<Resolver>,
-}
-
-/// A recursive resolver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Resolver {
-    /// The ways to it; a later one is taken when an earlier one fails.
-    pub ways: Vec<Way>,
-}
-
-/// A way to a resolver.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// What the host uses.
-    System,
-    /// Datagrams, and connections for long answers.
-    Udp(SocketAddr),
-    /// Connections only.
-    Tcp(SocketAddr),
-    /// DNS over TLS (RFC 7858).
-    Tls(SocketAddr, String),
-    /// DNS over HTTPS (RFC 8484).
-    Https(Url),
-}
-
-impl fmt::Display for Way {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::System => f.write_str("system"),
-            Self::Udp(address) => write!(f, "{address}"),
-            Self::Tcp(address) => write!(f, "tcp://{address}"),
-            Self::Tls(address, name) => write!(f, "tls://{address}#{name}"),
-            Self::Https(url) => write!(f, "{url}"),
-        }
-    }
+    /// Whom to ask.
+    pub looking: Settings,
+    /// What is made of the answers.
+    pub verdict: VerdictPolicy,
 }
 
 impl Default for Verify {
@@ -91,12 +27,6 @@ impl Default for Verify {
 }
 
 impl Verify {
-    /// Whether the name servers of a domain are configured, not discovered.
-    #[must_use]
-    pub fn is_pinned(&self, name: &DomainName) -> bool {
-        self.authorities.keys().any(|domain| name.is_within(domain))
-    }
-
     pub(super) fn check(raw: RawVerify, found: &mut Found) -> Self {
         let resolvers = raw.resolvers.unwrap_or_else(|| vec![RawResolver::One("system".into())]);
         let resolvers = check_resolvers("verify.resolvers", &resolvers, found);
@@ -131,18 +61,18 @@ impl Verify {
             Some(RawDnssec::Warn) => Dnssec::Warn,
             Some(RawDnssec::Off) => Dnssec::Off,
         };
-        Self {
+        let verdict = VerdictPolicy { quorum, tolerate_failed: raw.tolerate_failed.unwrap_or(0), dnssec };
+        let looking = Settings {
             view,
             zones,
             authorities: check_servers("verify.authorities", raw.authorities, found),
             web: check_servers("verify.web", raw.web, found),
-            tolerate_failed: raw.tolerate_failed.unwrap_or(0),
-            quorum,
-            dnssec,
+            validate: dnssec != Dnssec::Off,
             trust_anchor: raw.trust_anchor,
             proxy: raw.proxy.and_then(|text| check_url("verify.proxy", &text, found)),
             ca_file: raw.ca_file,
-        }
+        };
+        Self { looking, verdict }
     }
 }
 
@@ -179,80 +109,17 @@ fn check_resolvers(key: &str, raw: &[RawResolver], found: &mut Found) -> Vec<Res
             RawResolver::One(text) => std::slice::from_ref(text),
             RawResolver::Several(texts) => texts.as_slice(),
         };
-        let mut ways = Vec::new();
+        let mut endpoints = Vec::new();
         for text in texts {
-            match way(text) {
-                Some(way) => ways.push(way),
-                None => found.push((
-                    key.to_owned(),
-                    format!(
-                        "{text:?} is none of \"system\", \"192.0.2.1\", \"192.0.2.1:5353\", \"tcp://192.0.2.1\", \"tls://192.0.2.1#dns.example\", \"https://dns.example/dns-query\""
-                    ),
-                )),
+            match text.parse::<Endpoint>() {
+                Ok(endpoint) => endpoints.push(endpoint),
+                Err(error) => found.push((key.to_owned(), format!("{text:?} {error}"))),
             }
         }
         if texts.is_empty() {
             found.push((key.to_owned(), "holds an empty list of ways to a resolver".into()));
         }
-        resolvers.push(Resolver { ways });
+        resolvers.push(Resolver { endpoints });
     }
     resolvers
-}
-
-fn way(text: &str) -> Option<Way> {
-    if text == "system" {
-        return Some(Way::System);
-    }
-    if text.starts_with("https://") {
-        return Url::parse(text).ok().map(Way::Https);
-    }
-    if let Some(rest) = text.strip_prefix("tls://") {
-        let (place, name) = rest.split_once('#').unwrap_or((rest, ""));
-        let address = address(place, 853)?;
-        let name = if name.is_empty() { address.ip().to_string() } else { name.to_owned() };
-        return Some(Way::Tls(address, name));
-    }
-    if let Some(place) = text.strip_prefix("tcp://") {
-        return address(place, 53).map(Way::Tcp);
-    }
-    address(text.strip_prefix("udp://").unwrap_or(text), 53).map(Way::Udp)
-}
-
-/// `192.0.2.1`, `192.0.2.1:53`, `2001:db8::1` or `[2001:db8::1]:53`.
-fn address(text: &str, port: u16) -> Option<SocketAddr> {
-    let bare = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(text);
-    text.parse().ok().or_else(|| bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, port)))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ways_as_people_write_them() {
-        for (text, expected) in [
-            ("system", "system"),
-            ("192.0.2.1", "192.0.2.1:53"),
-            ("192.0.2.1:5353", "192.0.2.1:5353"),
-            ("2001:db8::1", "[2001:db8::1]:53"),
-            ("[2001:db8::1]:5353", "[2001:db8::1]:5353"),
-            ("udp://192.0.2.1", "192.0.2.1:53"),
-            ("tcp://192.0.2.1", "tcp://192.0.2.1:53"),
-            ("tls://192.0.2.1", "tls://192.0.2.1:853#192.0.2.1"),
-            ("tls://[2001:db8::1]#dns.example", "tls://[2001:db8::1]:853#dns.example"),
-            ("https://dns.example/dns-query", "https://dns.example/dns-query"),
-        ] {
-            assert_eq!(way(text).map(|way| way.to_string()).as_deref(), Some(expected), "{text}");
-        }
-        for text in [
-            "",
-            "dns.example",
-            "http://dns.example/dns-query",
-            "tls://dns.example",
-            "192.0.2.1:x",
-            "quic://192.0.2.1",
-        ] {
-            assert_eq!(way(text), None, "{text}");
-        }
-    }
 }

@@ -7,7 +7,7 @@ use hickory_proto::{
 };
 
 /// What an authority holds at the name: texts, or an alias.
-pub(super) fn of_authority(response: &DnsResponse, name: &Name) -> Answer {
+pub(crate) fn of_authority(response: &DnsResponse, name: &Name) -> Answer {
     match response.response_code {
         ResponseCode::NoError | ResponseCode::NXDomain if response.authoritative => {}
         ResponseCode::NoError | ResponseCode::NXDomain => {
@@ -29,7 +29,7 @@ pub(super) fn of_authority(response: &DnsResponse, name: &Name) -> Answer {
 }
 
 /// What a resolver says, at the end of whatever aliases it followed.
-pub(super) fn of_resolver(records: &[Record], name: &Name) -> Answer {
+pub(crate) fn of_resolver(records: &[Record], name: &Name) -> Answer {
     let texts = texts(records.iter());
     let alias = records.iter().find_map(|record| match &record.data {
         RData::CNAME(target) if record.name == *name => target.0.to_ascii().parse::<DomainName>().ok(),

@@ -25,7 +25,7 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 
-use crate::config::{Resolver, Verify, Way};
+use crate::settings::{Endpoint, Resolver, Settings};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 const HTTPS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -34,19 +34,19 @@ const MAX_MESSAGE: usize = 65_535;
 
 /// What a resolver told.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Told {
+pub(crate) struct Told {
     /// The records of the answer, aliases included.
-    pub(super) records: Vec<Record>,
+    pub(crate) records: Vec<Record>,
     /// With a denial: for how long the resolver may repeat it (RFC 2308 section 5).
-    pub(super) denied_for: Option<Duration>,
+    pub(crate) denied_for: Option<Duration>,
 }
 
 /// One resolver.
-pub(super) struct Recursive {
+pub(crate) struct Recursive {
     /// As it stands in the configuration.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// Where it has one.
-    pub(super) address: Option<SocketAddr>,
+    pub(crate) address: Option<SocketAddr>,
     ways: Vec<(String, Client)>,
     /// The way that worked last.
     last_good: AtomicUsize,
@@ -62,19 +62,19 @@ impl Recursive {
     ///
     /// # Errors
     /// One sentence, when the host's resolvers or the certificates cannot be read.
-    pub(super) fn new(resolver: &Resolver, verify: &Verify, caching: bool) -> Result<Self, String> {
+    pub(crate) fn new(resolver: &Resolver, settings: &Settings, caching: bool) -> Result<Self, String> {
         let mut ways = Vec::new();
-        for way in &resolver.ways {
+        for way in &resolver.endpoints {
             let client = match way {
-                Way::Https(url) => Client::Https(Https::new(url.clone(), verify)?),
-                way => Client::Dns(Box::new(connect(way, verify, caching)?)),
+                Endpoint::Https(url) => Client::Https(Https::new(url.clone(), settings)?),
+                way => Client::Dns(Box::new(connect(way, settings, caching)?)),
             };
             ways.push((way.to_string(), client));
         }
-        let first = resolver.ways.first();
+        let first = resolver.endpoints.first();
         let address = first.and_then(|way| match way {
-            Way::Udp(address) | Way::Tcp(address) | Way::Tls(address, _) => Some(*address),
-            Way::System | Way::Https(_) => None,
+            Endpoint::Udp(address) | Endpoint::Tcp(address) | Endpoint::Tls(address, _) => Some(*address),
+            Endpoint::System | Endpoint::Https(_) => None,
         });
         let name = first.map(ToString::to_string).unwrap_or_default();
         Ok(Self { name, address, ways, last_good: AtomicUsize::new(0) })
@@ -84,11 +84,11 @@ impl Recursive {
     ///
     /// # Errors
     /// One sentence for each way that failed.
-    pub(super) async fn ask(&self, name: &Name, kind: RecordType) -> Result<Told, String> {
+    pub(crate) async fn ask(&self, name: &Name, kind: RecordType) -> Result<Told, String> {
         #[cfg(feature = "fuzzing")]
         {
             let query = Query::query(name.clone(), kind);
-            if let Some(bytes) = super::fuzzing::resolver(&query) {
+            if let Some(bytes) = crate::fuzzing::resolver(&query) {
                 return told(&query, bytes?);
             }
         }
@@ -128,7 +128,7 @@ async fn look_up(resolver: &TokioResolver, name: &Name, kind: RecordType) -> Res
     }
 }
 
-fn connect(way: &Way, verify: &Verify, caching: bool) -> Result<TokioResolver, String> {
+fn connect(way: &Endpoint, settings: &Settings, caching: bool) -> Result<TokioResolver, String> {
     let provider = TokioRuntimeProvider::default();
     let at = |address: SocketAddr, connections: Vec<ConnectionConfig>| {
         let connections = connections.into_iter().map(|mut connection| {
@@ -139,25 +139,25 @@ fn connect(way: &Way, verify: &Verify, caching: bool) -> Result<TokioResolver, S
         ResolverConfig::from_name_servers(vec![server])
     };
     let mut builder = match way {
-        Way::System => HickoryResolver::builder_tokio()
+        Endpoint::System => HickoryResolver::builder_tokio()
             .map_err(|error| format!("verify.resolvers: \"system\" cannot be used: {error}"))?,
-        Way::Udp(address) => HickoryResolver::builder_with_config(
+        Endpoint::Udp(address) => HickoryResolver::builder_with_config(
             at(*address, vec![ConnectionConfig::udp(), ConnectionConfig::tcp()]),
             provider,
         ),
-        Way::Tcp(address) => {
+        Endpoint::Tcp(address) => {
             HickoryResolver::builder_with_config(at(*address, vec![ConnectionConfig::tcp()]), provider)
         }
-        Way::Tls(address, name) => HickoryResolver::builder_with_config(
+        Endpoint::Tls(address, name) => HickoryResolver::builder_with_config(
             at(*address, vec![ConnectionConfig::tls(name.as_str().into())]),
             provider,
         ),
-        Way::Https(_) => return Err("not a DNS transport".to_owned()),
+        Endpoint::Https(_) => return Err("not a DNS transport".to_owned()),
     };
     // Without a TLS way no certificates are needed, and a host may have none.
-    match (way, &verify.ca_file) {
-        (Way::Tls(..), None) => {}
-        (Way::Tls(..), Some(path)) => {
+    match (way, &settings.ca_file) {
+        (Endpoint::Tls(..), None) => {}
+        (Endpoint::Tls(..), Some(path)) => {
             let certificates = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
             let certificates: Vec<CertificateDer<'static>> =
                 certificates.map_err(|error| format!("verify.ca_file {}: {error}", path.display()))?;
@@ -188,18 +188,18 @@ struct Https {
 }
 
 impl Https {
-    fn new(url: reqwest::Url, verify: &Verify) -> Result<Self, String> {
+    fn new(url: reqwest::Url, settings: &Settings) -> Result<Self, String> {
         let mut builder = reqwest::Client::builder()
             .timeout(HTTPS_TIMEOUT)
             .connect_timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .https_only(true)
             .user_agent(concat!("dcv-agent/", env!("CARGO_PKG_VERSION")));
-        if let Some(proxy) = &verify.proxy {
+        if let Some(proxy) = &settings.proxy {
             let proxy = reqwest::Proxy::all(proxy.clone());
             builder = builder.proxy(proxy.map_err(|error| format!("verify.proxy: {error}"))?);
         }
-        if let Some(path) = &verify.ca_file {
+        if let Some(path) = &settings.ca_file {
             let cannot =
                 |error: &dyn std::fmt::Display| format!("verify.ca_file {}: {error}", path.display());
             let pem = std::fs::read(path).map_err(|error| cannot(&error))?;
@@ -225,14 +225,12 @@ impl Https {
             .body(body)
             .send()
             .await;
-        let mut answer = sent.map_err(|error| crate::context::chain(&error.without_url()))?;
+        let mut answer = sent.map_err(|error| crate::chain(&error.without_url()))?;
         if !answer.status().is_success() {
             return Err(format!("HTTP status {}", answer.status()));
         }
         let mut bytes = Vec::new();
-        while let Some(chunk) =
-            answer.chunk().await.map_err(|error| crate::context::chain(&error.without_url()))?
-        {
+        while let Some(chunk) = answer.chunk().await.map_err(|error| crate::chain(&error.without_url()))? {
             if bytes.len() + chunk.len() > MAX_MESSAGE {
                 return Err("the answer is longer than a DNS message can be".to_owned());
             }
@@ -265,7 +263,7 @@ fn told(query: &Query, bytes: Vec<u8>) -> Result<Told, String> {
 ///
 /// # Errors
 /// What each of them said.
-pub(super) async fn first(
+pub(crate) async fn first(
     resolvers: &[Arc<Recursive>],
     name: &Name,
     kind: RecordType,

@@ -9,7 +9,7 @@ use hickory_proto::{
     rr::{RData, RecordType},
 };
 
-use super::{
+use crate::authority::{
     dnssec::Validator,
     kept::Kept,
     walk::{Walk, wire_name},
@@ -23,19 +23,19 @@ const TOGETHER: usize = 8;
 const MAX_ALIASES: usize = 8;
 
 /// Reads CAA.
-pub(super) struct CaaReader {
+pub(crate) struct CaaReader {
     walk: Arc<Walk>,
     validator: Option<Arc<Validator>>,
     found: Kept<DomainName, Vec<CaaRecord>>,
 }
 
 impl CaaReader {
-    pub(super) fn new(walk: Arc<Walk>, validator: Option<Arc<Validator>>) -> Self {
+    pub(crate) fn new(walk: Arc<Walk>, validator: Option<Arc<Validator>>) -> Self {
         Self { walk, validator, found: Kept::new(KEPT) }
     }
 
     /// Reads and judges CAA for names of a certificate, in their order.
-    pub(super) async fn read(&self, names: &[CertName]) -> Vec<(CertName, Caa)> {
+    pub(crate) async fn read(&self, names: &[CertName]) -> Vec<(CertName, Caa)> {
         let each: Vec<_> =
             names.iter().map(|name| async move { (name.clone(), self.of(name).await) }).collect();
         stream::iter(each).buffered(TOGETHER).collect().await

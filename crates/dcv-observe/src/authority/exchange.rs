@@ -47,15 +47,15 @@ const MAX_SERVERS: usize = 10_000;
 
 /// An answer and how it came.
 #[derive(Clone, Debug)]
-pub(super) struct Reply {
-    pub(super) response: DnsResponse,
-    pub(super) took: Duration,
-    pub(super) transport: Transport,
+pub(crate) struct Reply {
+    pub(crate) response: DnsResponse,
+    pub(crate) took: Duration,
+    pub(crate) transport: Transport,
 }
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub(crate) enum Trouble {
     /// Neither UDP nor TCP brought anything in time.
     Silent,
     /// The host or network refuses.
@@ -75,7 +75,7 @@ impl fmt::Display for Trouble {
 }
 
 /// Asks servers, without recursion.
-pub(super) struct Exchange {
+pub(crate) struct Exchange {
     /// Drives the TCP connections; dropping it would end them.
     runtime: TokioRuntimeProvider,
     servers: Mutex<HashMap<SocketAddr, Arc<Server>>>,
@@ -96,7 +96,7 @@ struct Server {
 }
 
 impl Exchange {
-    pub(super) fn new(signatures: bool) -> Self {
+    pub(crate) fn new(signatures: bool) -> Self {
         Self {
             runtime: TokioRuntimeProvider::default(),
             servers: Mutex::default(),
@@ -108,25 +108,25 @@ impl Exchange {
     }
 
     /// Questions asked so far.
-    pub(super) fn asked(&self) -> u64 {
+    pub(crate) fn asked(&self) -> u64 {
         self.asked.load(Ordering::Relaxed)
     }
 
     /// Whether it looks as if nobody could be asked from here: several servers gave nothing and none ever answered.
-    pub(super) fn blocked(&self) -> bool {
+    pub(crate) fn blocked(&self) -> bool {
         let servers = self.servers.lock().unwrap_or_else(PoisonError::into_inner);
         let unanswered = servers.values().filter(|server| server.unanswered.load(Ordering::Relaxed)).count();
         unanswered >= 2 && !self.answered.load(Ordering::Relaxed)
     }
 
-    pub(super) async fn ask(
+    pub(crate) async fn ask(
         &self,
         address: SocketAddr,
         name: &Name,
         kind: RecordType,
     ) -> Result<Reply, Trouble> {
         #[cfg(feature = "fuzzing")]
-        if let Some(told) = super::fuzzing::authority(name, kind) {
+        if let Some(told) = crate::fuzzing::authority(name, kind) {
             return told;
         }
         let server = self.server(address);
@@ -146,7 +146,7 @@ impl Exchange {
     }
 
     /// Asks for the root's name servers by one transport alone; whatever it answers, it is reached.
-    pub(super) async fn only(&self, address: SocketAddr, transport: Transport) -> Result<Duration, Trouble> {
+    pub(crate) async fn only(&self, address: SocketAddr, transport: Transport) -> Result<Duration, Trouble> {
         let query = Query::query(Name::root(), RecordType::NS);
         let start = Instant::now();
         match transport {

@@ -9,7 +9,7 @@ use dcv_core::{DomainName, FILE_PATH};
 use futures_util::future::{BoxFuture, join_all};
 use reqwest::{Client, Response, StatusCode, Url, header::LOCATION, redirect, retry};
 
-use crate::context::chain;
+use crate::chain;
 
 /// What DigiCert reads of a body at most.
 const MAX_BODY: usize = 5000;
@@ -46,18 +46,18 @@ const LIMITS: Limits =
 
 /// What one address of the host showed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Fetched {
+pub(crate) struct Fetched {
     /// The address that was asked first; redirects may have led on from it.
-    pub(super) address: SocketAddr,
+    pub(crate) address: SocketAddr,
     /// The body, empty where the server says that there is no such file; or one sentence why nothing is known.
-    pub(super) outcome: Result<String, String>,
+    pub(crate) outcome: Result<String, String>,
 }
 
 /// Finds what answers on port 80 of a host to which a redirect leads.
-pub(super) type Resolve<'a> = dyn Fn(String) -> BoxFuture<'a, Result<Vec<SocketAddr>, String>> + Sync + 'a;
+pub(crate) type Resolve<'a> = dyn Fn(String) -> BoxFuture<'a, Result<Vec<SocketAddr>, String>> + Sync + 'a;
 
 /// Fetches the host's validation file from each address, from all at the same time; outcomes come in that order.
-pub(super) async fn fetch(
+pub(crate) async fn fetch(
     host: &DomainName,
     addresses: &[SocketAddr],
     resolve: &Resolve<'_>,

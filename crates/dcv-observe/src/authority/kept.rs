@@ -15,7 +15,7 @@ const MAX: usize = 10_000;
 const FAILURES: Duration = Duration::from_secs(2);
 
 /// Values by key, for a while.
-pub(super) struct Kept<K, V> {
+pub(crate) struct Kept<K, V> {
     span: Duration,
     cells: Mutex<HashMap<K, Cell<V>>>,
 }
@@ -24,11 +24,11 @@ pub(super) struct Kept<K, V> {
 type Cell<V> = Arc<OnceCell<(Instant, Result<V, String>)>>;
 
 impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
-    pub(super) fn new(span: Duration) -> Self {
+    pub(crate) fn new(span: Duration) -> Self {
         Self { span, cells: Mutex::default() }
     }
 
-    pub(super) fn get(&self, key: &K) -> Option<V> {
+    pub(crate) fn get(&self, key: &K) -> Option<V> {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         match cells.get(key)?.get() {
             Some((at, Ok(value))) if at.elapsed() < self.span => Some(value.clone()),
@@ -36,12 +36,12 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
         }
     }
 
-    pub(super) fn keep(&self, key: K, value: V) {
+    pub(crate) fn keep(&self, key: K, value: V) {
         self.insert(key, Arc::new(OnceCell::new_with(Some((Instant::now(), Ok(value))))));
     }
 
     /// The value that is kept, or that `learn` finds out.
-    pub(super) async fn once(
+    pub(crate) async fn once(
         &self,
         key: &K,
         learn: impl Future<Output = Result<V, String>>,
@@ -79,7 +79,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
     }
 
     /// What was learned is not believed any longer.
-    pub(super) fn forget(&self, key: &K) {
+    pub(crate) fn forget(&self, key: &K) {
         self.cells.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 }

@@ -4,7 +4,7 @@
 //! an answer and a finding is the agent's own way, with its own order of questions. The public functions take bytes and
 //! return nothing; only a panic counts.
 
-use std::{cell::RefCell, sync::Arc, time::Duration};
+use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
 
 use dcv_core::{
     Caa, CaaRecord, CertName, Dnssec, DomainName, Expectation, Lookup, MethodSpec, Quorum, RandomValue,
@@ -15,15 +15,19 @@ use hickory_proto::{
     op::{DnsResponse, Message, Query},
     rr::{Name, RecordType},
 };
+use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
-use super::{
-    ALIASED, BTreeMap, CaaReader, Exchange, Eyes, Inner, Kept, Observer, Recursive, Validator, Walk, answer,
-    exchange::{Reply, Trouble},
-};
 use crate::{
-    clock,
-    config::{Resolver, Verify, View},
+    authority::{
+        dnssec::Validator,
+        exchange::{Exchange, Reply, Trouble},
+        kept::Kept,
+        recursive::Recursive,
+        walk::{Walk, wire_name},
+    },
+    observer::{ALIASED, Eyes, Inner, Observer, answer, caa::CaaReader},
+    settings::{Resolver, Settings, View},
 };
 
 /// Questions that one input may answer; after them everybody is silent, so that an input has an end.
@@ -90,7 +94,7 @@ impl Stage {
     fn new() -> Self {
         // The clock is nobody's: it leaps over every wait.
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-        let nobody = Recursive::new(&Resolver { ways: Vec::new() }, &verify(), false);
+        let nobody = Recursive::new(&Resolver { endpoints: Vec::new() }, &settings(), false);
         let owner = OWNER.parse();
         Self {
             runtime: runtime.expect("a runtime without I/O"),
@@ -106,12 +110,13 @@ impl Stage {
         let exchange = Arc::new(Exchange::new(true));
         let discovery = self.resolver.iter().cloned().collect();
         let walk = Arc::new(Walk::new(BTreeMap::new(), discovery, Arc::clone(&exchange)));
-        let validator = Some(Arc::new(Validator::new(Arc::clone(&self.anchors), Arc::clone(&walk))));
+        let validator = Some(Arc::new(Validator::new(Arc::clone(&self.anchors), Arc::clone(&walk), now)));
         let caa = CaaReader::new(Arc::clone(&walk), validator.clone());
-        let resolvers = Recursive::new(&Resolver { ways: Vec::new() }, &verify(), false);
+        let resolvers = Recursive::new(&Resolver { endpoints: Vec::new() }, &settings(), false);
         let everywhere = Eyes { walk, validator, caa, resolvers: resolvers.into_iter().collect() };
         Observer {
             inner: Arc::new(Inner {
+                clock: now,
                 exchange,
                 everywhere,
                 zones: BTreeMap::new(),
@@ -124,23 +129,17 @@ impl Stage {
 }
 
 /// Settings that need neither the host's resolvers nor its certificates.
-fn verify() -> Verify {
-    Verify {
-        view: View { resolvers: Vec::new(), discovery: Vec::new() },
-        zones: BTreeMap::new(),
-        authorities: BTreeMap::new(),
-        web: BTreeMap::new(),
-        tolerate_failed: 0,
-        quorum: Quorum::default(),
-        dnssec: Dnssec::Enforce,
-        trust_anchor: None,
-        proxy: None,
-        ca_file: None,
-    }
+fn settings() -> Settings {
+    Settings { view: View { resolvers: Vec::new(), discovery: Vec::new() }, ..Settings::default() }
+}
+
+/// The same at every run, so that an input means the same.
+fn now() -> Timestamp {
+    Timestamp::constant(1_795_000_000, 0)
 }
 
 /// The input's answer in place of an authority's; none while nothing is fuzzed.
-pub(super) fn authority(name: &Name, kind: RecordType) -> Option<Result<Reply, Trouble>> {
+pub(crate) fn authority(name: &Name, kind: RecordType) -> Option<Result<Reply, Trouble>> {
     let query = Query::query(name.clone(), kind);
     Some(script(&query)?.ok_or(Trouble::Silent).and_then(|bytes| {
         let mut response =
@@ -152,7 +151,7 @@ pub(super) fn authority(name: &Name, kind: RecordType) -> Option<Result<Reply, T
 }
 
 /// The input's answer in place of a resolver's, as it comes over HTTPS; none while nothing is fuzzed.
-pub(super) fn resolver(query: &Query) -> Option<Result<Vec<u8>, String>> {
+pub(crate) fn resolver(query: &Query) -> Option<Result<Vec<u8>, String>> {
     Some(script(query)?.ok_or_else(|| "no answer".to_owned()))
 }
 
@@ -212,7 +211,7 @@ fn observe(answers: Vec<Vec<u8>>) {
 
 async fn look(stage: &Stage, owner: &DomainName, scope: &DomainName) {
     let policy = VerdictPolicy { quorum: Quorum::default(), tolerate_failed: 0, dnssec: Dnssec::Enforce };
-    let now = clock::now();
+    let now = now();
     let observer = stage.observer();
     let mut seen: Vec<Sighting> = observer.authorities(owner).await;
     seen.extend(observer.look_at_resolvers(owner, RecordType::TXT).await);
@@ -260,7 +259,7 @@ pub fn names(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     if let Ok(name) = text.parse::<DomainName>() {
         assert_eq!(name.as_str().parse::<DomainName>().as_ref(), Ok(&name), "a name is read back as itself");
-        let _ = (name.parent(), name.child("_dnsauth"), name.is_within(&name), super::wire_name(&name));
+        let _ = (name.parent(), name.child("_dnsauth"), name.is_within(&name), wire_name(&name));
     }
     if let Ok(scope) = DomainName::scope(&text) {
         let _ = dcv_core::dnsauth_owner(&scope);

@@ -1,18 +1,10 @@
 //! Looking as the CA will: where a record or file goes, and who shows it.
 
-mod answer;
-mod caa;
-mod dnssec;
-mod exchange;
+pub(crate) mod answer;
+pub(crate) mod caa;
 mod fetch;
-#[cfg(feature = "fuzzing")]
-#[doc(hidden)]
-pub mod fuzzing;
-mod kept;
 mod locate;
-mod recursive;
 mod survey;
-mod walk;
 
 use std::{
     collections::BTreeMap,
@@ -23,7 +15,7 @@ use std::{
 };
 
 use dcv_core::{
-    Answer, Artifact, Caa, CertName, Dnssec, DomainName, Facts, Location, Lookup, Methods, RecordData,
+    Answer, Artifact, Caa, CertName, DomainName, Facts, Location, Lookup, Methods, RecordData, Routing,
     Security, Sighting, Site, Transport, Vantage, VantageKind,
 };
 use futures_util::future::{BoxFuture, join_all};
@@ -34,21 +26,21 @@ use hickory_proto::{
 use jiff::{SignedDuration, Timestamp};
 use tokio::{sync::Semaphore, time::Instant};
 
-use self::{
-    caa::CaaReader,
-    dnssec::Validator,
-    exchange::{Exchange, Reply, Trouble},
-    kept::Kept,
-    recursive::Recursive,
-    walk::{Cut, Server, Walk, wire_name},
-};
+use self::caa::CaaReader;
 use crate::{
-    clock,
-    config::{Config, Verify, View},
+    Clock,
+    authority::{
+        dnssec::{self, Validator},
+        exchange::{Exchange, Reply, Trouble},
+        kept::Kept,
+        recursive::Recursive,
+        walk::{Cut, Server, Walk, wire_name},
+    },
+    settings::{Settings, View},
 };
 
 /// How long an alias that every authority showed is believed.
-const ALIASED: Duration = Duration::from_secs(60);
+pub(crate) const ALIASED: Duration = Duration::from_secs(60);
 /// Where web servers are asked for files: DigiCert begins there too.
 const HTTP: u16 = 80;
 /// Well below what file descriptors there are.
@@ -61,29 +53,30 @@ const RECENT: SignedDuration = SignedDuration::from_secs(10);
 /// Looks at DNS.
 #[derive(Clone)]
 pub struct Observer {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
-struct Inner {
-    exchange: Arc<Exchange>,
-    everywhere: Eyes,
+pub(crate) struct Inner {
+    pub(crate) clock: Clock,
+    pub(crate) exchange: Arc<Exchange>,
+    pub(crate) everywhere: Eyes,
     /// Other eyes at and below certain domains.
-    zones: BTreeMap<DomainName, Eyes>,
+    pub(crate) zones: BTreeMap<DomainName, Eyes>,
     /// Hosts whose files are fetched at the same time; each takes a connection for every address.
-    fetches: Semaphore,
+    pub(crate) fetches: Semaphore,
     /// Web servers that are not looked up, by domain.
-    web: BTreeMap<DomainName, Vec<SocketAddr>>,
+    pub(crate) web: BTreeMap<DomainName, Vec<SocketAddr>>,
     /// Names of which every authority showed the alias.
-    aliased: Kept<DomainName, ()>,
+    pub(crate) aliased: Kept<DomainName, ()>,
 }
 
 /// Whom to ask.
-struct Eyes {
-    walk: Arc<Walk>,
+pub(crate) struct Eyes {
+    pub(crate) walk: Arc<Walk>,
     /// None where nobody wants to know.
-    validator: Option<Arc<Validator>>,
-    caa: CaaReader,
-    resolvers: Vec<Recursive>,
+    pub(crate) validator: Option<Arc<Validator>>,
+    pub(crate) caa: CaaReader,
+    pub(crate) resolvers: Vec<Recursive>,
 }
 
 impl std::fmt::Debug for Observer {
@@ -97,30 +90,35 @@ impl Observer {
     ///
     /// # Errors
     /// One sentence, when the host's resolvers, certificates or the trust anchor cannot be read.
-    pub fn new(verify: &Verify) -> Result<Self, String> {
-        let anchors = Arc::new(dnssec::anchors(verify.trust_anchor.as_deref())?);
-        let exchange = Arc::new(Exchange::new(verify.dnssec != Dnssec::Off));
+    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, String> {
+        let anchors = Arc::new(dnssec::anchors(settings.trust_anchor.as_deref())?);
+        let exchange = Arc::new(Exchange::new(settings.validate));
         let eyes = |view: &View| -> Result<Eyes, String> {
             let discovery: Result<Vec<_>, _> = view
                 .discovery
                 .iter()
-                .map(|resolver| Recursive::new(resolver, verify, true).map(Arc::new))
+                .map(|resolver| Recursive::new(resolver, settings, true).map(Arc::new))
                 .collect();
-            let walk = Arc::new(Walk::new(verify.authorities.clone(), discovery?, Arc::clone(&exchange)));
-            let validator = (verify.dnssec != Dnssec::Off)
-                .then(|| Arc::new(Validator::new(Arc::clone(&anchors), Arc::clone(&walk))));
+            let walk = Arc::new(Walk::new(settings.authorities.clone(), discovery?, Arc::clone(&exchange)));
+            let validator = settings
+                .validate
+                .then(|| Arc::new(Validator::new(Arc::clone(&anchors), Arc::clone(&walk), clock)));
             let caa = CaaReader::new(Arc::clone(&walk), validator.clone());
             let resolvers: Result<_, _> =
-                view.resolvers.iter().map(|resolver| Recursive::new(resolver, verify, false)).collect();
+                view.resolvers.iter().map(|resolver| Recursive::new(resolver, settings, false)).collect();
             Ok(Eyes { walk, validator, caa, resolvers: resolvers? })
         };
-        let everywhere = eyes(&verify.view)?;
+        let everywhere = eyes(&settings.view)?;
         let mut zones = BTreeMap::new();
-        for (domain, view) in &verify.zones {
+        for (domain, view) in &settings.zones {
             zones.insert(domain.clone(), eyes(view)?);
         }
-        let (web, aliased, fetches) = (verify.web.clone(), Kept::new(ALIASED), Semaphore::new(FETCHES));
-        Ok(Self { inner: Arc::new(Inner { exchange, everywhere, zones, fetches, web, aliased }) })
+        let (web, aliased, fetches) = (settings.web.clone(), Kept::new(ALIASED), Semaphore::new(FETCHES));
+        Ok(Self { inner: Arc::new(Inner { clock, exchange, everywhere, zones, fetches, web, aliased }) })
+    }
+
+    fn now(&self) -> Timestamp {
+        (self.inner.clock)()
     }
 
     /// Questions asked of authorities so far.
@@ -141,13 +139,13 @@ impl Observer {
     /// One sentence, when no server tells.
     pub async fn locate(
         &self,
-        config: &Config,
+        routing: &dyn Routing,
         facts: &Facts,
         methods: &Methods,
         lookups: &[Lookup],
     ) -> Result<BTreeMap<Lookup, Location>, String> {
         let each = lookups.iter().map(|lookup| async move {
-            Ok((lookup.clone(), self.locate_one(config, facts, methods, lookup).await?))
+            Ok((lookup.clone(), self.locate_one(routing, facts, methods, lookup).await?))
         });
         join_all(each).await.into_iter().collect()
     }
@@ -180,7 +178,7 @@ impl Observer {
     pub async fn look_at_file(&self, host: &DomainName) -> Vec<Sighting> {
         let sighting = |address: Option<SocketAddr>, answer| {
             let vantage = Vantage { server: host.to_string(), address, kind: VantageKind::Web };
-            Sighting::new(vantage, clock::now(), answer)
+            Sighting::new(vantage, self.now(), answer)
         };
         let addresses = match self.web_servers(host).await {
             Ok(addresses) => addresses,
@@ -230,7 +228,7 @@ impl Observer {
         data: &RecordData,
         known: &[Sighting],
     ) -> Vec<Sighting> {
-        let since = clock::now().saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
+        let since = self.now().saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
         let recent: Vec<_> = known
             .iter()
             .filter(|sighting| sighting.at >= since && sighting.answer.shows(data))
@@ -317,7 +315,7 @@ impl Observer {
         let eyes = self.eyes(owner);
         let unknown = |trouble: String| {
             let vantage = Vantage { server: owner.to_string(), address: None, kind: VantageKind::Authority };
-            vec![Sighting::new(vantage, clock::now(), Answer::Failed(trouble))]
+            vec![Sighting::new(vantage, self.now(), Answer::Failed(trouble))]
         };
         let wire = match wire_name(owner) {
             Ok(wire) => wire,
@@ -334,7 +332,7 @@ impl Observer {
             self.see(eyes, &cut, server, &wire, kind).await.0
         });
         let mut seen = join_all(each).await;
-        seen.extend(unresolved(&cut));
+        seen.extend(unresolved(&cut, self.now()));
         seen
     }
 
@@ -351,11 +349,11 @@ impl Observer {
             Ok(reply) => reply,
             Err(trouble) => {
                 let answer = Answer::Failed(trouble.to_string());
-                return (Sighting::new(vantage(server), clock::now(), answer), None);
+                return (Sighting::new(vantage(server), self.now(), answer), None);
             }
         };
         let answer = answer::of_authority(&reply.response, name);
-        let mut sighting = Sighting::new(vantage(server), clock::now(), answer);
+        let mut sighting = Sighting::new(vantage(server), self.now(), answer);
         if let Some(validator) = &eyes.validator
             && !matches!(sighting.answer, Answer::Failed(_))
         {
@@ -365,11 +363,11 @@ impl Observer {
         (sighting, Some(reply))
     }
 
-    async fn look_at_resolvers(&self, owner: &DomainName, kind: RecordType) -> Vec<Sighting> {
+    pub(crate) async fn look_at_resolvers(&self, owner: &DomainName, kind: RecordType) -> Vec<Sighting> {
         let Ok(wire) = wire_name(owner) else { return Vec::new() };
         let each = self.eyes(owner).resolvers.iter().map(|resolver| async {
             let told = resolver.ask(&wire, kind).await;
-            let now = clock::now();
+            let now = self.now();
             let vantage = Vantage {
                 server: resolver.name.clone(),
                 address: resolver.address,
@@ -397,11 +395,11 @@ impl Observer {
 }
 
 /// Name servers without an address: for whoever asks them there is no answer.
-fn unresolved(cut: &Cut) -> impl Iterator<Item = Sighting> {
-    cut.unresolved.iter().map(|(server, why)| {
+pub(crate) fn unresolved(cut: &Cut, now: Timestamp) -> impl Iterator<Item = Sighting> {
+    cut.unresolved.iter().map(move |(server, why)| {
         let vantage = Vantage { server: server.clone(), address: None, kind: VantageKind::Authority };
         let why = format!("its address cannot be found: {why}");
-        Sighting::new(vantage, clock::now(), Answer::Failed(why))
+        Sighting::new(vantage, now, Answer::Failed(why))
     })
 }
 
@@ -434,6 +432,7 @@ fn vantage(server: &Server) -> Vantage {
 }
 
 /// A label that nobody else has made.
-pub(crate) fn random_label() -> String {
+#[must_use]
+pub fn random_label() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }

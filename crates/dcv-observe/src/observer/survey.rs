@@ -13,9 +13,12 @@ use hickory_proto::{
 };
 
 use super::{
-    Observer, answer, dnssec,
+    Observer, answer,
     locate::{Broken, Delegation},
     unresolved,
+};
+use crate::authority::{
+    dnssec,
     walk::{Cut, Server, host, name_servers_in, wire_name},
 };
 
@@ -96,7 +99,7 @@ impl Observer {
             }
             servers.push(seen);
         }
-        servers.extend(unresolved(cut).map(|sighting| told(sighting, None, None, None, None)));
+        servers.extend(unresolved(cut, self.now()).map(|sighting| told(sighting, None, None, None, None)));
         let apex = apex.unwrap_or_else(|| cut.apex.clone());
         ZoneSeen {
             apex: apex.to_ascii().parse().unwrap_or_else(|_| end.clone()),

@@ -37,31 +37,31 @@ const STAGGER: Duration = Duration::from_millis(300);
 
 /// A name server at one address.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Server {
-    pub(super) name: String,
-    pub(super) address: SocketAddr,
+pub(crate) struct Server {
+    pub(crate) name: String,
+    pub(crate) address: SocketAddr,
 }
 
 /// A zone and its servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Cut {
+pub(crate) struct Cut {
     /// Where the zone begins; the configured domain where its servers are configured.
-    pub(super) apex: Name,
-    pub(super) servers: Vec<Server>,
+    pub(crate) apex: Name,
+    pub(crate) servers: Vec<Server>,
     /// Name servers as the parent refers to them.
-    pub(super) at_parent: BTreeSet<String>,
+    pub(crate) at_parent: BTreeSet<String>,
     /// Name servers as the zone itself names them, once it was asked.
-    pub(super) at_child: BTreeSet<String>,
+    pub(crate) at_child: BTreeSet<String>,
     /// The servers are configured.
-    pub(super) pinned: bool,
+    pub(crate) pinned: bool,
     /// What is not asked, and why.
-    pub(super) skipped: Vec<String>,
+    pub(crate) skipped: Vec<String>,
     /// Name servers whose addresses could not be found out, and why: they count as servers that do not answer.
-    pub(super) unresolved: Vec<(String, String)>,
+    pub(crate) unresolved: Vec<(String, String)>,
 }
 
 /// Finds and asks authorities.
-pub(super) struct Walk {
+pub(crate) struct Walk {
     pinned: BTreeMap<DomainName, Vec<SocketAddr>>,
     resolvers: Vec<Arc<Recursive>>,
     exchange: Arc<Exchange>,
@@ -75,7 +75,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    pub(super) fn new(
+    pub(crate) fn new(
         pinned: BTreeMap<DomainName, Vec<SocketAddr>>,
         resolvers: Vec<Arc<Recursive>>,
         exchange: Arc<Exchange>,
@@ -86,7 +86,7 @@ impl Walk {
     }
 
     /// The zone that holds `name`, with all its servers.
-    pub(super) async fn home(&self, name: &Name) -> Result<Arc<Cut>, String> {
+    pub(crate) async fn home(&self, name: &Name) -> Result<Arc<Cut>, String> {
         if let Some(cut) = self.pinned(name) {
             return Ok(cut);
         }
@@ -97,7 +97,7 @@ impl Walk {
     }
 
     /// The zone that holds `name`, and what one of its servers says about TXT there.
-    pub(super) async fn home_with_answer(&self, name: &Name) -> Result<(Arc<Cut>, Reply), String> {
+    pub(crate) async fn home_with_answer(&self, name: &Name) -> Result<(Arc<Cut>, Reply), String> {
         let (cut, reply) = self.ask(name, RecordType::TXT).await?;
         if cut.pinned {
             return Ok((cut, reply));
@@ -115,7 +115,7 @@ impl Walk {
     }
 
     /// Asks the authorities for a name, walking down to them; the answer is authoritative.
-    pub(super) async fn ask(&self, name: &Name, kind: RecordType) -> Result<(Arc<Cut>, Reply), String> {
+    pub(crate) async fn ask(&self, name: &Name, kind: RecordType) -> Result<(Arc<Cut>, Reply), String> {
         // A zone's DS record lives in its parent.
         let place = if kind == RecordType::DS { name.base_name() } else { name.clone() };
         if let Some(cut) = self.pinned(&place) {
@@ -252,7 +252,7 @@ impl Walk {
     }
 
     /// Where the zone that answered begins: a server may serve a parent and a child, and then never refers.
-    pub(super) async fn apex(&self, cut: &Cut, name: &Name, response: &DnsResponse) -> Name {
+    pub(crate) async fn apex(&self, cut: &Cut, name: &Name, response: &DnsResponse) -> Name {
         let below = |response: &DnsResponse| {
             let soa = response.answers.iter().chain(&response.authorities).find(|record| {
                 record.record_type() == RecordType::SOA
@@ -365,12 +365,12 @@ impl Walk {
     }
 
     /// Whether an address can be reached from this host at all.
-    pub(super) fn reaches(&self, ip: IpAddr) -> bool {
+    pub(crate) fn reaches(&self, ip: IpAddr) -> bool {
         self.families.reach(ip)
     }
 
     /// The host's addresses; none only where that is known.
-    pub(super) async fn addresses(&self, host: &Name) -> Result<Vec<IpAddr>, String> {
+    pub(crate) async fn addresses(&self, host: &Name) -> Result<Vec<IpAddr>, String> {
         let (v4, v6) = tokio::join!(
             first(&self.resolvers, host, RecordType::A),
             first(&self.resolvers, host, RecordType::AAAA)
@@ -401,7 +401,7 @@ fn name_servers(response: &DnsResponse, apex: &Name) -> Vec<Name> {
     name_servers_in(&response.answers, apex)
 }
 
-pub(super) fn name_servers_in(records: &[hickory_proto::rr::Record], owner: &Name) -> Vec<Name> {
+pub(crate) fn name_servers_in(records: &[hickory_proto::rr::Record], owner: &Name) -> Vec<Name> {
     let targets =
         records.iter().filter(|record| record.name == *owner).filter_map(|record| match &record.data {
             RData::NS(target) => Some(target.0.to_lowercase()),
@@ -410,11 +410,11 @@ pub(super) fn name_servers_in(records: &[hickory_proto::rr::Record], owner: &Nam
     targets.take(MAX_SERVERS).collect()
 }
 
-pub(super) fn wire_name(name: &DomainName) -> Result<Name, hickory_proto::ProtoError> {
+pub(crate) fn wire_name(name: &DomainName) -> Result<Name, hickory_proto::ProtoError> {
     Name::from_ascii(format!("{name}."))
 }
 
-pub(super) fn host(name: &Name) -> String {
+pub(crate) fn host(name: &Name) -> String {
     name.to_lowercase().to_ascii().trim_end_matches('.').to_owned()
 }
 

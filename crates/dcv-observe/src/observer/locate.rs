@@ -4,41 +4,39 @@ use std::sync::Arc;
 
 use dcv_core::{
     Answer, Artifact, Because, DomainName, Facts, Guarded, Label, Location, Lookup, MethodSpec, Methods,
-    Reason, RecordData, Security, Target,
+    Reason, RecordData, Routing, Security, Target,
 };
 use hickory_proto::{
     op::{Query, ResponseCode},
     rr::{Name, RecordType},
 };
 
-use super::{
-    Observer, answer,
+use super::{Observer, answer, random_label};
+use crate::authority::{
     dnssec::is_dname,
     exchange::Reply,
-    random_label,
     walk::{Cut, wire_name},
 };
-use crate::config::Config;
 
 /// CNAME records that are followed from `_dnsauth.<scope>`.
 const MAX_CHAIN: usize = 8;
 
 /// How far the aliases from an owner name lead.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Delegation {
+pub(crate) struct Delegation {
     /// The targets, in order.
-    pub(super) chain: Vec<DomainName>,
+    pub(crate) chain: Vec<DomainName>,
     /// The first alias comes from a wildcard: nobody put it at this very name.
-    pub(super) wildcard: bool,
+    pub(crate) wildcard: bool,
     /// A DNAME record takes part.
-    pub(super) dname: bool,
+    pub(crate) dname: bool,
     /// Why the chain ends badly.
-    pub(super) broken: Option<Broken>,
+    pub(crate) broken: Option<Broken>,
 }
 
 /// How a chain can end badly.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// It comes back to itself.
     Circle,
     /// It is longer than [`MAX_CHAIN`].
@@ -50,7 +48,7 @@ pub(super) enum Broken {
 }
 
 impl Broken {
-    pub(super) fn sentence(&self, owner: &DomainName) -> String {
+    pub(crate) fn sentence(&self, owner: &DomainName) -> String {
         match self {
             Self::Circle => format!("the CNAME chain from {owner} runs in a circle"),
             Self::Long => format!("the CNAME chain from {owner} is longer than {MAX_CHAIN}"),
@@ -66,9 +64,9 @@ impl Broken {
 
 impl Observer {
     /// Where one lookup leads.
-    pub(super) async fn locate_one(
+    pub(crate) async fn locate_one(
         &self,
-        config: &Config,
+        routing: &dyn Routing,
         facts: &Facts,
         methods: &Methods,
         lookup: &Lookup,
@@ -79,9 +77,9 @@ impl Observer {
             Err(error) => return blocked(Reason::BadDelegation, error.to_string()),
         };
         if lookup.label == Label::File {
-            return match config.http.routes.of(&owner) {
-                Some(_) => Ok(Location::At(Target::File(owner))),
-                None => blocked(
+            return match routing.shows_files(&owner) {
+                true => Ok(Location::At(Target::File(owner))),
+                false => blocked(
                     Reason::NoProvider,
                     format!(
                         "neither a document root nor the responder is configured for {owner}; add it to [http], or change the DCV method to dns-txt-token"
@@ -89,7 +87,7 @@ impl Observer {
                 ),
             };
         }
-        let routed = config.route(&owner);
+        let routed = routing.zone(&owner);
         let delegation = match self.delegation(&owner).await {
             Ok(delegation) => delegation,
             // Where nobody can be asked the configuration is believed; what is published is looked for all the same.
@@ -141,7 +139,7 @@ impl Observer {
             return blocked(reason, broken.sentence(&owner));
         }
         let end = chain.last().unwrap_or(&owner);
-        let Some((_, zone)) = config.route(end) else {
+        let Some(zone) = routing.zone(end) else {
             return if chain.is_empty() {
                 blocked(
                     Reason::NoProvider,
@@ -162,10 +160,10 @@ impl Observer {
         let at_owner =
             |artifact: &Artifact| matches!(artifact, Artifact::Record { site, .. } if *site.owner() == owner);
         if chain.is_empty()
-            && !config.over_wildcards
+            && !routing.over_wildcards()
             && !facts.held.iter().any(|held| at_owner(&held.artifact))
             && !self.blocked()
-            && let Some(host) = self.lives_by_wildcard(&lookup.domain, &zone.name).await?
+            && let Some(host) = self.lives_by_wildcard(&lookup.domain, zone).await?
         {
             return blocked(
                 Reason::WildcardHost,
@@ -175,9 +173,9 @@ impl Observer {
             );
         }
         let site = if chain.is_empty() {
-            Guarded::direct(lookup, zone.name.clone())
+            Guarded::direct(lookup, zone.clone())
         } else {
-            Guarded::delegated(lookup, chain, zone.name.clone())
+            Guarded::delegated(lookup, chain, zone.clone())
         };
         Ok(match site {
             Ok(site) => Location::At(Target::Record(site)),
@@ -229,7 +227,7 @@ impl Observer {
     ///
     /// # Errors
     /// One sentence, when nobody answers for the owner name itself.
-    pub(super) async fn delegation(&self, owner: &DomainName) -> Result<Delegation, String> {
+    pub(crate) async fn delegation(&self, owner: &DomainName) -> Result<Delegation, String> {
         self.follow(owner, Delegation::default()).await
     }
 
@@ -281,7 +279,7 @@ impl Observer {
     }
 
     /// Whether the aliases from `owner` to `end` validate: a chain of trust may break at any of them.
-    pub(super) async fn trust(&self, owner: &DomainName, end: &DomainName) -> Security {
+    pub(crate) async fn trust(&self, owner: &DomainName, end: &DomainName) -> Security {
         let mut worst = Security::Unchecked;
         let mut name = owner.clone();
         for _ in 0..MAX_CHAIN {

@@ -26,7 +26,7 @@ use hickory_proto::{
 use jiff::Timestamp;
 
 use super::{kept::Kept, walk::Walk};
-use crate::clock;
+use crate::Clock;
 
 /// The longest that one validation may take, with every link of the chain fetched.
 const LIMIT: Duration = Duration::from_secs(12);
@@ -37,21 +37,22 @@ const DEPTH: usize = 16;
 const KEPT: Duration = Duration::from_secs(300);
 
 /// Validates answers.
-pub(super) struct Validator {
+pub(crate) struct Validator {
     anchors: Arc<TrustAnchors>,
     walk: Arc<Walk>,
     links: Arc<Links>,
     /// Zones that are proven not to be signed: their answers need no look.
     insecure: Kept<Name, ()>,
+    clock: Clock,
 }
 
 impl Validator {
-    pub(super) fn new(anchors: Arc<TrustAnchors>, walk: Arc<Walk>) -> Self {
-        Self { anchors, walk, links: Arc::new(Kept::new(KEPT)), insecure: Kept::new(KEPT) }
+    pub(crate) fn new(anchors: Arc<TrustAnchors>, walk: Arc<Walk>, clock: Clock) -> Self {
+        Self { anchors, walk, links: Arc::new(Kept::new(KEPT)), insecure: Kept::new(KEPT), clock }
     }
 
     /// Judges an answer of one of the servers of the zone at `apex`.
-    pub(super) async fn judge(&self, apex: &Name, query: &Query, response: &DnsResponse) -> Security {
+    pub(crate) async fn judge(&self, apex: &Name, query: &Query, response: &DnsResponse) -> Security {
         if self.insecure.get(apex).is_some() {
             return Security::Insecure;
         }
@@ -96,7 +97,7 @@ impl Validator {
                     for kind in [RecordType::DS, RecordType::DNSKEY] {
                         let _ = chain.clone().fetch(Query::query(apex.clone(), kind)).await;
                     }
-                    Security::Bogus(reason(apex, query, response, &self.links, clock::now()))
+                    Security::Bogus(reason(apex, query, response, &self.links, (self.clock)()))
                 }
             },
         }
@@ -107,7 +108,7 @@ impl Validator {
 ///
 /// # Errors
 /// One sentence, naming the file.
-pub(super) fn anchors(file: Option<&Path>) -> Result<TrustAnchors, String> {
+pub(crate) fn anchors(file: Option<&Path>) -> Result<TrustAnchors, String> {
     let Some(path) = file else { return Ok(TrustAnchors::default()) };
     let trouble = |what: &dyn std::fmt::Display| {
         format!("verify.trust_anchor {}: {what}; expected DNSKEY records as in a zone file", path.display())
@@ -115,7 +116,7 @@ pub(super) fn anchors(file: Option<&Path>) -> Result<TrustAnchors, String> {
     TrustAnchors::from_file(path).map_err(|error| trouble(&error))
 }
 
-pub(super) fn is_dname(record: &Record) -> bool {
+pub(crate) fn is_dname(record: &Record) -> bool {
     // RFC 6672; hickory has no name for it.
     u16::from(record.record_type()) == 39
 }
@@ -198,7 +199,7 @@ impl DnsHandle for Chain {
 }
 
 /// When the first of the answer's signatures runs out.
-pub(super) fn signed_until(response: &DnsResponse) -> Option<Timestamp> {
+pub(crate) fn signed_until(response: &DnsResponse) -> Option<Timestamp> {
     let records = response.answers.iter().chain(&response.authorities);
     signatures(records).filter_map(|rrsig| time(rrsig.input().sig_expiration.get())).min()
 }
