@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use dcv_core::{
-    Artifact, CertName, DomainFacts, DomainName, DomainToken, Facts, FailureClass, Kind, Learned, Location,
-    Lookup, Method, OrderStatus, Policy, RandomValue, ScopeFacts, Stage, Step, ValueError,
+    Artifact, CertName, DomainFacts, DomainName, DomainToken, Facts, FailureClass, Kind, Learned,
+    LocateRequest, Location, Lookup, Method, MethodSpec, OrderStatus, Policy, RandomValue, ScopeFacts, Stage,
+    Step, ValueError,
 };
 use digicert_api::{
     CheckOutcome, Class, Client, DcvMethod, Domain, DomainExpiry, DomainValidation, DomainValue,
@@ -40,12 +41,7 @@ impl Context {
             | Step::NewDomainValue
             | Step::SwitchMethod(_)
             | Step::AskCa => self.ask(subject, facts, step).await,
-            Step::Locate(lookups) => {
-                match self.observer.locate(&self.config, facts, &policy.methods, lookups).await {
-                    Ok(located) => Learned::Located(located),
-                    Err(detail) => later(detail),
-                }
-            }
+            Step::Locate(lookups) => self.locate(policy, facts, lookups).await,
             Step::Publish { artifacts, replacing } => {
                 let deadline = facts.deadline(policy.value_life_cap);
                 match self.publisher.publish(subject, artifacts, replacing, deadline).await {
@@ -63,6 +59,18 @@ impl Context {
                 Err(error) => unpublished(&error),
             },
             Step::Rest => later("a rest is not carried out".to_owned()),
+        }
+    }
+
+    async fn locate(&self, policy: &Policy, facts: &Facts, lookups: &[Lookup]) -> Learned {
+        let spec = facts.spec(&policy.methods).cloned().unwrap_or_else(MethodSpec::txt);
+        let cname_suffixes = policy.methods.cname_suffixes();
+        let (spec, held, cname_suffixes) = (&spec, facts.held.as_slice(), cname_suffixes.as_slice());
+        let request = |lookup| LocateRequest { lookup, spec, held, cname_suffixes };
+        let requests: Vec<_> = lookups.iter().map(request).collect();
+        match self.observer.locate(&requests, &self.config).await {
+            Ok(located) => Learned::Located(located),
+            Err(detail) => later(detail),
         }
     }
 

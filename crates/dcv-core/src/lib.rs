@@ -54,14 +54,15 @@ pub use facts::{
     ScopeFacts, Token, Unfit,
 };
 pub use forecast::{Allowance, Forecast, Load, forecast};
-pub use locate::Routing;
+pub use locate::{Broken, Delegation, Judgement, LocateRequest, OwnerSeen, Routing, locate};
 pub use method::{Form, Life, Method, MethodSpec, Methods, Owner};
 pub use name::{DomainName, NameError};
 pub use order::{OrderStatus, Stage};
 pub use policy::{Cadence, Policy};
 pub use reason::{Because, Outcome, Reason};
 pub use record::{
-    Change, DNSAUTH, Guarded, RandomValue, RecordData, RecordError, Site, Ttl, ValueError, dnsauth_owner,
+    Change, DNSAUTH, Guarded, MAX_CHAIN, RandomValue, RecordData, RecordError, Site, Ttl, ValueError,
+    dnsauth_owner,
 };
 pub use sighting::{Answer, Security, Sighting, Transport, Vantage, VantageKind};
 pub use step::{Decision, Step};

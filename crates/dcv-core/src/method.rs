@@ -238,12 +238,14 @@ impl Methods {
         zones.max_by_key(|(zone, _)| zone.as_str().len()).map_or_else(Owner::default, |(_, owner)| *owner)
     }
 
-    /// Whether an alias to this target is one of DigiCert's CNAME method, of whatever order.
+    /// Below which names the aliases of the CNAME method lead, of whatever order.
     #[must_use]
-    pub fn owns(&self, target: &DomainName) -> bool {
-        self.specs.iter().any(|(_, spec)| {
-            matches!(&spec.form, Form::Cname { suffix } if target.is_within(suffix) && target != suffix)
-        })
+    pub fn cname_suffixes(&self) -> Vec<DomainName> {
+        let suffix = |spec: &MethodSpec| match &spec.form {
+            Form::Cname { suffix } => Some(suffix.clone()),
+            Form::Txt { .. } | Form::File => None,
+        };
+        self.specs.iter().filter_map(|(_, spec)| suffix(spec)).collect()
     }
 }
 
@@ -279,9 +281,7 @@ mod tests {
         let target = Target::File(name("www.example.com"));
         let file = methods.spec(&Method::Http).unwrap().artifact(&target, &value).unwrap();
         assert_eq!(file, Artifact::File { host: name("www.example.com"), value });
-        assert!(methods.owns(&name("anything.dcv.digicert.com")));
-        assert!(!methods.owns(&name("dcv.digicert.com")));
-        assert!(!methods.owns(&name("x.dcv.example.com")));
+        assert_eq!(methods.cname_suffixes(), [name("dcv.digicert.com")]);
     }
 
     #[test]

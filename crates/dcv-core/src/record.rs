@@ -15,7 +15,7 @@ use crate::{DomainName, Label, Lookup, NameError};
 pub const DNSAUTH: &str = "_dnsauth";
 
 /// Most delegations that are followed from `_dnsauth.<scope>`.
-const MAX_CHAIN: usize = 8;
+pub const MAX_CHAIN: usize = 8;
 
 /// `_dnsauth.<scope>`, the name that DigiCert asks first.
 ///

@@ -2,6 +2,7 @@
 
 pub(crate) mod answer;
 pub(crate) mod caa;
+mod delegation;
 mod fetch;
 mod locate;
 mod survey;
@@ -15,8 +16,8 @@ use std::{
 };
 
 use dcv_core::{
-    Answer, Artifact, Caa, CertName, DomainName, Facts, Location, Lookup, Methods, RecordData, Routing,
-    Security, Sighting, Site, Transport, Vantage, VantageKind,
+    Answer, Artifact, Caa, CertName, DomainName, Lookup, RecordData, Security, Sighting, Site, Transport,
+    Vantage, VantageKind,
 };
 use futures_util::future::{BoxFuture, join_all};
 use hickory_proto::{
@@ -131,23 +132,6 @@ impl Observer {
     #[must_use]
     pub fn blocked(&self) -> bool {
         self.inner.exchange.blocked()
-    }
-
-    /// Where each lookup leads.
-    ///
-    /// # Errors
-    /// One sentence, when no server tells.
-    pub async fn locate(
-        &self,
-        routing: &dyn Routing,
-        facts: &Facts,
-        methods: &Methods,
-        lookups: &[Lookup],
-    ) -> Result<BTreeMap<Lookup, Location>, String> {
-        let each = lookups.iter().map(|lookup| async move {
-            Ok((lookup.clone(), self.locate_one(routing, facts, methods, lookup).await?))
-        });
-        join_all(each).await.into_iter().collect()
     }
 
     /// What CAA says about names of a certificate.

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use dcv_core::{
-    Answer, CertName, DelegationSeen, DomainName, Elsewhere, Lookup, MethodSpec, Misplaced, Path, Security,
-    ServerSeen, Sighting, Survey, Transport, ZoneSeen, dnsauth_owner,
+    Answer, Broken, CertName, Delegation, DelegationSeen, DomainName, Elsewhere, Lookup, MethodSpec,
+    Misplaced, Path, Security, ServerSeen, Sighting, Survey, Transport, ZoneSeen, dnsauth_owner,
 };
 use futures_util::future::join_all;
 use hickory_proto::{
@@ -12,11 +12,7 @@ use hickory_proto::{
     rr::{Name, RData, Record, RecordType},
 };
 
-use super::{
-    Observer, answer,
-    locate::{Broken, Delegation},
-    unresolved,
-};
+use super::{Observer, answer, unresolved};
 use crate::authority::{
     dnssec,
     walk::{Cut, Server, host, name_servers_in, wire_name},
@@ -207,6 +203,6 @@ fn seen(owner: &DomainName, delegation: Delegation) -> DelegationSeen {
         wildcard,
         dname,
         unregistered: matches!(broken, Some(Broken::Unregistered(_))),
-        broken: broken.map(|broken| broken.sentence(owner)),
+        broken: broken.map(|broken| broken.describe(owner)),
     }
 }
