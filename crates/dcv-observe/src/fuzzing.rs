@@ -1,33 +1,40 @@
 //! Entries for fuzzing: whatever bytes come where an answer of DNS is expected, nothing panics.
 //!
-//! The input stands in for the network: [`Exchange::ask`] and [`Recursive::ask`] look here first, so what runs between
-//! an answer and a finding is the agent's own way, with its own order of questions. The public functions take bytes and
-//! return nothing; only a panic counts.
+//! The input stands in for the [`Network`], so what runs between an answer and a finding is the crate's own way, with its
+//! own order of questions. The public functions take bytes and return nothing; only a panic counts.
 
-use std::{cell::RefCell, collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::ready,
+    net::SocketAddr,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use dcv_core::{
     Caa, CaaRecord, CertName, Dnssec, DomainName, Expectation, Lookup, MethodSpec, Quorum, RandomValue,
-    RecordData, Sighting, Transport, VerdictPolicy, findings, verdict,
+    RecordData, Sighting, VerdictPolicy, findings, verdict,
+};
+use futures_util::{Stream, future::BoxFuture};
+use hickory_net::{
+    NetError,
+    xfer::{DnsRequestSender, DnsResponseStream},
 };
 use hickory_proto::{
     dnssec::TrustAnchors,
-    op::{DnsResponse, Message, Query},
+    op::{DnsRequest, DnsResponse, Message, Query},
     rr::{Name, RecordType},
 };
 use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    authority::{
-        dnssec::Validator,
-        exchange::{Exchange, Reply, Trouble},
-        kept::Kept,
-        recursive::Recursive,
-        walk::{Walk, wire_name},
-    },
-    observer::{ALIASED, Eyes, Inner, Observer, answer, caa::CaaReader},
-    settings::{Resolver, Settings, View},
+    authority::{recursive, walk::wire_name},
+    network::{Connection, Network},
+    observer::{Observer, answer},
+    settings::{Endpoint, Resolver, Settings, View},
 };
 
 /// Questions that one input may answer; after them everybody is silent, so that an input has an end.
@@ -40,7 +47,6 @@ const VALUE: &str = "q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls";
 const ANCHOR: &str = ". 3600 IN DNSKEY 257 3 13 07zpXOHMnTCiv8lSf5s2LTDYTKWgb8gN5DvWrmsl0/KFCsxHoQTvPHg0EEKQ7f4vud2TOrcd8VAMIO8KmeJYOQ==";
 
 thread_local! {
-    static SCRIPT: RefCell<Option<Script>> = const { RefCell::new(None) };
     static STAGE: Stage = Stage::new();
 }
 
@@ -76,16 +82,80 @@ impl Script {
             (self.next - 1) % self.answers.len().max(1)
         });
         let scripted = self.answers.get_mut(at)?;
-        scripted.given = true;
+        // A lie takes nothing from those who ask for it.
+        scripted.given |= scripted.question.as_ref() == Some(query);
         Some(scripted.bytes.clone())
     }
 }
 
-/// What is expensive to make, and learns nothing from an input.
+/// A network on which the input answers every question.
+#[derive(Clone)]
+struct InputNetwork(Arc<Mutex<Script>>);
+
+impl fmt::Debug for InputNetwork {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InputNetwork")
+    }
+}
+
+impl Network for InputNetwork {
+    fn datagrams(&self, _: SocketAddr, _: Duration) -> Connection {
+        let (connection, background) = Connection::from_stream(Line { script: self.clone(), shut: false });
+        tokio::spawn(background);
+        connection
+    }
+
+    fn stream(
+        &self,
+        server: SocketAddr,
+        timeout: Duration,
+    ) -> BoxFuture<'static, Result<Connection, NetError>> {
+        let network = self.clone();
+        Box::pin(async move { Ok(network.datagrams(server, timeout)) })
+    }
+}
+
+/// One connection: always ready to take a question.
+struct Line {
+    script: InputNetwork,
+    shut: bool,
+}
+
+impl Stream for Line {
+    type Item = Result<(), NetError>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready((!self.shut).then_some(Ok(())))
+    }
+}
+
+impl DnsRequestSender for Line {
+    fn send_message(&mut self, request: DnsRequest) -> DnsResponseStream {
+        let queries = request.queries.clone();
+        let script = &mut *self.script.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let bytes = queries.first().and_then(|query| script.answer(query));
+        let answer = bytes.ok_or(NetError::Timeout).and_then(|bytes| {
+            let mut response = DnsResponse::from_buffer(bytes)?;
+            // Whoever answers this far has repeated the question.
+            response.queries = queries;
+            Ok(response)
+        });
+        Box::pin(ready(answer)).into()
+    }
+
+    fn shutdown(&mut self) {
+        self.shut = true;
+    }
+
+    fn is_shutdown(&self) -> bool {
+        self.shut
+    }
+}
+
+/// What is the same for every input.
 struct Stage {
     runtime: Runtime,
-    resolver: Option<Arc<Recursive>>,
-    anchors: Arc<TrustAnchors>,
+    settings: Settings,
     owner: DomainName,
     value: RandomValue,
 }
@@ -94,69 +164,28 @@ impl Stage {
     fn new() -> Self {
         // The clock is nobody's: it leaps over every wait.
         let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-        let nobody = Recursive::new(&Resolver { endpoints: Vec::new() }, &settings(), false);
-        let owner = OWNER.parse();
+        // Neither the host's resolvers nor its certificates are needed.
+        let resolver = Resolver { endpoints: vec![Endpoint::Udp(SocketAddr::from(([192, 0, 2, 1], 53)))] };
+        let view = View { resolvers: vec![resolver.clone()], discovery: vec![resolver] };
         Self {
             runtime: runtime.expect("a runtime without I/O"),
-            resolver: nobody.ok().map(Arc::new),
-            anchors: Arc::new(ANCHOR.parse().expect("a root key")),
-            owner: owner.expect("a name"),
+            settings: Settings { view, ..Settings::default() },
+            owner: OWNER.parse().expect("a name"),
             value: RandomValue::new(VALUE).expect("a value"),
         }
     }
 
     /// One who has seen nothing yet.
-    fn observer(&self) -> Observer {
-        let exchange = Arc::new(Exchange::new(true));
-        let discovery = self.resolver.iter().cloned().collect();
-        let walk = Arc::new(Walk::new(BTreeMap::new(), discovery, Arc::clone(&exchange)));
-        let validator = Some(Arc::new(Validator::new(Arc::clone(&self.anchors), Arc::clone(&walk), now)));
-        let caa = CaaReader::new(Arc::clone(&walk), validator.clone());
-        let resolvers = Recursive::new(&Resolver { endpoints: Vec::new() }, &settings(), false);
-        let everywhere = Eyes { walk, validator, caa, resolvers: resolvers.into_iter().collect() };
-        Observer {
-            inner: Arc::new(Inner {
-                clock: now,
-                exchange,
-                everywhere,
-                zones: BTreeMap::new(),
-                fetches: tokio::sync::Semaphore::new(1),
-                web: BTreeMap::new(),
-                aliased: Kept::new(ALIASED),
-            }),
-        }
+    fn observer(&self, script: Script) -> Observer {
+        let network = InputNetwork(Arc::new(Mutex::new(script)));
+        let anchors: TrustAnchors = ANCHOR.parse().expect("a root key");
+        Observer::trusting(anchors, &self.settings, now, Arc::new(network)).expect("plain settings")
     }
-}
-
-/// Settings that need neither the host's resolvers nor its certificates.
-fn settings() -> Settings {
-    Settings { view: View { resolvers: Vec::new(), discovery: Vec::new() }, ..Settings::default() }
 }
 
 /// The same at every run, so that an input means the same.
 fn now() -> Timestamp {
     Timestamp::constant(1_795_000_000, 0)
-}
-
-/// The input's answer in place of an authority's; none while nothing is fuzzed.
-pub(crate) fn authority(name: &Name, kind: RecordType) -> Option<Result<Reply, Trouble>> {
-    let query = Query::query(name.clone(), kind);
-    Some(script(&query)?.ok_or(Trouble::Silent).and_then(|bytes| {
-        let mut response =
-            DnsResponse::from_buffer(bytes).map_err(|error| Trouble::Garbled(error.to_string()))?;
-        // Whoever answers this far has repeated the question.
-        response.queries = vec![query];
-        Ok(Reply { response, took: Duration::from_millis(1), transport: Transport::Udp })
-    }))
-}
-
-/// The input's answer in place of a resolver's, as it comes over HTTPS; none while nothing is fuzzed.
-pub(crate) fn resolver(query: &Query) -> Option<Result<Vec<u8>, String>> {
-    Some(script(query)?.ok_or_else(|| "no answer".to_owned()))
-}
-
-fn script(query: &Query) -> Option<Option<Vec<u8>>> {
-    SCRIPT.with_borrow_mut(|script| Some(script.as_mut()?.answer(query)))
 }
 
 /// One message that everybody sends, whatever the question.
@@ -191,6 +220,9 @@ fn read(bytes: &[u8]) {
         let _ = answer::of_authority(&response, name);
         let _ = answer::of_resolver(&response.answers, name);
     }
+    if let Some(query) = response.queries.first() {
+        let _ = recursive::told(query, bytes.to_vec());
+    }
 }
 
 fn observe(answers: Vec<Vec<u8>>) {
@@ -203,16 +235,13 @@ fn observe(answers: Vec<Vec<u8>>) {
             Some(_) => owner.parent().unwrap_or_else(|| owner.clone()),
             None => owner.clone(),
         };
-        SCRIPT.set(Some(script));
-        stage.runtime.block_on(look(stage, &owner, &scope));
-        SCRIPT.set(None);
+        stage.runtime.block_on(look(stage, stage.observer(script), &owner, &scope));
     });
 }
 
-async fn look(stage: &Stage, owner: &DomainName, scope: &DomainName) {
+async fn look(stage: &Stage, observer: Observer, owner: &DomainName, scope: &DomainName) {
     let policy = VerdictPolicy { quorum: Quorum::default(), tolerate_failed: 0, dnssec: Dnssec::Enforce };
     let now = now();
-    let observer = stage.observer();
     let mut seen: Vec<Sighting> = observer.authorities(owner).await;
     seen.extend(observer.look_at_resolvers(owner, RecordType::TXT).await);
     let record = RecordData::Txt(stage.value.clone());

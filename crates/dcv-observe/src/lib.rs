@@ -4,12 +4,14 @@ mod authority;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod network;
 mod observer;
 mod settings;
 
 use jiff::Timestamp;
 
 pub use self::{
+    network::{Connection, Network, Sockets},
     observer::{Observer, random_label},
     settings::{Endpoint, EndpointError, Resolver, Settings, View},
 };

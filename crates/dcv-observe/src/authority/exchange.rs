@@ -19,16 +19,15 @@ use dcv_core::Transport;
 use futures_util::future::{Either, select};
 use hickory_net::{
     NetError,
-    runtime::TokioRuntimeProvider,
-    tcp::TcpClientStream,
-    udp::UdpClientStream,
-    xfer::{DnsExchange, DnsHandle, FirstAnswer},
+    xfer::{DnsHandle as _, FirstAnswer as _},
 };
 use hickory_proto::{
     op::{DnsRequestOptions, DnsResponse, Query},
     rr::{Name, RecordType},
 };
 use tokio::{sync::Semaphore, time::Instant};
+
+use crate::network::{Connection, Network};
 
 /// Below the lowest limit in use (BIND's manual suggests 5 to 10 identical answers a second).
 const UDP_PER_SECOND: f64 = 5.0;
@@ -76,8 +75,7 @@ impl fmt::Display for Trouble {
 
 /// Asks servers, without recursion.
 pub(crate) struct Exchange {
-    /// Drives the TCP connections; dropping it would end them.
-    runtime: TokioRuntimeProvider,
+    network: Arc<dyn Network>,
     servers: Mutex<HashMap<SocketAddr, Arc<Server>>>,
     questions: Semaphore,
     /// Whether signatures are asked for (the DO bit).
@@ -88,7 +86,7 @@ pub(crate) struct Exchange {
 
 struct Server {
     budget: Mutex<Budget>,
-    connection: tokio::sync::Mutex<Option<DnsExchange<TokioRuntimeProvider>>>,
+    connection: tokio::sync::Mutex<Option<Connection>>,
     pipeline: Semaphore,
     silent_since: Mutex<Option<Instant>>,
     /// Whether the last question brought nothing, for lack of a way or of an answer.
@@ -96,9 +94,9 @@ struct Server {
 }
 
 impl Exchange {
-    pub(crate) fn new(signatures: bool) -> Self {
+    pub(crate) fn new(network: Arc<dyn Network>, signatures: bool) -> Self {
         Self {
-            runtime: TokioRuntimeProvider::default(),
+            network,
             servers: Mutex::default(),
             questions: Semaphore::new(QUESTIONS),
             signatures,
@@ -125,10 +123,6 @@ impl Exchange {
         name: &Name,
         kind: RecordType,
     ) -> Result<Reply, Trouble> {
-        #[cfg(feature = "fuzzing")]
-        if let Some(told) = crate::fuzzing::authority(name, kind) {
-            return told;
-        }
         let server = self.server(address);
         if lock(&server.silent_since).is_some_and(|since| since.elapsed() < SILENCE) {
             return Err(Trouble::Silent);
@@ -214,11 +208,7 @@ impl Exchange {
     }
 
     async fn udp(&self, address: SocketAddr, query: &Query) -> Result<DnsResponse, Trouble> {
-        // A socket of its own gives each question a random port; hickory compares source, id and question.
-        let exchange: DnsExchange<TokioRuntimeProvider> =
-            UdpClientStream::builder(address, self.runtime.clone())
-                .with_timeout(Some(UDP_TIMEOUT))
-                .exchange();
+        let exchange = self.network.datagrams(address, UDP_TIMEOUT);
         exchange.lookup(query.clone(), self.options()).first_answer().await.map_err(trouble)
     }
 
@@ -246,17 +236,12 @@ impl Exchange {
         Ok(response)
     }
 
-    async fn connection(
-        &self,
-        address: SocketAddr,
-        server: &Server,
-    ) -> Result<(DnsExchange<TokioRuntimeProvider>, bool), Trouble> {
+    async fn connection(&self, address: SocketAddr, server: &Server) -> Result<(Connection, bool), Trouble> {
         let mut connection = server.connection.lock().await;
         if let Some(kept) = connection.as_ref() {
             return Ok((kept.clone(), true));
         }
-        let connecting = TcpClientStream::exchange(address, None, TCP_TIMEOUT, None, self.runtime.clone());
-        let fresh = tokio::time::timeout(TCP_TIMEOUT, connecting)
+        let fresh = tokio::time::timeout(TCP_TIMEOUT, self.network.stream(address, TCP_TIMEOUT))
             .await
             .map_err(|_| Trouble::Silent)?
             .map_err(trouble)?;

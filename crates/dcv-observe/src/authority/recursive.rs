@@ -11,13 +11,13 @@ use std::{
     time::Duration,
 };
 
-use hickory_net::{DnsError, NetError, runtime::TokioRuntimeProvider};
+use hickory_net::{DnsError, NetError};
 use hickory_proto::{
     op::{DnsRequest, DnsRequestOptions, DnsResponse, Query, ResponseCode},
     rr::{Name, Record, RecordType},
 };
 use hickory_resolver::{
-    Resolver as HickoryResolver, TokioResolver,
+    Resolver,
     config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig},
 };
 use rustls::{
@@ -25,7 +25,10 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 
-use crate::settings::{Endpoint, Resolver, Settings};
+use crate::{
+    network::{Network, Wire},
+    settings::{self, Endpoint, Settings},
+};
 
 const TIMEOUT: Duration = Duration::from_secs(2);
 const HTTPS_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,7 +56,7 @@ pub(crate) struct Recursive {
 }
 
 enum Client {
-    Dns(Box<TokioResolver>),
+    Dns(Box<Resolver<Wire>>),
     Https(Https),
 }
 
@@ -62,12 +65,17 @@ impl Recursive {
     ///
     /// # Errors
     /// One sentence, when the host's resolvers or the certificates cannot be read.
-    pub(crate) fn new(resolver: &Resolver, settings: &Settings, caching: bool) -> Result<Self, String> {
+    pub(crate) fn new(
+        resolver: &settings::Resolver,
+        settings: &Settings,
+        network: &Arc<dyn Network>,
+        caching: bool,
+    ) -> Result<Self, String> {
         let mut ways = Vec::new();
         for way in &resolver.endpoints {
             let client = match way {
                 Endpoint::Https(url) => Client::Https(Https::new(url.clone(), settings)?),
-                way => Client::Dns(Box::new(connect(way, settings, caching)?)),
+                way => Client::Dns(Box::new(connect(way, settings, network, caching)?)),
             };
             ways.push((way.to_string(), client));
         }
@@ -85,13 +93,6 @@ impl Recursive {
     /// # Errors
     /// One sentence for each way that failed.
     pub(crate) async fn ask(&self, name: &Name, kind: RecordType) -> Result<Told, String> {
-        #[cfg(feature = "fuzzing")]
-        {
-            let query = Query::query(name.clone(), kind);
-            if let Some(bytes) = crate::fuzzing::resolver(&query) {
-                return told(&query, bytes?);
-            }
-        }
         let mut troubles = Vec::new();
         let first = self.last_good.load(Ordering::Relaxed);
         for step in 0..self.ways.len() {
@@ -114,7 +115,7 @@ impl Recursive {
     }
 }
 
-async fn look_up(resolver: &TokioResolver, name: &Name, kind: RecordType) -> Result<Told, String> {
+async fn look_up(resolver: &Resolver<Wire>, name: &Name, kind: RecordType) -> Result<Told, String> {
     match resolver.lookup(name.clone(), kind).await {
         Ok(found) => Ok(Told { records: found.answers().to_vec(), denied_for: None }),
         Err(NetError::Dns(DnsError::NoRecordsFound(denial)))
@@ -128,8 +129,13 @@ async fn look_up(resolver: &TokioResolver, name: &Name, kind: RecordType) -> Res
     }
 }
 
-fn connect(way: &Endpoint, settings: &Settings, caching: bool) -> Result<TokioResolver, String> {
-    let provider = TokioRuntimeProvider::default();
+fn connect(
+    way: &Endpoint,
+    settings: &Settings,
+    network: &Arc<dyn Network>,
+    caching: bool,
+) -> Result<Resolver<Wire>, String> {
+    let wire = Wire::new(Arc::clone(network));
     let at = |address: SocketAddr, connections: Vec<ConnectionConfig>| {
         let connections = connections.into_iter().map(|mut connection| {
             connection.port = address.port();
@@ -139,18 +145,18 @@ fn connect(way: &Endpoint, settings: &Settings, caching: bool) -> Result<TokioRe
         ResolverConfig::from_name_servers(vec![server])
     };
     let mut builder = match way {
-        Endpoint::System => HickoryResolver::builder_tokio()
+        Endpoint::System => Resolver::builder(wire)
             .map_err(|error| format!("verify.resolvers: \"system\" cannot be used: {error}"))?,
-        Endpoint::Udp(address) => HickoryResolver::builder_with_config(
+        Endpoint::Udp(address) => Resolver::builder_with_config(
             at(*address, vec![ConnectionConfig::udp(), ConnectionConfig::tcp()]),
-            provider,
+            wire,
         ),
         Endpoint::Tcp(address) => {
-            HickoryResolver::builder_with_config(at(*address, vec![ConnectionConfig::tcp()]), provider)
+            Resolver::builder_with_config(at(*address, vec![ConnectionConfig::tcp()]), wire)
         }
-        Endpoint::Tls(address, name) => HickoryResolver::builder_with_config(
+        Endpoint::Tls(address, name) => Resolver::builder_with_config(
             at(*address, vec![ConnectionConfig::tls(name.as_str().into())]),
-            provider,
+            wire,
         ),
         Endpoint::Https(_) => return Err("not a DNS transport".to_owned()),
     };
@@ -241,7 +247,7 @@ impl Https {
 }
 
 /// Reads an answer that came over HTTPS.
-fn told(query: &Query, bytes: Vec<u8>) -> Result<Told, String> {
+pub(crate) fn told(query: &Query, bytes: Vec<u8>) -> Result<Told, String> {
     let response =
         DnsResponse::from_buffer(bytes).map_err(|_| "the answer is not a DNS message".to_owned())?;
     if response.queries != [query.clone()] {

@@ -1,7 +1,7 @@
 //! Looking as the CA will: where a record or file goes, and who shows it.
 
 pub(crate) mod answer;
-pub(crate) mod caa;
+mod caa;
 mod delegation;
 mod fetch;
 mod locate;
@@ -21,6 +21,7 @@ use dcv_core::{
 };
 use futures_util::future::{BoxFuture, join_all};
 use hickory_proto::{
+    dnssec::TrustAnchors,
     op::Query,
     rr::{Name, RecordType},
 };
@@ -37,11 +38,12 @@ use crate::{
         recursive::Recursive,
         walk::{Cut, Server, Walk, wire_name},
     },
+    network::{Network, Sockets},
     settings::{Settings, View},
 };
 
 /// How long an alias that every authority showed is believed.
-pub(crate) const ALIASED: Duration = Duration::from_secs(60);
+const ALIASED: Duration = Duration::from_secs(60);
 /// Where web servers are asked for files: DigiCert begins there too.
 const HTTP: u16 = 80;
 /// Well below what file descriptors there are.
@@ -54,30 +56,30 @@ const RECENT: SignedDuration = SignedDuration::from_secs(10);
 /// Looks at DNS.
 #[derive(Clone)]
 pub struct Observer {
-    pub(crate) inner: Arc<Inner>,
+    inner: Arc<Inner>,
 }
 
-pub(crate) struct Inner {
-    pub(crate) clock: Clock,
-    pub(crate) exchange: Arc<Exchange>,
-    pub(crate) everywhere: Eyes,
+struct Inner {
+    clock: Clock,
+    exchange: Arc<Exchange>,
+    everywhere: Eyes,
     /// Other eyes at and below certain domains.
-    pub(crate) zones: BTreeMap<DomainName, Eyes>,
+    zones: BTreeMap<DomainName, Eyes>,
     /// Hosts whose files are fetched at the same time; each takes a connection for every address.
-    pub(crate) fetches: Semaphore,
+    fetches: Semaphore,
     /// Web servers that are not looked up, by domain.
-    pub(crate) web: BTreeMap<DomainName, Vec<SocketAddr>>,
+    web: BTreeMap<DomainName, Vec<SocketAddr>>,
     /// Names of which every authority showed the alias.
-    pub(crate) aliased: Kept<DomainName, ()>,
+    aliased: Kept<DomainName, ()>,
 }
 
 /// Whom to ask.
-pub(crate) struct Eyes {
-    pub(crate) walk: Arc<Walk>,
+struct Eyes {
+    walk: Arc<Walk>,
     /// None where nobody wants to know.
-    pub(crate) validator: Option<Arc<Validator>>,
-    pub(crate) caa: CaaReader,
-    pub(crate) resolvers: Vec<Recursive>,
+    validator: Option<Arc<Validator>>,
+    caa: CaaReader,
+    resolvers: Vec<Recursive>,
 }
 
 impl std::fmt::Debug for Observer {
@@ -92,28 +94,44 @@ impl Observer {
     /// # Errors
     /// One sentence, when the host's resolvers, certificates or the trust anchor cannot be read.
     pub fn new(settings: &Settings, clock: Clock) -> Result<Self, String> {
-        let anchors = Arc::new(dnssec::anchors(settings.trust_anchor.as_deref())?);
-        let exchange = Arc::new(Exchange::new(settings.validate));
-        let eyes = |view: &View| -> Result<Eyes, String> {
-            let discovery: Result<Vec<_>, _> = view
-                .discovery
-                .iter()
-                .map(|resolver| Recursive::new(resolver, settings, true).map(Arc::new))
-                .collect();
-            let walk = Arc::new(Walk::new(settings.authorities.clone(), discovery?, Arc::clone(&exchange)));
-            let validator = settings
-                .validate
-                .then(|| Arc::new(Validator::new(Arc::clone(&anchors), Arc::clone(&walk), clock)));
+        Self::with_network(settings, clock, Arc::new(Sockets::default()))
+    }
+
+    /// The same over another network.
+    ///
+    /// # Errors
+    /// As for [`Observer::new`].
+    pub fn with_network(
+        settings: &Settings,
+        clock: Clock,
+        network: Arc<dyn Network>,
+    ) -> Result<Self, String> {
+        let anchors = dnssec::anchors(settings.trust_anchor.as_deref())?;
+        Self::trusting(anchors, settings, clock, network)
+    }
+
+    pub(crate) fn trusting(
+        anchors: TrustAnchors,
+        settings: &Settings,
+        clock: Clock,
+        network: Arc<dyn Network>,
+    ) -> Result<Self, String> {
+        let exchange = Arc::new(Exchange::new(Arc::clone(&network), settings.validate));
+        let (anchors, shared) = (Arc::new(anchors), Arc::clone(&exchange));
+        let eyes = |view: &View| {
+            let resolver = |resolver, caching| Recursive::new(resolver, settings, &network, caching);
+            let discovery: Result<Vec<_>, _> =
+                view.discovery.iter().map(|known| resolver(known, true).map(Arc::new)).collect();
+            let walk = Arc::new(Walk::new(settings.authorities.clone(), discovery?, Arc::clone(&shared)));
+            let validator = || Arc::new(Validator::new(Arc::clone(&anchors), Arc::clone(&walk), clock));
+            let validator = settings.validate.then(validator);
             let caa = CaaReader::new(Arc::clone(&walk), validator.clone());
-            let resolvers: Result<_, _> =
-                view.resolvers.iter().map(|resolver| Recursive::new(resolver, settings, false)).collect();
-            Ok(Eyes { walk, validator, caa, resolvers: resolvers? })
+            let resolvers: Result<_, _> = view.resolvers.iter().map(|known| resolver(known, false)).collect();
+            Ok::<_, String>(Eyes { walk, validator, caa, resolvers: resolvers? })
         };
         let everywhere = eyes(&settings.view)?;
-        let mut zones = BTreeMap::new();
-        for (domain, view) in &settings.zones {
-            zones.insert(domain.clone(), eyes(view)?);
-        }
+        let zones = settings.zones.iter().map(|(domain, view)| Ok((domain.clone(), eyes(view)?)));
+        let zones = zones.collect::<Result<_, String>>()?;
         let (web, aliased, fetches) = (settings.web.clone(), Kept::new(ALIASED), Semaphore::new(FETCHES));
         Ok(Self { inner: Arc::new(Inner { clock, exchange, everywhere, zones, fetches, web, aliased }) })
     }

@@ -1,14 +1,11 @@
-//! The corpus of the fuzzers, and answers made from it by chance that is the same every time: none of them panics.
-
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
+//! Runs a target over its corpus, and over changes of it made by chance that is the same every time.
+//!
+//! The crates that read answers share this file in their tests.
 
 use std::{
     panic::catch_unwind,
     path::{Path, PathBuf},
 };
-
-use dcv_observe::fuzzing::{caa, dns_answer, dns_conversation, names};
-use digicert_api::fuzzing::api_answer;
 
 /// Chance that repeats itself (xorshift, Marsaglia 2003).
 struct Chance(u64);
@@ -61,7 +58,7 @@ fn seeds(target: &str) -> Vec<(PathBuf, Vec<u8>)> {
 /// Half of what the agent's threads have: a chain of lies costs the validator stack, and an overflow ends the process.
 const STACK: usize = 4 * 1024 * 1024;
 
-fn run(target: &'static str, read: fn(&[u8]), least_seeds: usize, mutations: usize) {
+pub(crate) fn run(target: &'static str, read: fn(&[u8]), least_seeds: usize, mutations: usize) {
     let thread = std::thread::Builder::new().stack_size(STACK);
     thread.spawn(move || attempt_all(target, read, least_seeds, mutations)).unwrap().join().unwrap();
 }
@@ -87,25 +84,4 @@ fn attempt_all(target: &str, read: fn(&[u8]), least_seeds: usize, mutations: usi
         let (_, other) = &seeds[chance.below(seeds.len())];
         attempt("a change of", file, &chance.mutate(seed, other));
     }
-}
-
-#[test]
-fn no_dns_answer_panics() {
-    run("dns_answer", dns_answer, 50, 2_000);
-}
-
-#[test]
-fn no_dns_conversation_panics() {
-    run("dns_conversation", dns_conversation, 10, 500);
-}
-
-#[test]
-fn no_api_answer_panics() {
-    run("api_answer", api_answer, 30, 5_000);
-}
-
-#[test]
-fn no_caa_record_and_no_name_panics() {
-    run("caa", caa, 10, 5_000);
-    run("names", names, 20, 5_000);
 }
