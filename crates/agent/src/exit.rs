@@ -49,6 +49,36 @@ impl Exit {
     }
 }
 
+/// Why a command or a run could not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failed {
+    /// How the process ends.
+    pub exit: Exit,
+    /// One message for a person; each of its lines stands by itself.
+    pub message: String,
+}
+
+impl Failed {
+    /// Settings or credentials are wrong.
+    #[must_use]
+    pub fn setup(message: impl ToString) -> Self {
+        Self { exit: Exit::Setup, message: message.to_string() }
+    }
+
+    /// The host did not let us; trying again later may help.
+    #[must_use]
+    pub fn later(message: impl ToString) -> Self {
+        Self { exit: Exit::Later, message: message.to_string() }
+    }
+
+    /// The command line is wrong.
+    #[must_use]
+    pub fn usage(message: impl ToString) -> Self {
+        Self { exit: Exit::Usage, message: message.to_string() }
+    }
+}
+
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())

@@ -7,59 +7,50 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use dcv_core::{Allowance, Forecast, Load, forecast};
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::{clock, context::Context, engine::StatusBoard};
+use crate::{
+    board::{Backlog, StatusBoard},
+    ca::Account,
+    clock,
+    context::Context,
+};
 
-/// How often plans are made anew.
+/// How often backlogs are made anew.
 const TICK: Duration = Duration::from_secs(2);
 /// Work that is gone on with within this span is counted.
 const NEAR: SignedDuration = SignedDuration::from_mins(5);
 /// How often a burst is told of while it lasts.
 const TELL: SignedDuration = SignedDuration::from_secs(60);
 
-/// The plan of one account.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Plan {
-    /// Which account.
-    pub account: String,
-    /// Orders and domains with open work.
-    pub open: usize,
-    /// Calls that wait for their turn at this moment.
-    pub waiting: usize,
-    /// When it is done, and what comes too late.
-    #[serde(flatten)]
-    pub forecast: Forecast,
+/// The backlog in a sentence.
+fn describe(backlog: &Backlog, now: Timestamp) -> String {
+    let Backlog { account, open, forecast: Forecast { calls, finish, late, first_late, .. }, .. } = backlog;
+    let minutes = (finish.duration_since(now).as_secs() + 59) / 60;
+    let late = match first_late {
+        Some(first) => format!("; {late} of them come too late, the first at {first:.0}"),
+        None => "; every deadline is kept".to_owned(),
+    };
+    format!(
+        "account {account}: {open} orders and domains need {calls} calls, which are made by {finish:.0} (in {minutes} min), the least slack first{late}"
+    )
 }
 
-impl Plan {
-    fn sentence(&self, now: Timestamp) -> String {
-        let Self { account, open, forecast: Forecast { calls, finish, late, first_late, .. }, .. } = self;
-        let minutes = (finish.duration_since(now).as_secs() + 59) / 60;
-        let late = match first_late {
-            Some(first) => format!("; {late} of them come too late, the first at {first:.0}"),
-            None => "; every deadline is kept".to_owned(),
-        };
-        format!(
-            "account {account}: {open} orders and domains need {calls} calls, which are made by {finish:.0} (in {minutes} min), the least slack first{late}"
-        )
-    }
-}
-
-/// The plans of all accounts, by what is on the board and what is spent of each rate.
+/// The backlogs of all accounts, by what is on the board and what is spent of each rate.
 #[must_use]
-pub fn plans(context: &Context, board: &StatusBoard, now: Timestamp) -> Vec<Plan> {
+pub fn backlogs(context: &Context, board: &StatusBoard, now: Timestamp) -> Vec<Backlog> {
     let mut loads: BTreeMap<String, Vec<Load>> = BTreeMap::new();
     // What rests for longer needs its calls then, not now.
     let soon = now.saturating_add(NEAR).unwrap_or(Timestamp::MAX);
-    for report in board.statuses().into_iter().filter(|report| report.calls > 0 && report.wake <= soon) {
-        let load = Load { deadline: report.deadline, calls: report.calls };
-        loads.entry(report.order.account).or_default().push(load);
-    }
+    board.read(|status| {
+        if status.calls > 0 && status.wake <= soon {
+            let load = Load { deadline: status.deadline, calls: status.calls };
+            loads.entry(status.subject.account.to_string()).or_default().push(load);
+        }
+    });
     let accounts: BTreeMap<_, _> = context.accounts.iter().collect();
-    let plan = |(name, account): (&String, &Arc<crate::context::Account>)| {
+    let backlog = |(name, account): (&String, &Arc<Account>)| {
         let allowance = |window: &digicert_api::WindowUse| Allowance {
             calls: window.calls,
             per: SignedDuration::try_from(window.per).unwrap_or(SignedDuration::MAX),
@@ -69,12 +60,12 @@ pub fn plans(context: &Context, board: &StatusBoard, now: Timestamp) -> Vec<Plan
         let rate: Vec<_> = load.windows.iter().map(allowance).collect();
         let loads = loads.remove(name).unwrap_or_default();
         let (open, waiting) = (loads.len(), load.waiting);
-        Plan { account: name.clone(), open, waiting, forecast: forecast(loads, &rate, now) }
+        Backlog { account: name.clone(), open, waiting, forecast: forecast(loads, &rate, now) }
     };
-    accounts.into_iter().map(plan).collect()
+    accounts.into_iter().map(backlog).collect()
 }
 
-/// Makes the plans anew every moment until `stop`, puts them on the board, and tells of bursts: when one begins, every
+/// Makes the backlogs anew every moment until `stop`, puts them on the board, and tells of bursts: when one begins, every
 /// minute while it lasts, and when it is over.
 pub async fn watch(
     context: Arc<Context>,
@@ -85,11 +76,11 @@ pub async fn watch(
     let mut bursts: BTreeMap<String, Burst> = BTreeMap::new();
     loop {
         let now = clock::now();
-        let plans = plans(&context, &board, now);
-        for plan in &plans {
-            follow(&mut bursts, plan, now, &tell);
+        let backlogs = backlogs(&context, &board, now);
+        for backlog in &backlogs {
+            follow(&mut bursts, backlog, now, &tell);
         }
-        board.plan(plans);
+        board.set_backlogs(backlogs);
         tokio::select! {
             () = tokio::time::sleep(TICK) => {}
             () = stop.cancelled() => return,
@@ -103,25 +94,25 @@ struct Burst {
     told: Timestamp,
 }
 
-fn follow(bursts: &mut BTreeMap<String, Burst>, plan: &Plan, now: Timestamp, tell: &impl Fn(&str)) {
-    match bursts.get_mut(&plan.account) {
-        None if plan.forecast.is_burst => {
-            let sentence = plan.sentence(now);
-            warn!(account = plan.account, "burst: {sentence}");
+fn follow(bursts: &mut BTreeMap<String, Burst>, backlog: &Backlog, now: Timestamp, tell: &impl Fn(&str)) {
+    match bursts.get_mut(&backlog.account) {
+        None if backlog.forecast.is_burst => {
+            let sentence = describe(backlog, now);
+            warn!(account = backlog.account, "burst: {sentence}");
             tell(&format!("burst: {sentence}"));
-            bursts.insert(plan.account.clone(), Burst { since: now, told: now });
+            bursts.insert(backlog.account.clone(), Burst { since: now, told: now });
         }
-        Some(burst) if !plan.forecast.is_burst && plan.waiting == 0 => {
+        Some(burst) if !backlog.forecast.is_burst && backlog.waiting == 0 => {
             let seconds = now.duration_since(burst.since).as_secs();
-            let sentence = format!("account {}: the burst is over after {seconds} s", plan.account);
-            info!(account = plan.account, "{sentence}");
+            let sentence = format!("account {}: the burst is over after {seconds} s", backlog.account);
+            info!(account = backlog.account, "{sentence}");
             tell(&sentence);
-            bursts.remove(&plan.account);
+            bursts.remove(&backlog.account);
         }
         Some(burst) if now.duration_since(burst.told) >= TELL => {
             burst.told = now;
-            let sentence = plan.sentence(now);
-            info!(account = plan.account, "{sentence}");
+            let sentence = describe(backlog, now);
+            info!(account = backlog.account, "{sentence}");
             tell(&sentence);
         }
         Some(_) | None => {}
@@ -136,11 +127,11 @@ mod tests {
 
     const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 
-    fn plan(calls: u64, is_burst: bool, late: usize, waiting: usize) -> Plan {
+    fn backlog(calls: u64, is_burst: bool, late: usize, waiting: usize) -> Backlog {
         let finish = NOW + SignedDuration::from_secs(calls.cast_signed());
         let first_late = (late > 0).then_some(NOW);
         let forecast = Forecast { calls, finish, late, first_late, is_burst };
-        Plan { account: "main".into(), open: usize::from(calls > 0), waiting, forecast }
+        Backlog { account: "main".into(), open: usize::from(calls > 0), waiting, forecast }
     }
 
     /// Told when it begins, once a minute, and when it is over; not at all where there is none.
@@ -149,17 +140,17 @@ mod tests {
         let told = RefCell::new(Vec::new());
         let tell = |line: &str| told.borrow_mut().push(line.to_owned());
         let mut bursts = BTreeMap::new();
-        let mut at = |seconds, plan: &Plan| {
-            follow(&mut bursts, plan, NOW + SignedDuration::from_secs(seconds), &tell);
+        let mut at = |seconds, backlog: &Backlog| {
+            follow(&mut bursts, backlog, NOW + SignedDuration::from_secs(seconds), &tell);
             told.borrow().len()
         };
-        assert_eq!(at(0, &plan(50, false, 0, 3)), 0, "work that fits is no burst");
-        assert_eq!(at(2, &plan(5000, true, 3, 900)), 1);
-        assert_eq!(at(4, &plan(4990, true, 3, 900)), 1);
-        assert_eq!(at(63, &plan(4000, true, 0, 900)), 2);
-        assert_eq!(at(65, &plan(900, false, 0, 20)), 2, "it lasts as long as calls wait");
-        assert_eq!(at(100, &plan(2, false, 0, 0)), 3, "an order that DigiCert keeps waiting is no burst");
-        assert_eq!(at(102, &plan(2, false, 0, 0)), 3);
+        assert_eq!(at(0, &backlog(50, false, 0, 3)), 0, "work that fits is no burst");
+        assert_eq!(at(2, &backlog(5000, true, 3, 900)), 1);
+        assert_eq!(at(4, &backlog(4990, true, 3, 900)), 1);
+        assert_eq!(at(63, &backlog(4000, true, 0, 900)), 2);
+        assert_eq!(at(65, &backlog(900, false, 0, 20)), 2, "it lasts as long as calls wait");
+        assert_eq!(at(100, &backlog(2, false, 0, 0)), 3, "an order that DigiCert keeps waiting is no burst");
+        assert_eq!(at(102, &backlog(2, false, 0, 0)), 3);
         let told = told.borrow();
         assert!(told[0].contains("5000 calls") && told[0].contains("3 of them come too late"), "{told:?}");
         assert!(told[1].contains("every deadline is kept"), "{told:?}");

@@ -21,10 +21,9 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    board::{Backlog, Status, StatusBoard},
     clock,
-    engine::{Status, StatusBoard},
-    forecast::Plan,
-    subjects::Subject,
+    subject::Subject,
 };
 
 /// What the pages tell of.
@@ -32,7 +31,7 @@ use crate::{
 pub struct Pages {
     /// The orders.
     pub board: Arc<StatusBoard>,
-    /// The daemon has built its world and tends orders.
+    /// The daemon has built its context and looks after orders.
     pub ready: Arc<AtomicBool>,
 }
 
@@ -63,13 +62,16 @@ pub async fn serve(
     Ok(bound)
 }
 
-/// Ready once orders are tended and not every one of them waits for settings to be mended.
+/// Ready once orders are looked after and not every one of them waits for settings to be mended.
 async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
-    let reports = pages.board.statuses();
-    let broken = reports.iter().filter(|report| report.outcome == Outcome::Setup).count();
+    let (mut all, mut broken) = (0, 0);
+    pages.board.read(|status| {
+        all += 1;
+        broken += usize::from(status.outcome == Outcome::Setup);
+    });
     if !pages.ready.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "starting\n".into())
-    } else if broken > 0 && broken == reports.len() {
+    } else if broken > 0 && broken == all {
         (
             StatusCode::SERVICE_UNAVAILABLE,
             format!("settings or credentials are refused for all {broken} orders\n"),
@@ -83,8 +85,8 @@ async fn status(State(pages): State<Pages>) -> Json<Vec<Status>> {
     Json(pages.board.statuses())
 }
 
-async fn plan(State(pages): State<Pages>) -> Json<Vec<Plan>> {
-    Json(pages.board.plans())
+async fn plan(State(pages): State<Pages>) -> Json<Vec<Backlog>> {
+    Json(pages.board.backlogs())
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -110,30 +112,31 @@ async fn metrics(State(pages): State<Pages>) -> Result<String, StatusCode> {
     registry.register("domains", "Domains by account and by the reason they are in", domains.clone());
     let now = clock::now();
     let (mut slack, mut valid) = (Least::default(), Least::default());
-    for report in pages.board.statuses() {
-        let Status { order: Subject { account, id }, reason, outcome, deadline, .. } = report;
+    pages.board.read(|status| {
+        let Status { subject: Subject { account, id }, reason, outcome, deadline, .. } = status;
         let seconds = deadline.map(|deadline| deadline.duration_since(now).as_secs());
-        if let Some(seconds) = seconds.filter(|_| outcome == Outcome::Open) {
-            slack.add(&account, seconds);
+        if let Some(seconds) = seconds.filter(|_| *outcome == Outcome::Open) {
+            slack.add(account, seconds);
         }
         let family = match id.kind() {
             Kind::Order => &orders,
             Kind::Domain => {
-                seconds.into_iter().for_each(|seconds| valid.add(&account, seconds));
+                seconds.into_iter().for_each(|seconds| valid.add(account, seconds));
                 &domains
             }
         };
-        family.get_or_create(&OrderLabels { account, reason: reason.code().to_owned() }).inc();
-    }
+        let labels = OrderLabels { account: account.to_string(), reason: reason.code().to_owned() };
+        family.get_or_create(&labels).inc();
+    });
     registry.register("slack_seconds", "Seconds until the first deadline of open work", slack.into_family());
     registry.register(
         "domain_valid_seconds",
         "Seconds until the first proof of a domain ends",
         valid.into_family(),
     );
-    let gauge = |value: fn(&Plan, Timestamp) -> i64| {
+    let gauge = |value: fn(&Backlog, Timestamp) -> i64| {
         let family = ByAccount::default();
-        for plan in pages.board.plans() {
+        for plan in pages.board.backlogs() {
             let labels = AccountLabels { account: plan.account.clone() };
             family.get_or_create(&labels).set(value(&plan, now));
         }

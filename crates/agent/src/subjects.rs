@@ -1,80 +1,41 @@
-//! Which orders and domains there are, and what is remembered of each.
+//! All that is looked after: which orders and domains there are, and what is remembered of each.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
-use dcv_core::{Facts, Kind, OrderFacts, OrderStatus};
-use jiff::Timestamp;
-use serde::Serialize;
+use dcv_core::{Facts, OrderFacts, OrderStatus};
 
 use crate::{
     config::Config,
     state::{Error, State},
+    subject::{Id, Subject},
 };
-
-/// An order or a domain of an account: what is tended, each on its own.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct Subject {
-    /// The account's name in the configuration.
-    pub account: String,
-    /// Which of its orders or domains.
-    #[serde(flatten)]
-    pub id: Id,
-}
-
-/// DigiCert's number, and of what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Id {
-    /// A certificate order.
-    Order(u64),
-    /// A prevalidated domain.
-    Domain(u64),
-}
-
-impl Subject {
-    /// An order.
-    #[must_use]
-    pub fn order(account: impl Into<String>, number: u64) -> Self {
-        Self { account: account.into(), id: Id::Order(number) }
-    }
-
-    /// A domain.
-    #[must_use]
-    pub fn domain(account: impl Into<String>, number: u64) -> Self {
-        Self { account: account.into(), id: Id::Domain(number) }
-    }
-}
-
-impl Id {
-    /// DigiCert's number.
-    #[must_use]
-    pub const fn number(self) -> u64 {
-        match self {
-            Self::Order(number) | Self::Domain(number) => number,
-        }
-    }
-
-    /// Of what it is the number.
-    #[must_use]
-    pub const fn kind(self) -> Kind {
-        match self {
-            Self::Order(_) => Kind::Order,
-            Self::Domain(_) => Kind::Domain,
-        }
-    }
-}
-
-impl fmt::Display for Subject {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.id {
-            Id::Order(number) => write!(f, "{}/{number}", self.account),
-            Id::Domain(number) => write!(f, "{}/domain/{number}", self.account),
-        }
-    }
-}
 
 /// Facts by order or domain.
 pub type Subjects = BTreeMap<Subject, Facts>;
+
+/// What discovery found and is not looked after yet, each with what to begin with. Triggers carry no facts: whoever takes a
+/// subject up finds them here.
+#[derive(Debug, Default)]
+pub struct Intake(Mutex<HashMap<Subject, Facts>>);
+
+impl Intake {
+    /// Puts in what to begin with.
+    pub fn put(&self, subject: Subject, facts: Facts) {
+        self.lock().insert(subject, facts);
+    }
+
+    /// Takes it out.
+    pub fn take(&self, subject: &Subject) -> Option<Facts> {
+        self.lock().remove(subject)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Subject, Facts>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 /// The configured orders, with what the state and an earlier roster know of them, and those that left the
 /// configuration while values of theirs are still in DNS.
@@ -86,7 +47,7 @@ pub async fn load(config: &Config, state: &State, earlier: Subjects) -> Result<S
     let mut subjects = Subjects::new();
     for (account, settings) in &config.accounts {
         for (&id, scopes) in &settings.orders {
-            let key = Subject::order(account, id);
+            let key = Subject::order(account.as_str(), id);
             let mut facts = earlier.remove(&key).unwrap_or_default();
             facts.seed = id;
             facts.retired = false;
@@ -99,7 +60,7 @@ pub async fn load(config: &Config, state: &State, earlier: Subjects) -> Result<S
         }
     }
     for note in state.notes().await? {
-        if let Some(facts) = subjects.get_mut(&note.order) {
+        if let Some(facts) = subjects.get_mut(&note.subject) {
             remember(facts, note.status.as_deref(), note.proven);
         }
     }
@@ -108,7 +69,7 @@ pub async fn load(config: &Config, state: &State, earlier: Subjects) -> Result<S
     }
     for (key, held) in state.held().await? {
         // What is found in the account, not named, may still want its value; it is read to find out.
-        let account = config.accounts.get(&key.account);
+        let account = config.accounts.get(&*key.account);
         let discovered = account.is_some_and(|account| match key.id {
             Id::Order(_) => account.discover.is_some(),
             Id::Domain(_) => account.domains.is_some(),
@@ -125,19 +86,12 @@ pub async fn load(config: &Config, state: &State, earlier: Subjects) -> Result<S
     Ok(subjects)
 }
 
-/// An order that was over is read again before anything else is done for it. The note's age is set to the oldest
-/// there is, so that a restart never trusts it.
+/// An order that was over is read again before anything else is done for it: a restart never trusts what was noted.
 fn remember(facts: &mut Facts, status: Option<&str>, proven: bool) {
     let Some(status) = status else { return };
     if facts.order.is_some() || !proven {
         return;
     }
     facts.proven = true;
-    facts.order = Some(OrderFacts {
-        at: Timestamp::UNIX_EPOCH,
-        status: OrderStatus::from(status),
-        method: None,
-        scopes: Vec::new(),
-        missing: Vec::new(),
-    });
+    facts.order = Some(OrderFacts::of_status(None, OrderStatus::from(status)));
 }

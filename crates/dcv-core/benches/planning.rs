@@ -63,7 +63,7 @@ fn name(text: String) -> Option<DomainName> {
 /// A domain whose proof has time left.
 fn resting(number: u64) -> Facts {
     let domain = name(format!("d{number}.example")).map(|name| DomainFacts {
-        at: NOW,
+        at: Some(NOW),
         name,
         active: true,
         pending: false,

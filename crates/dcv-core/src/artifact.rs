@@ -115,17 +115,60 @@ impl Artifact {
         }
     }
 
+    /// The owner name of the record, or the host of the file.
+    #[must_use]
+    pub const fn owner(&self) -> &DomainName {
+        match self {
+            Self::Record { site, .. } => site.owner(),
+            Self::File { host, .. } => host,
+        }
+    }
+
+    /// The zone of the record; a file has none.
+    #[must_use]
+    pub const fn zone(&self) -> Option<&DomainName> {
+        match self {
+            Self::Record { site, .. } => Some(site.zone()),
+            Self::File { .. } => None,
+        }
+    }
+
+    /// What is there to be read, wherever it stands.
+    #[must_use]
+    pub fn content(&self) -> String {
+        match self {
+            Self::Record { data, .. } => data.to_string(),
+            Self::File { value, .. } => value.as_str().to_owned(),
+        }
+    }
+
     /// Whether the two cannot stand side by side: an alias is alone at its name, and a host has one file.
     #[must_use]
     pub fn excludes(&self, other: &Self) -> bool {
+        self.owner() == other.owner() && self.clashes_with(other)
+    }
+
+    /// Whether the two cannot stand in one slot, which holds an alias or texts, or one file.
+    #[must_use]
+    pub fn clashes_with(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Record { site, data }, Self::Record { site: beside, data: other }) => {
-                site.owner() == beside.owner() && data.excludes(other)
-            }
-            (Self::File { host, value }, Self::File { host: beside, value: other }) => {
-                host == beside && value != other
-            }
+            (Self::Record { data, .. }, Self::Record { data: other, .. }) => data.excludes(other),
+            (Self::File { value, .. }, Self::File { value: other, .. }) => value != other,
             (Self::Record { .. }, Self::File { .. }) | (Self::File { .. }, Self::Record { .. }) => false,
+        }
+    }
+
+    /// Whether it holds this random value.
+    #[must_use]
+    pub fn carries(&self, value: &RandomValue) -> bool {
+        match self {
+            Self::Record { data: RecordData::Txt(text), .. } => text.as_str().contains(value.as_str()),
+            Self::Record { data: RecordData::Cname(target), .. } => target
+                .as_str()
+                .split('.')
+                .next()
+                .is_some_and(|label| label.eq_ignore_ascii_case(value.as_str())),
+            Self::File { value: held, .. } => held == value,
         }
     }
 

@@ -3,13 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
-use crate::{DomainName, DomainToken, Facts, Method, RandomValue, ValueError, backoff::jitter, facts::after};
+use crate::{DomainName, Method, backoff::jitter, time::after};
 
 /// The CA's view of a domain.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DomainFacts {
-    /// When it was read; the oldest time there is for what a list told, which is read again before anything is done.
-    pub at: Timestamp,
+    /// When it was read; none for what a list told and where that is in doubt, so that it is read again before anything is
+    /// done.
+    pub at: Option<Timestamp>,
     /// The domain.
     pub name: DomainName,
     /// False for a domain that was put aside in the account.
@@ -65,72 +66,6 @@ impl DomainFacts {
     }
 }
 
-impl Facts {
-    /// When a domain's proof is to be renewed, as far as the domain is known.
-    pub(crate) fn due(&self, renewal: &Renewal) -> Timestamp {
-        let due = self.domain.as_ref().map_or(Timestamp::MIN, |domain| domain.due(renewal, self.seed));
-        self.proven_at.map_or(due, |proven| due.max(after(proven, renewal.floor)))
-    }
-
-    pub(crate) fn learn_domain(&mut self, domain: DomainFacts, token: Option<DomainToken>, now: Timestamp) {
-        if self.is_another_method(domain.method.as_ref()) {
-            self.located.clear();
-            self.sightings.clear();
-        }
-        let before = self.domain.take();
-        let seen = before
-            .filter(|before| before.valid_until == domain.valid_until)
-            .map_or(now, |before| before.seen);
-        // The CA's word counts, not our memory of an answer to a check.
-        self.proven = false;
-        match token {
-            // A value serves one proof: what is left of the one before is none for the next.
-            _ if !domain.pending => self.token = None,
-            Some((value, expires)) => self.learn_shown(value, expires, now),
-            // An answer may leave the value out; that makes one that is at hand no worse.
-            None => {}
-        }
-        self.domain = Some(DomainFacts { at: now, seen, ..domain });
-    }
-
-    /// A value that a reading shows: unlike the answer to a request it says nothing of what a request would bring.
-    fn learn_shown(
-        &mut self,
-        value: Result<RandomValue, ValueError>,
-        expires: Option<Timestamp>,
-        now: Timestamp,
-    ) {
-        let before = self.token.clone();
-        self.learn_value(value, expires, now);
-        if let (Some(token), Some(before)) = (&mut self.token, before)
-            && token.value == before.value
-        {
-            token.stale_answers = before.stale_answers;
-            token.requested = before.requested;
-        }
-    }
-
-    pub(crate) fn learn_submitted(&mut self, token: Option<DomainToken>, now: Timestamp) {
-        if let Some(domain) = &mut self.domain {
-            domain.pending = true;
-            // Without a value in the answer the domain is read for it.
-            domain.at = if token.is_some() { now } else { Timestamp::UNIX_EPOCH };
-        }
-        self.proven = false;
-        self.asked = None;
-        self.token = None;
-        if let Some((value, expires)) = token {
-            self.learn_value(value, expires, now);
-        }
-    }
-
-    /// Whether there is a value that can be published and is not past its date.
-    pub(crate) fn has_usable_value(&self, longest: SignedDuration, now: Timestamp) -> bool {
-        self.token.as_ref().is_some_and(|token| token.value.is_ok())
-            && self.expiry(longest).is_some_and(|expiry| expiry > now)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,7 +78,7 @@ mod tests {
 
     fn domain(approved: Option<Timestamp>, valid_until: Option<Timestamp>) -> DomainFacts {
         DomainFacts {
-            at: NOW,
+            at: Some(NOW),
             name: "example.com".parse().unwrap(),
             active: true,
             pending: false,

@@ -3,15 +3,20 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use litemap::LiteMap;
 use serde::Serialize;
 
 use crate::{
-    Artifact, Because, Caa, CertName, DomainFacts, DomainName, Lookup, Method, MethodSpec, Methods,
-    OrderStatus, RandomValue, Sighting, Target, ValueError,
+    Artifact, Because, Caa, CertName, DomainFacts, DomainName, FailedStep, Lookup, Method, MethodSpec,
+    Methods, OrderFacts, Outcome, Policy, Reason, Renewal, ScopeFacts, Sighting, Target, Token, Verdict,
+    Wanted, time::after, verdict,
 };
 
+/// An undecodable answer is asked for again this often before a run that wants to end gives up.
+const BUG_PATIENCE: u32 = 3;
+
 /// Everything known about one order, or one prevalidated domain, each part with its time. All of it may be absent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// Tells orders apart where waits are jittered; the order's or domain's number.
     pub seed: u64,
@@ -38,15 +43,15 @@ pub struct Facts {
     /// The random value.
     pub token: Option<Token>,
     /// Where each lookup leads.
-    pub located: BTreeMap<Lookup, Location>,
+    pub located: LiteMap<Lookup, Location>,
     /// When that was found out.
     pub located_at: Option<Timestamp>,
     /// What of this order is, or may be, put up: the state's view.
     pub held: Vec<Held>,
-    /// The latest sightings, by lookup.
+    /// The latest sightings, by lookup; those that showed what was wanted are not kept through a long rest.
     pub sightings: BTreeMap<Lookup, Vec<Sighting>>,
     /// The latest look, by lookup.
-    pub looked_at: BTreeMap<Lookup, Timestamp>,
+    pub looked_at: LiteMap<Lookup, Look>,
     /// Looks since something was last published.
     pub looks: u32,
     /// What CAA records say about the order's names.
@@ -54,7 +59,16 @@ pub struct Facts {
     /// Checks of the current value.
     pub asked: Option<Asked>,
     /// The latest failure, until the same step succeeds.
-    pub failure: Option<Failure>,
+    pub failure: Option<FailedStep>,
+}
+
+/// A look at a lookup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Look {
+    /// When.
+    pub at: Timestamp,
+    /// What was wanted was visible, and the sightings that told so are no longer kept.
+    pub was_visible: bool,
 }
 
 /// Whose control is proven.
@@ -66,32 +80,6 @@ pub enum Kind {
     Order,
     /// A domain's, ahead of any order (DigiCert, domain prevalidation; OV and EV only).
     Domain,
-}
-
-/// The CA's view of an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct OrderFacts {
-    /// When it was read.
-    pub at: Timestamp,
-    /// Its status.
-    pub status: OrderStatus,
-    /// The method of its names, where the CA told.
-    pub method: Option<Method>,
-    /// What is to be proven; empty when the CA did not tell.
-    pub scopes: Vec<ScopeFacts>,
-    /// What else the CA waits for, such as the validation of the organisation; in its words.
-    pub missing: Vec<String>,
-}
-
-/// One scope of an order.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct ScopeFacts {
-    /// The domain at which control is proven.
-    pub name: DomainName,
-    /// Whether the CA holds it as proven.
-    pub approved: bool,
-    /// The certificate's names that are proven there; empty where the CA did not tell.
-    pub names: Vec<CertName>,
 }
 
 /// What CAA records say about names of an order.
@@ -107,35 +95,14 @@ impl CaaFacts {
     /// A sentence about the names for which DigiCert may not issue, if any.
     #[must_use]
     pub fn forbidden(&self) -> Option<String> {
-        let mut told = self.names.iter().filter_map(|(_, caa)| match caa {
+        self.names.iter().find_map(|(_, caa)| match caa {
             Caa::Forbidden { at, why } => {
                 Some(format!("the CAA records of {at} do not let DigiCert issue: {why}"))
             }
             Caa::Open | Caa::Allowed { .. } | Caa::Unknown { .. } => None,
-        });
-        told.next()
+        })
     }
 }
-
-/// The random value and its dates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Token {
-    /// The value, or why what the CA gave cannot be published.
-    pub value: Result<RandomValue, Unfit>,
-    /// The CA's expiration date, where it gave one.
-    pub expires: Option<Timestamp>,
-    /// The latest answer that held this value.
-    pub requested: Timestamp,
-    /// Requests in a row whose answer was already expired.
-    pub stale_answers: u32,
-}
-
-/// The value of a domain: checked, and until when the CA accepts it.
-pub type DomainToken = (Result<RandomValue, ValueError>, Option<Timestamp>);
-
-/// Why the CA's value cannot be published.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Unfit(pub String);
 
 /// Where a lookup leads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -167,100 +134,24 @@ pub struct Asked {
     pub said: String,
 }
 
-/// How a failure is dealt with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum FailureClass {
-    /// The world is in the way; it will pass.
-    Later,
-    /// Another order has the only place; it is tried again soon, for it will let go.
-    Taken,
-    /// The CA refuses this call for this order; the order is read to learn why.
-    Refused,
-    /// This order needs a person.
-    Blocked,
-    /// Settings or credentials are wrong.
-    Setup,
-    /// An answer outside our model.
-    Bug,
+/// A domain that is still to be proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OpenScope<'a> {
+    /// The domain at which control is proven.
+    pub name: &'a DomainName,
+    /// The certificate's names that are proven there, where the CA named any.
+    pub names: &'a [CertName],
+    /// How it is proven: the scope's own method, else the order's; TXT until the CA has told one.
+    pub method: &'a Method,
 }
 
-/// A step that failed.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Failure {
-    /// Which kind of step ([`Step::label`](crate::Step::label)).
-    pub step: &'static str,
-    /// How it is dealt with.
-    pub class: FailureClass,
-    /// When.
-    pub at: Timestamp,
-    /// How often in a row.
-    pub count: u32,
-    /// One sentence, with the hint for a person.
-    pub detail: String,
-    /// The other side's wish when to come back.
-    pub retry_after: Option<SignedDuration>,
-    /// The order or domain was read since: what that told counts now.
-    pub read_since: bool,
-}
-
-/// What a step found out.
+/// A lookup of the CA that has to find something, and what its method puts there.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Learned {
-    /// From [`Step::ReadOrder`](crate::Step::ReadOrder).
-    Order {
-        /// Its status.
-        status: OrderStatus,
-        /// Its method.
-        method: Option<Method>,
-        /// Its scopes.
-        scopes: Vec<ScopeFacts>,
-        /// What else the CA waits for.
-        missing: Vec<String>,
-    },
-    /// From [`Step::ReadDomain`](crate::Step::ReadDomain): the domain, and the value that it has at present.
-    Domain(Box<DomainFacts>, Option<DomainToken>),
-    /// From [`Step::SubmitDomain`](crate::Step::SubmitDomain): the value that came along, if one did.
-    Submitted(Option<DomainToken>),
-    /// From [`Step::RequestValue`](crate::Step::RequestValue) and [`Step::NewDomainValue`](crate::Step::NewDomainValue).
-    Value {
-        /// The value, checked.
-        value: Result<RandomValue, ValueError>,
-        /// Its date.
-        expires: Option<Timestamp>,
-    },
-    /// From [`Step::SwitchMethod`](crate::Step::SwitchMethod).
-    Switched(Method),
-    /// From [`Step::Locate`](crate::Step::Locate).
-    Located(BTreeMap<Lookup, Location>),
-    /// From [`Step::Publish`](crate::Step::Publish): what is confirmed.
-    Published(Vec<Artifact>),
-    /// From [`Step::Look`](crate::Step::Look).
-    Looked(BTreeMap<Lookup, Vec<Sighting>>),
-    /// From [`Step::ReadCaa`](crate::Step::ReadCaa).
-    Caa(Vec<(CertName, Caa)>),
-    /// From [`Step::AskCa`](crate::Step::AskCa).
-    Asked {
-        /// Control is proven for all scopes.
-        validated: bool,
-        /// The order's status, where the answer had one.
-        status: Option<OrderStatus>,
-        /// Names that the answer calls approved.
-        approved: Vec<DomainName>,
-        /// The CA's words.
-        said: String,
-    },
-    /// From [`Step::Retract`](crate::Step::Retract): what is gone.
-    Retracted(Vec<Artifact>),
-    /// Any step can fail.
-    Failed {
-        /// How to deal with it.
-        class: FailureClass,
-        /// One sentence.
-        detail: String,
-        /// The other side's wish.
-        retry_after: Option<SignedDuration>,
-    },
+pub struct Requirement<'a> {
+    /// What the CA asks.
+    pub lookup: Lookup,
+    /// What the method wants there.
+    pub spec: &'a MethodSpec,
 }
 
 impl Facts {
@@ -270,36 +161,56 @@ impl Facts {
         Self { configured: scopes.into_iter().collect(), ..Self::default() }
     }
 
-    /// The domains that are still to be proven, each with the certificate's names that are proven there: the CA's list
-    /// where it gave one, else the configured one.
+    /// The domains that are still to be proven: the CA's list where it gave one, else the configured one.
     #[must_use]
-    pub fn open(&self) -> Vec<(&DomainName, &[CertName])> {
+    pub fn open(&self) -> Vec<OpenScope<'_>> {
+        let method = self.method().unwrap_or(&Method::DnsTxt);
         if let Some(domain) = &self.domain {
-            return vec![(&domain.name, &[])];
+            return vec![OpenScope { name: &domain.name, names: &[], method }];
         }
-        match &self.order {
-            Some(order) if !order.scopes.is_empty() => {
-                let open = order.scopes.iter().filter(|scope| !scope.approved);
-                open.map(|scope| (&scope.name, scope.names.as_slice())).collect()
-            }
-            _ => self.configured.iter().map(|scope| (scope, &[][..])).collect(),
+        match self.scopes() {
+            [] => self.configured.iter().map(|name| OpenScope { name, names: &[], method }).collect(),
+            scopes => scopes
+                .iter()
+                .filter(|scope| !scope.approved)
+                .map(|scope| OpenScope {
+                    name: &scope.name,
+                    names: &scope.names,
+                    method: scope.method.as_ref().unwrap_or(method),
+                })
+                .collect(),
         }
     }
 
-    /// The domains that are still to be proven.
+    /// What the CA looks up for what is still to be proven; nothing for a scope whose method cannot be carried out.
     #[must_use]
-    pub fn open_scopes(&self) -> Vec<&DomainName> {
-        self.open().into_iter().map(|(scope, _)| scope).collect()
+    pub fn requirements<'m>(&self, methods: &'m Methods) -> Vec<Requirement<'m>> {
+        let of_scope = |scope: OpenScope<'_>| {
+            let spec = methods.spec(scope.method)?;
+            let lookups = methods.lookups(spec, scope.name, scope.names);
+            Some(lookups.into_iter().map(move |lookup| Requirement { lookup, spec }))
+        };
+        self.open().into_iter().filter_map(of_scope).flatten().collect()
     }
 
-    /// Where the CA looks for what is still to be proven; nowhere where the method cannot be carried out.
+    /// The lookups of these requirements.
     #[must_use]
     pub fn lookups(&self, methods: &Methods) -> Vec<Lookup> {
-        let Some(spec) = self.spec(methods) else { return Vec::new() };
-        self.open().into_iter().flat_map(|(scope, names)| methods.lookups(spec, scope, names)).collect()
+        self.requirements(methods).into_iter().map(|required| required.lookup).collect()
     }
 
-    /// The method, where the CA told it.
+    /// What has to be found at each lookup whose target is known, once there is a value; or why the value does not fit.
+    #[must_use]
+    pub fn wanted(&self, methods: &Methods) -> Option<Result<Vec<Wanted>, String>> {
+        let value = self.token.as_ref()?.fit()?;
+        let wanted = self.requirements(methods).into_iter().filter_map(|Requirement { lookup, spec }| {
+            let Location::At(target) = self.located.get(&lookup)? else { return None };
+            Some(spec.artifact(target, value).map(|artifact| Wanted { lookup, artifact }))
+        });
+        Some(wanted.collect())
+    }
+
+    /// The method of those scopes that have none of their own, where the CA told it.
     #[must_use]
     pub fn method(&self) -> Option<&Method> {
         match self.kind {
@@ -308,18 +219,24 @@ impl Facts {
         }
     }
 
-    /// What the method wants; TXT until the CA has told the method.
-    #[must_use]
-    pub fn spec<'a>(&self, methods: &'a Methods) -> Option<&'a MethodSpec> {
-        methods.spec(self.method().unwrap_or(&Method::DnsTxt))
+    /// Every method that takes part, of proven scopes too.
+    pub fn methods(&self) -> impl Iterator<Item = &Method> {
+        let general = self.method().unwrap_or(&Method::DnsTxt);
+        let own = self.scopes().iter().map(move |scope| scope.method.as_ref().unwrap_or(general));
+        own.chain(self.scopes().is_empty().then_some(general))
+    }
+
+    /// The scopes that the CA named.
+    fn scopes(&self) -> &[ScopeFacts] {
+        self.order.as_ref().map_or(&[], |order| &order.scopes)
     }
 
     /// When the work has to be done: before the value expires, the domain's proof does, or the certificate does that
     /// is to be replaced.
     #[must_use]
     pub fn deadline(&self, longest: SignedDuration) -> Option<Timestamp> {
-        let proof = self.domain.as_ref().and_then(|domain| domain.valid_until);
-        [self.expiry(longest), self.needed_by, proof].into_iter().flatten().min()
+        let proven_until = self.domain.as_ref().and_then(|domain| domain.valid_until);
+        [self.expiry(longest), self.needed_by, proven_until].into_iter().flatten().min()
     }
 
     /// How many calls to the CA are needed at the least until the work is done.
@@ -340,21 +257,79 @@ impl Facts {
         check + u32::from(unread) + u32::from(self.token.is_none())
     }
 
-    /// When the value stops being good: its date, but no later than the longest life a value can have.
+    /// When the value stops being good.
     #[must_use]
     pub fn expiry(&self, longest: SignedDuration) -> Option<Timestamp> {
-        let token = self.token.as_ref()?;
-        let cap = token.requested.saturating_add(longest).unwrap_or(Timestamp::MAX);
-        Some(token.expires.map_or(cap, |expires| expires.min(cap)))
+        self.token.as_ref().map(|token| token.expiry(longest))
+    }
+
+    /// Whether waiting would change nothing for a run that wants to end and rests for this reason.
+    #[must_use]
+    pub fn is_settled(&self, reason: Reason) -> bool {
+        match reason.outcome() {
+            Outcome::Done | Outcome::Blocked | Outcome::Setup => true,
+            Outcome::Bug => {
+                let tried = self.failure.as_ref().map_or(0, |failure| failure.count);
+                reason == Reason::ValueUnfit || tried >= BUG_PATIENCE
+            }
+            Outcome::Open => false,
+        }
     }
 
     /// Something has happened to the order: what is known of it is read again at once.
     pub fn doubt(&mut self) {
         if let Some(order) = &mut self.order {
-            order.at = Timestamp::UNIX_EPOCH;
+            order.at = None;
         }
         if let Some(domain) = &mut self.domain {
-            domain.at = Timestamp::UNIX_EPOCH;
+            domain.at = None;
+        }
+    }
+
+    /// What is needed to begin anew, without trusting anything else that is known: what the operator or the account's list
+    /// tells, and what is up.
+    #[must_use]
+    pub fn beginning(&self) -> Self {
+        Self {
+            seed: self.seed,
+            kind: self.kind,
+            configured: self.configured.clone(),
+            retired: self.retired,
+            discovered: self.discovered,
+            switch_to: self.switch_to.clone(),
+            needed_by: self.needed_by,
+            held: self.held.clone(),
+            ..Self::default()
+        }
+    }
+
+    /// Drops what a rest until then does not need: sightings that showed what was wanted, since the CA is asked upon fresh
+    /// ones only. There may be a hundred thousand orders at rest.
+    pub fn keep_lean(&mut self, policy: &Policy, until: Timestamp, now: Timestamp) {
+        if until <= after(now, policy.sighting_fresh) {
+            return;
+        }
+        let wanted = self.wanted(&policy.methods).and_then(Result::ok).unwrap_or_default();
+        for Wanted { lookup, artifact } in wanted {
+            let shows = |seen: &Vec<Sighting>| {
+                verdict(seen, |answer| answer.proves(&artifact), policy.verdict) == Verdict::Visible
+            };
+            if self.sightings.get(&lookup).is_some_and(shows)
+                && let Some(look) = self.looked_at.get_mut(&lookup)
+            {
+                look.was_visible = true;
+                self.sightings.remove(&lookup);
+            }
+        }
+        self.held.shrink_to_fit();
+        self.configured.shrink_to_fit();
+    }
+
+    /// What was seen is of another value, or of another target.
+    pub(crate) fn forget_sightings(&mut self) {
+        self.sightings.clear();
+        for (_, look) in &mut self.looked_at {
+            look.was_visible = false;
         }
     }
 
@@ -362,9 +337,9 @@ impl Facts {
     #[must_use]
     pub fn open_names(&self) -> Vec<CertName> {
         let mut names = Vec::new();
-        for (scope, covered) in self.open() {
-            match covered {
-                [] => names.push(CertName { name: scope.clone(), wildcard: false }),
+        for scope in self.open() {
+            match scope.names {
+                [] => names.push(CertName { name: scope.name.clone(), wildcard: false }),
                 covered => names.extend_from_slice(covered),
             }
         }
@@ -372,10 +347,15 @@ impl Facts {
         names.dedup();
         names
     }
-}
 
-/// `time + span`, held inside what a time stamp can hold: dates from outside may be anything.
-pub(crate) fn after(time: Timestamp, span: SignedDuration) -> Timestamp {
-    let limit = if span.is_negative() { Timestamp::MIN } else { Timestamp::MAX };
-    time.saturating_add(span).unwrap_or(limit)
+    /// When a domain's proof is to be renewed, as far as the domain is known.
+    pub(crate) fn due(&self, renewal: &Renewal) -> Timestamp {
+        let due = self.domain.as_ref().map_or(Timestamp::MIN, |domain| domain.due(renewal, self.seed));
+        self.proven_at.map_or(due, |proven| due.max(after(proven, renewal.floor)))
+    }
+
+    /// Whether there is a value that can be published and is not past its date.
+    pub(crate) fn has_usable_value(&self, longest: SignedDuration, now: Timestamp) -> bool {
+        self.token.as_ref().is_some_and(|token| token.fit().is_some() && token.expiry(longest) > now)
+    }
 }

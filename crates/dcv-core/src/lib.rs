@@ -5,12 +5,15 @@
 //! how the CA is called. It knows what a record is, what was seen, and what to do next:
 //!
 //! ```
-//! use dcv_core::{decide, Facts, Policy, Reason, Step};
+//! use dcv_core::{decide, Facts, Next, Policy, Reason, Step};
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let now = "2026-11-23T10:00:00Z".parse()?;
 //! let facts = Facts::for_scopes(["example.com".parse()?]);
 //! let decision = decide(&facts, &Policy::default(), now);
-//! assert!(matches!(decision.step, Step::Locate(lookups) if lookups[0].to_string() == "_dnsauth.example.com"));
+//! assert!(matches!(
+//!     decision.next,
+//!     Next::Do(Step::Locate(lookups)) if lookups[0].to_string() == "_dnsauth.example.com"
+//! ));
 //! assert_eq!(decision.because.reason, Reason::SiteUnknown);
 //! # Ok(()) }
 //! ```
@@ -26,6 +29,7 @@ mod diagnosis;
 mod discovery;
 mod domain;
 mod facts;
+mod failure;
 mod forecast;
 mod learn;
 mod locate;
@@ -37,6 +41,8 @@ mod reason;
 mod record;
 mod sighting;
 mod step;
+mod time;
+mod token;
 mod verdict;
 
 pub use artifact::{Artifact, FILE_PATH, Label, Lookup, Target};
@@ -49,15 +55,14 @@ pub use diagnosis::{
 };
 pub use discovery::{Pattern, Patterns};
 pub use domain::{DomainFacts, Renewal};
-pub use facts::{
-    Asked, CaaFacts, DomainToken, Facts, Failure, FailureClass, Held, Kind, Learned, Location, OrderFacts,
-    ScopeFacts, Token, Unfit,
-};
+pub use facts::{Asked, CaaFacts, Facts, Held, Kind, Location, Look, OpenScope, Requirement};
+pub use failure::{FailedStep, Failure, FailureClass};
 pub use forecast::{Allowance, Forecast, Load, forecast};
+pub use learn::Learned;
 pub use locate::{Broken, Delegation, Judgement, LocateRequest, OwnerSeen, Routing, locate};
 pub use method::{Form, Life, Method, MethodSpec, Methods, Owner};
 pub use name::{DomainName, NameError};
-pub use order::{OrderStatus, Stage};
+pub use order::{OrderFacts, OrderStatus, ScopeFacts, Stage};
 pub use policy::{Cadence, Policy};
 pub use reason::{Because, Outcome, Reason};
 pub use record::{
@@ -65,5 +70,6 @@ pub use record::{
     dnsauth_owner,
 };
 pub use sighting::{Answer, Security, Sighting, Transport, Vantage, VantageKind};
-pub use step::{Decision, Step};
+pub use step::{Decision, Next, Step, StepKind, Wanted};
+pub use token::{GivenValue, Token, Unfit};
 pub use verdict::{Dnssec, Quorum, Verdict, VerdictPolicy, verdict};

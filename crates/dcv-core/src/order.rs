@@ -2,7 +2,71 @@
 
 use std::fmt;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::{CertName, DomainName, Method};
+
+/// The CA's view of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct OrderFacts {
+    /// When it was read; none where that is in doubt, so that it is read again before anything is done.
+    pub at: Option<Timestamp>,
+    /// Its status.
+    pub status: OrderStatus,
+    /// The method of those of its scopes that have none of their own, where the CA told.
+    pub method: Option<Method>,
+    /// What is to be proven; empty when the CA did not tell.
+    pub scopes: Vec<ScopeFacts>,
+    /// Scopes that are still open and cannot be read, such as an address; in the CA's words.
+    pub unreadable: Vec<String>,
+    /// What else the CA waits for, such as the validation of the organisation; in its words.
+    pub missing: Vec<String>,
+}
+
+impl OrderFacts {
+    /// An order of which only the status is known.
+    #[must_use]
+    pub const fn of_status(at: Option<Timestamp>, status: OrderStatus) -> Self {
+        Self { at, status, method: None, scopes: Vec::new(), unreadable: Vec::new(), missing: Vec::new() }
+    }
+
+    /// Whether the CA told what is to be proven, and holds all of it as proven.
+    #[must_use]
+    pub fn is_proven(&self) -> bool {
+        !self.scopes.is_empty()
+            && self.unreadable.is_empty()
+            && self.scopes.iter().all(|scope| scope.approved)
+    }
+}
+
+/// One scope of an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ScopeFacts {
+    /// The domain at which control is proven.
+    pub name: DomainName,
+    /// Whether the CA holds it as proven.
+    pub approved: bool,
+    /// Its own method, where it has one: orders of OV and EV may prove each domain differently (facts document, 2.3).
+    pub method: Option<Method>,
+    /// The certificate's names that are proven there; empty where the CA did not tell.
+    pub names: Vec<CertName>,
+}
+
+impl ScopeFacts {
+    /// A scope that is still to be proven by the order's method.
+    #[must_use]
+    pub const fn open(name: DomainName, names: Vec<CertName>) -> Self {
+        Self { name, approved: false, method: None, names }
+    }
+
+    /// Whether a list of approved names holds the scope: itself, or every name of the certificate that it covers.
+    #[must_use]
+    pub fn is_among(&self, approved: &[DomainName]) -> bool {
+        let all = || self.names.iter().all(|covered| approved.contains(&covered.name));
+        approved.contains(&self.name) || !self.names.is_empty() && all()
+    }
+}
 
 /// An order's status, as text in the CA's answers (DigiCert, Glossary: order status). Unknown ones are kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -19,6 +83,7 @@ pub enum OrderStatus {
     Submitted,
     Issued,
     Rejected,
+    Denied,
     Canceled,
     Revoked,
     Expired,
@@ -48,7 +113,9 @@ impl OrderStatus {
                 Stage::Work
             }
             Self::NeedsApproval | Self::NeedsCsr | Self::WaitingPickup => Stage::Watch,
-            Self::Issued | Self::Rejected | Self::Canceled | Self::Revoked | Self::Expired => Stage::Ended,
+            Self::Issued | Self::Rejected | Self::Denied | Self::Canceled | Self::Revoked | Self::Expired => {
+                Stage::Ended
+            }
             Self::Unknown(_) => Stage::Unknown,
         }
     }
@@ -67,6 +134,7 @@ impl OrderStatus {
             Self::Submitted => "submitted",
             Self::Issued => "issued",
             Self::Rejected => "rejected",
+            Self::Denied => "denied",
             Self::Canceled => "canceled",
             Self::Revoked => "revoked",
             Self::Expired => "expired",
@@ -88,6 +156,7 @@ impl From<&str> for OrderStatus {
             "submitted" => Self::Submitted,
             "issued" => Self::Issued,
             "rejected" => Self::Rejected,
+            "denied" => Self::Denied,
             "canceled" => Self::Canceled,
             "revoked" => Self::Revoked,
             "expired" => Self::Expired,
@@ -131,6 +200,7 @@ mod tests {
             "submitted",
             "issued",
             "rejected",
+            "denied",
             "canceled",
             "revoked",
             "expired",

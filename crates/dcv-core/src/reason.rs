@@ -26,78 +26,78 @@ macro_rules! reasons {
 reasons! {
     /// The last attempt failed in a way that the world will mend.
     BackingOff => "backing-off",
+    /// The name can hold one record only, and another order's stands there.
+    NameTaken => "name-taken",
     /// Settings or credentials were refused.
     SetupRefused => "setup-refused",
     /// The CA or the name server did something outside our model.
     Unexpected => "unexpected-answer",
     /// The order was refused or does not exist in this account.
     OrderRefused => "order-refused",
-    /// The order is over; values of ours are still in DNS.
-    TidyUp => "tidy-up",
-    /// The order was found in the account and is none that the agent can or may do.
-    NotTakenUp => "not-taken-up",
-    /// Control is proven for every scope.
-    Validated => "validated",
     /// Control is proven; DigiCert's own people have to act.
     WaitingForDigicert => "waiting-for-digicert",
+    /// What the CA says about the domain is not known yet, or not freshly enough to act upon.
+    DomainUnread => "domain-unread",
+    /// The order is over; values of ours are still in DNS.
+    TidyUp => "tidy-up",
     /// Canceled, rejected, revoked or expired.
     OrderClosed => "order-closed",
+    /// Control is proven for every scope.
+    Validated => "validated",
+    /// What is known of the order is old.
+    AuditDue => "audit-due",
+    /// The domain was put aside in the account.
+    DomainInactive => "domain-inactive",
+    /// CAA records do not let DigiCert issue.
+    CaaForbids => "caa-forbids",
     /// A status that is not ours to act on.
     WaitingForApproval => "waiting-for-approval",
     /// A status unknown to this version.
     StatusUnknown => "status-unknown",
-    /// What is to be proven is not known yet.
-    OrderUnread => "order-unread",
-    /// What the CA says about the domain is not known yet, or not freshly enough to act upon.
-    DomainUnread => "domain-unread",
-    /// The domain was put aside in the account.
-    DomainInactive => "domain-inactive",
-    /// What is known of the order is old.
-    AuditDue => "audit-due",
-    /// The order wants a method that this version does not carry out.
-    MethodUnsupported => "method-unsupported",
     /// The order is by e-mail, and may be changed to a method that this version carries out.
     MethodSwitch => "method-switch",
+    /// The order was found in the account and is none that the agent can or may do.
+    NotTakenUp => "not-taken-up",
+    /// The order wants a method that this version does not carry out.
+    MethodUnsupported => "method-unsupported",
+    /// What is to be proven is not known yet.
+    OrderUnread => "order-unread",
     /// The order has no scope.
     NoScopes => "no-scopes",
-    /// The domain has no proof that orders may use, or one that soon ends.
-    RenewalDue => "renewal-due",
-    /// No random value is at hand.
-    ValueMissing => "value-missing",
-    /// The random value is past its date.
-    ValueExpired => "value-expired",
-    /// The value expires soon and the order is still open.
-    ValueExpiring => "value-expiring",
-    /// The CA gave a value that cannot be published.
-    ValueUnfit => "value-unfit",
     /// Where the record goes is not known yet.
     SiteUnknown => "site-unknown",
     /// No configured provider serves the zone.
     NoProvider => "no-provider",
-    /// The name can hold one record only, and another order's stands there.
-    NameTaken => "name-taken",
     /// A CNAME of somebody else stands at the owner name.
     ForeignCname => "foreign-cname",
     /// The host lives by a wildcard, which a record at or below its name would end.
     WildcardHost => "wildcard-host",
     /// The delegation cannot be followed.
     BadDelegation => "bad-delegation",
+    /// No random value is at hand.
+    ValueMissing => "value-missing",
+    /// The CA gave a value that cannot be published.
+    ValueUnfit => "value-unfit",
+    /// The random value is past its date.
+    ValueExpired => "value-expired",
+    /// The value expires soon and the order is still open.
+    ValueExpiring => "value-expiring",
+    /// The domain has no proof that orders may use, or one that soon ends.
+    RenewalDue => "renewal-due",
     /// The value is not in DNS yet.
     Unpublished => "unpublished",
     /// The value was published and has gone again.
     Drifted => "drifted",
+    /// A value that was replaced is still in DNS.
+    Superseded => "superseded",
     /// Not every server shows the value yet.
     Propagating => "propagating",
     /// The answers do not validate: DNSSEC is broken, and the CA would refuse what it sees.
     DnssecBogus => "dnssec-bogus",
-    /// The value is visible; time to ask.
-    Visible => "visible",
-    /// CAA records do not let DigiCert issue.
-    CaaForbids => "caa-forbids",
     /// The CA has not found the value yet.
     WaitingForCa => "waiting-for-ca",
-    /// A value that was replaced is still in DNS.
-    Superseded => "superseded",
+    /// The value is visible; time to ask.
+    Visible => "visible",
 }
 
 /// What a reason means for a run that wants to end.
@@ -157,6 +157,39 @@ impl Reason {
             | Self::WaitingForCa
             | Self::Superseded => Outcome::Open,
         }
+    }
+}
+
+impl Reason {
+    /// A failure that is waited out, whatever else is known.
+    #[must_use]
+    pub const fn is_failure(self) -> bool {
+        matches!(
+            self,
+            Self::BackingOff | Self::NameTaken | Self::SetupRefused | Self::Unexpected | Self::OrderRefused
+        )
+    }
+
+    /// Nothing is left to do for good, unless it is opened again.
+    #[must_use]
+    pub const fn is_over(self) -> bool {
+        matches!(self, Self::Validated | Self::OrderClosed)
+    }
+
+    /// What was found in the account and rests for this reason needs no looking after: the account tells when something
+    /// happens to it.
+    #[must_use]
+    pub const fn needs_no_looking_after(self) -> bool {
+        matches!(
+            self,
+            Self::Validated
+                | Self::OrderClosed
+                | Self::NotTakenUp
+                | Self::WaitingForDigicert
+                | Self::WaitingForApproval
+                | Self::StatusUnknown
+                | Self::DomainInactive
+        )
     }
 }
 

@@ -1,7 +1,7 @@
 //! What can be done in one pass, and the decision to do it.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{Artifact, Because, CertName, Lookup, Method};
 
@@ -9,7 +9,7 @@ use crate::{Artifact, Because, CertName, Lookup, Method};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Step {
-    /// Ask the CA about the order: status, scopes, method. One call.
+    /// Ask the CA about the order: status, scopes, methods. One call.
     ReadOrder,
     /// Ask the CA for the order's random value. One call.
     RequestValue,
@@ -27,50 +27,149 @@ pub enum Step {
     Publish {
         /// What, and where.
         artifacts: Vec<Artifact>,
-        /// What of the same order gives way in the same change, since the place can hold one only.
+        /// What of the same order gives way in the same change, since the target can hold one only.
         replacing: Vec<Artifact>,
     },
-    /// Look at these lookups as the CA would.
-    Look(Vec<Lookup>),
+    /// Look for these as the CA would.
+    Look(Vec<Wanted>),
     /// Find out whether CAA records let DigiCert issue for these names.
     ReadCaa(Vec<CertName>),
     /// Ask the CA to check the order or domain. One call.
     AskCa,
     /// Take these down.
     Retract(Vec<Artifact>),
-    /// Nothing until `wake`.
-    Rest,
 }
 
-impl Step {
-    /// A stable name for logs and metrics.
+/// What a lookup of the CA has to find.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Wanted {
+    /// What the CA asks.
+    pub lookup: Lookup,
+    /// What it has to find.
+    pub artifact: Artifact,
+}
+
+/// A kind of step, whatever it is done with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(missing_docs, reason = "each is the step of this name")]
+pub enum StepKind {
+    ReadOrder,
+    RequestValue,
+    ReadDomain,
+    SubmitDomain,
+    NewDomainValue,
+    SwitchMethod,
+    Locate,
+    Publish,
+    Look,
+    ReadCaa,
+    AskCa,
+    Retract,
+}
+
+impl StepKind {
+    /// A stable name for logs, metrics and machine-readable output.
     #[must_use]
-    pub const fn label(&self) -> &'static str {
+    pub const fn label(self) -> &'static str {
         match self {
             Self::ReadOrder => "read-order",
             Self::RequestValue => "request-value",
             Self::ReadDomain => "read-domain",
             Self::SubmitDomain => "submit-domain",
             Self::NewDomainValue => "new-domain-value",
-            Self::SwitchMethod(_) => "switch-method",
-            Self::Locate(_) => "locate",
-            Self::Publish { .. } => "publish",
-            Self::Look(_) => "look",
-            Self::ReadCaa(_) => "read-caa",
+            Self::SwitchMethod => "switch-method",
+            Self::Locate => "locate",
+            Self::Publish => "publish",
+            Self::Look => "look",
+            Self::ReadCaa => "read-caa",
             Self::AskCa => "ask-ca",
-            Self::Retract(_) => "retract",
-            Self::Rest => "rest",
+            Self::Retract => "retract",
         }
     }
 }
 
-/// A step, when to come back, and why.
+impl Serialize for StepKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.label())
+    }
+}
+
+impl Step {
+    /// Its kind.
+    #[must_use]
+    pub const fn kind(&self) -> StepKind {
+        match self {
+            Self::ReadOrder => StepKind::ReadOrder,
+            Self::RequestValue => StepKind::RequestValue,
+            Self::ReadDomain => StepKind::ReadDomain,
+            Self::SubmitDomain => StepKind::SubmitDomain,
+            Self::NewDomainValue => StepKind::NewDomainValue,
+            Self::SwitchMethod(_) => StepKind::SwitchMethod,
+            Self::Locate(_) => StepKind::Locate,
+            Self::Publish { .. } => StepKind::Publish,
+            Self::Look(_) => StepKind::Look,
+            Self::ReadCaa(_) => StepKind::ReadCaa,
+            Self::AskCa => StepKind::AskCa,
+            Self::Retract(_) => StepKind::Retract,
+        }
+    }
+
+    /// Whether carrying it out can change anything outside the agent: at the CA, in DNS or on a web server. Asking for an
+    /// order's value changes nothing: the CA gives the valid one again.
+    #[must_use]
+    pub const fn writes(&self) -> bool {
+        match self {
+            Self::SubmitDomain
+            | Self::NewDomainValue
+            | Self::SwitchMethod(_)
+            | Self::Publish { .. }
+            | Self::AskCa
+            | Self::Retract(_) => true,
+            Self::ReadOrder
+            | Self::RequestValue
+            | Self::ReadDomain
+            | Self::Locate(_)
+            | Self::Look(_)
+            | Self::ReadCaa(_) => false,
+        }
+    }
+}
+
+/// What comes next.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Next {
+    /// A step, now.
+    Do(Step),
+    /// Nothing until then, which is never past.
+    RestUntil(Timestamp),
+}
+
+impl Next {
+    /// A stable name for logs and machine-readable output: the step's, or `rest`.
+    #[must_use]
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::Do(step) => step.kind().label(),
+            Self::RestUntil(_) => "rest",
+        }
+    }
+
+    /// When the next thing is done: `now` for a step.
+    #[must_use]
+    pub const fn at(&self, now: Timestamp) -> Timestamp {
+        match self {
+            Self::Do(_) => now,
+            Self::RestUntil(time) => *time,
+        }
+    }
+}
+
+/// What comes next, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Decision {
-    /// What to do.
-    pub step: Step,
-    /// When to decide again: `now` unless the step is [`Step::Rest`]; never in the past.
-    pub wake: Timestamp,
+    /// What.
+    pub next: Next,
     /// Why.
     pub because: Because,
 }

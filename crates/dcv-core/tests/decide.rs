@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use dcv_core::{
-    Answer, Artifact, Asked, Because, Caa, CaaFacts, CertName, DNSAUTH, Decision, DomainName, Facts,
-    FailureClass, Form, Guarded, Held, Label, Learned, Life, Location, Lookup, Method, MethodSpec, Methods,
-    OrderFacts, OrderStatus, Outcome, Owner, Policy, RandomValue, Reason, RecordData, ScopeFacts, Security,
-    Sighting, Site, Step, Target, Token, Unfit, Vantage, VantageKind, decide,
+    Answer, Artifact, Asked, Because, Caa, CaaFacts, CertName, DNSAUTH, Decision, DomainName, Facts, Failure,
+    FailureClass, Form, Guarded, Held, Label, Learned, Life, Location, Look, Lookup, Method, MethodSpec,
+    Methods, Next, OrderFacts, OrderStatus, Outcome, Owner, Policy, RandomValue, Reason, RecordData,
+    ScopeFacts, Security, Sighting, Site, Step, Target, Token, Unfit, Vantage, VantageKind, Wanted, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -61,9 +61,14 @@ fn unknown() -> Facts {
 }
 
 fn with_order(facts: Facts, status: OrderStatus, method: Method) -> Facts {
-    let scopes = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
+    let scopes = vec![ScopeFacts::open(scope(), Vec::new())];
     Facts {
-        order: Some(OrderFacts { at: ago(60), status, method: Some(method), scopes, missing: Vec::new() }),
+        order: Some(OrderFacts {
+            at: Some(ago(60)),
+            method: Some(method),
+            scopes,
+            ..OrderFacts::of_status(None, status)
+        }),
         ..facts
     }
 }
@@ -77,7 +82,7 @@ fn with_value(expires: Option<Timestamp>) -> Facts {
 
 fn located() -> Facts {
     Facts {
-        located: [(lookup(), Location::At(target()))].into(),
+        located: [(lookup(), Location::At(target()))].into_iter().collect(),
         located_at: Some(ago(50)),
         ..with_value(Some(days(30)))
     }
@@ -96,7 +101,13 @@ fn seen(shown: &[&str], at: Timestamp) -> Facts {
     let answer = Answer::Txt(shown.iter().map(|&text| text.to_owned()).collect());
     let sightings: BTreeMap<_, _> = [(lookup(), vec![Sighting::new(vantage, at, answer)])].into();
     let caa = Some(CaaFacts { at: ago(10), names: Vec::new() });
-    Facts { sightings, looked_at: [(lookup(), at)].into(), looks: 3, caa, ..published() }
+    Facts {
+        sightings,
+        looked_at: [(lookup(), Look { at: at, was_visible: false })].into_iter().collect(),
+        looks: 3,
+        caa,
+        ..published()
+    }
 }
 
 /// Seen with the value, but with signatures that do not hold.
@@ -116,8 +127,27 @@ fn forbidding() -> Option<CaaFacts> {
 
 fn failed(step: Step, class: FailureClass, seconds_ago: i64) -> Facts {
     let mut facts = published();
-    facts.learn(&step, Learned::Failed { class, detail: "no".into(), retry_after: None }, ago(seconds_ago));
+    facts.learn(&step, Err(Failure::new(class, "no")), ago(seconds_ago));
     facts
+}
+
+/// What these facts want to be found at a lookup.
+fn wanted(lookup: Lookup, facts: &Facts) -> Wanted {
+    let Location::At(target) = &facts.located[&lookup] else { panic!("{lookup} leads nowhere") };
+    let artifact = facts.held.iter().map(|held| &held.artifact).find(|held| held.target() == *target);
+    Wanted { artifact: artifact.unwrap().clone(), lookup }
+}
+
+/// The step that was decided.
+fn step(decision: &Decision) -> &Step {
+    match &decision.next {
+        Next::Do(step) => step,
+        Next::RestUntil(time) => panic!("it rests until {time}: {}", decision.because),
+    }
+}
+
+fn read(status: OrderStatus, method: Method, scopes: Vec<ScopeFacts>) -> Result<Learned, Failure> {
+    Ok(Learned::Order(OrderFacts { method: Some(method), scopes, ..OrderFacts::of_status(None, status) }))
 }
 
 #[test]
@@ -185,7 +215,7 @@ fn the_rules() {
         ("inside the margin, confirmed", with_value(Some(days(2))), "locate", R::SiteUnknown),
         (
             "foreign alias",
-            Facts { located: [(lookup(), blocked)].into(), ..located() },
+            Facts { located: [(lookup(), blocked)].into_iter().collect(), ..located() },
             "rest",
             R::ForeignCname,
         ),
@@ -193,7 +223,9 @@ fn the_rules() {
             "foreign alias of an order that was found",
             Facts {
                 discovered: true,
-                located: [(lookup(), Location::Blocked(Because::new(R::ForeignCname, "somebody's")))].into(),
+                located: [(lookup(), Location::Blocked(Because::new(R::ForeignCname, "somebody's")))]
+                    .into_iter()
+                    .collect(),
                 ..located()
             },
             "rest",
@@ -290,8 +322,9 @@ fn the_rules() {
         ),
     ];
     for (what, facts, step, reason) in table {
-        let Decision { step: chosen, wake, because } = decide(&facts, &Policy::default(), NOW);
-        assert_eq!((chosen.label(), because.reason), (step, reason), "{what}: {because}");
+        let Decision { next, because } = decide(&facts, &Policy::default(), NOW);
+        let wake = next.at(NOW);
+        assert_eq!((next.label(), because.reason), (step, reason), "{what}: {because}");
         assert!(if step == "rest" { wake > NOW } else { wake == NOW }, "{what}: wakes at {wake}");
     }
 }
@@ -304,10 +337,10 @@ fn a_replaced_alias_gives_way_in_the_same_change() {
     let facts = Facts { held, ..with_order(located(), OrderStatus::Pending, Method::DnsCname) };
     let decision = decide(&facts, &Policy::default(), NOW);
     let (artifacts, replacing) = (vec![artifact(alias(VALUE))], vec![artifact(alias("old"))]);
-    assert_eq!(decision.step, Step::Publish { artifacts, replacing });
+    assert_eq!(decision.next, Next::Do(Step::Publish { artifacts, replacing }));
 
     let mut facts = facts;
-    facts.learn(&decision.step, Learned::Published(vec![artifact(alias(VALUE))]), NOW);
+    facts.learn(step(&decision), Ok(Learned::Done), NOW);
     let held: Vec<_> = facts.held.iter().map(|held| held.artifact.clone()).collect();
     assert_eq!(held, [artifact(alias(VALUE))]);
 }
@@ -326,23 +359,23 @@ fn a_new_method_needs_no_new_rule() {
     let policy = Policy { methods: Methods::new(vec![(method, proof)]), ..Policy::default() };
     let persist = Lookup { domain: scope(), label };
     let decision = decide(&facts, &policy, NOW);
-    assert_eq!(decision.step, Step::Locate(vec![persist.clone()]));
+    assert_eq!(decision.next, Next::Do(Step::Locate(vec![persist.clone()])));
     let site = Guarded::direct(&persist, scope()).unwrap();
     assert_eq!(site.owner().as_str(), "_validation-persist.example.com");
     let mut facts = facts;
     let located = [(persist, Location::At(Target::Record(site.clone())))].into();
-    facts.learn(&decision.step, Learned::Located(located), NOW);
+    facts.learn(step(&decision), Ok(Learned::Located(located)), NOW);
     let record = data(&format!("digicert.com;accounturi=https://ca.example/{VALUE}"));
     let artifacts = vec![Artifact::Record { site, data: record }];
     let decision = decide(&facts, &policy, NOW);
-    assert_eq!(decision.step, Step::Publish { artifacts: artifacts.clone(), replacing: vec![] });
-    facts.learn(&decision.step, Learned::Published(artifacts), NOW);
+    assert_eq!(decision.next, Next::Do(Step::Publish { artifacts: artifacts.clone(), replacing: vec![] }));
+    facts.learn(step(&decision), Ok(Learned::Done), NOW);
     facts.proven = true;
     assert_eq!(decide(&facts, &policy, NOW).because.reason, Reason::WaitingForDigicert, "it stays");
     facts.order.as_mut().unwrap().status = OrderStatus::Issued;
     assert_eq!(decide(&facts, &policy, NOW).because.reason, Reason::Validated, "it stays for the next check");
     facts.order.as_mut().unwrap().status = OrderStatus::Revoked;
-    assert_eq!(decide(&facts, &policy, NOW).step.label(), "retract");
+    assert_eq!(decide(&facts, &policy, NOW).next.label(), "retract");
 }
 
 /// Where the operator wants both names, both are published and seen; where one cannot be written, the other is enough.
@@ -353,21 +386,24 @@ fn a_domain_is_proven_at_both_names_or_at_the_one_that_can_be_written() {
     let bare = Lookup { domain: scope(), label: Label::Bare };
     let apex = Guarded::direct(&bare, scope()).unwrap();
     let mut both = located();
-    assert_eq!(decide(&both, &policy, NOW).step, Step::Locate(vec![bare.clone()]));
+    assert_eq!(decide(&both, &policy, NOW).next, Next::Do(Step::Locate(vec![bare.clone()])));
     both.located.insert(bare.clone(), Location::At(Target::Record(apex.clone())));
     let at_apex = Artifact::Record { site: apex, data: data(VALUE) };
     let mut artifacts = vec![artifact(data(VALUE)), at_apex.clone()];
     artifacts.sort();
     let decision = decide(&both, &policy, NOW);
-    assert_eq!(decision.step, Step::Publish { artifacts: artifacts.clone(), replacing: vec![] });
-    both.learn(&decision.step, Learned::Published(artifacts), ago(1));
-    assert_eq!(decide(&both, &policy, NOW).step, Step::Look(vec![lookup(), bare.clone()]));
+    assert_eq!(decision.next, Next::Do(Step::Publish { artifacts: artifacts.clone(), replacing: vec![] }));
+    both.learn(step(&decision), Ok(Learned::Done), ago(1));
+    assert_eq!(
+        decide(&both, &policy, NOW).next,
+        Next::Do(Step::Look(vec![wanted(lookup(), &both), wanted(bare.clone(), &both)]))
+    );
 
     let foreign = || Location::Blocked(Because::new(Reason::ForeignCname, "somebody's"));
     let mut one = located();
     one.located.extend([(bare.clone(), foreign())]);
     let only = Step::Publish { artifacts: vec![artifact(data(VALUE))], replacing: vec![] };
-    assert_eq!(decide(&one, &policy, NOW).step, only);
+    assert_eq!(decide(&one, &policy, NOW).next, Next::Do(only));
     one.located.insert(lookup(), foreign());
     assert_eq!(decide(&one, &policy, NOW).because.reason, Reason::ForeignCname);
 }
@@ -383,25 +419,25 @@ fn an_order_by_file_puts_one_at_each_name() {
         facts
     };
     let decision = decide(&order(vec![wildcard.clone()]), &Policy::default(), NOW);
-    assert_eq!((decision.step.label(), decision.because.reason), ("rest", Reason::MethodUnsupported));
+    assert_eq!((decision.next.label(), decision.because.reason), ("rest", Reason::MethodUnsupported));
 
     let mut facts = order(vec![www.clone(), wildcard.clone()]);
     let names = vec![wildcard];
-    let beside = ScopeFacts { name: "example.org".parse().unwrap(), approved: false, names };
+    let beside = ScopeFacts::open("example.org".parse().unwrap(), names);
     let mut both = facts.clone();
     both.order.as_mut().unwrap().scopes.push(beside);
     assert_eq!(decide(&both, &Policy::default(), NOW).because.reason, Reason::MethodUnsupported);
     let lookup = Lookup { domain: www.name.clone(), label: Label::File };
     let decision = decide(&facts, &Policy::default(), NOW);
-    assert_eq!(decision.step, Step::Locate(vec![lookup.clone()]));
+    assert_eq!(decision.next, Next::Do(Step::Locate(vec![lookup.clone()])));
     facts.located.insert(lookup.clone(), Location::At(Target::File(www.name.clone())));
     facts.located_at = Some(NOW);
     let file = |text: &str| Artifact::File { host: www.name.clone(), value: value(text) };
     facts.held.push(Held { artifact: file("old"), applied: Some(ago(9000)) });
     let decision = decide(&facts, &Policy::default(), NOW);
-    let step = Step::Publish { artifacts: vec![file(VALUE)], replacing: vec![file("old")] };
-    assert_eq!(decision.step, step);
-    facts.learn(&decision.step, Learned::Published(vec![file(VALUE)]), ago(1));
+    let (artifacts, replacing) = (vec![file(VALUE)], vec![file("old")]);
+    assert_eq!(decision.next, Next::Do(Step::Publish { artifacts, replacing }));
+    facts.learn(step(&decision), Ok(Learned::Done), ago(1));
     let vantage = Vantage {
         server: "www.example.com".into(),
         address: Some(([192, 0, 2, 1], 80).into()),
@@ -415,8 +451,8 @@ fn an_order_by_file_puts_one_at_each_name() {
     for (text, step) in [("old", "publish"), ("", "publish"), (VALUE, "read-caa")] {
         let mut facts = facts.clone();
         let looked = Learned::Looked([(lookup.clone(), vec![sighting(text)])].into());
-        facts.learn(&Step::Look(vec![lookup.clone()]), looked, NOW);
-        assert_eq!(decide(&facts, &Policy::default(), NOW).step.label(), step, "{text}");
+        facts.learn(&Step::Look(vec![wanted(lookup.clone(), &facts)]), Ok(looked), NOW);
+        assert_eq!(decide(&facts, &Policy::default(), NOW).next.label(), step, "{text}");
     }
 }
 
@@ -425,15 +461,10 @@ fn an_order_by_file_puts_one_at_each_name() {
 fn a_method_that_is_learned_late_is_located_anew() {
     let mut facts = published();
     assert_eq!(facts.order, None);
-    let scopes = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
-    let learned = Learned::Order {
-        status: OrderStatus::Pending,
-        method: Some(Method::DnsCname),
-        scopes,
-        missing: Vec::new(),
-    };
+    let scopes = vec![ScopeFacts::open(scope(), Vec::new())];
+    let learned = read(OrderStatus::Pending, Method::DnsCname, scopes);
     facts.learn(&Step::ReadOrder, learned, NOW);
-    assert_eq!(decide(&facts, &Policy::default(), NOW).step, Step::Locate(vec![lookup()]));
+    assert_eq!(decide(&facts, &Policy::default(), NOW).next, Next::Do(Step::Locate(vec![lookup()])));
     assert!(facts.token.is_some(), "the value is the order's, whatever its method");
 }
 
@@ -443,44 +474,44 @@ fn a_clock_that_steps_back_costs_no_calls() {
     let mut facts = failed(Step::RequestValue, FailureClass::Refused, 0);
     let earlier = ago(3600);
     let decision = decide(&facts, &Policy::default(), earlier);
-    assert_eq!(decision.step, Step::ReadOrder);
-    let scopes = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
-    let method = Some(Method::DnsTxt);
-    let learned = Learned::Order { status: OrderStatus::Pending, method, scopes, missing: Vec::new() };
-    facts.learn(&decision.step, learned, earlier);
-    assert_eq!(decide(&facts, &Policy::default(), earlier).step, Step::Rest);
+    assert_eq!(decision.next, Next::Do(Step::ReadOrder));
+    let scopes = vec![ScopeFacts::open(scope(), Vec::new())];
+    let learned = read(OrderStatus::Pending, Method::DnsTxt, scopes);
+    facts.learn(step(&decision), learned, earlier);
+    assert_eq!(decide(&facts, &Policy::default(), earlier).next.label(), "rest");
 }
 
 /// A name that another order has taken is tried again soon, not at audit pace.
 #[test]
 fn orders_queue_for_a_name() {
     let taken = Location::Blocked(Because::new(Reason::NameTaken, "another order's alias stands there"));
-    let facts = Facts { located: [(lookup(), taken)].into(), located_at: Some(ago(5)), ..located() };
+    let facts =
+        Facts { located: [(lookup(), taken)].into_iter().collect(), located_at: Some(ago(5)), ..located() };
     let waiting = decide(&facts, &Policy::default(), NOW);
-    assert_eq!((waiting.step.label(), waiting.because.reason), ("rest", Reason::NameTaken));
-    assert!(waiting.wake <= NOW + SignedDuration::from_secs(15));
+    assert_eq!((waiting.next.label(), waiting.because.reason), ("rest", Reason::NameTaken));
+    assert!(waiting.next.at(NOW) <= NOW + SignedDuration::from_secs(15));
     let later = Facts { located_at: Some(ago(20)), ..facts };
-    assert_eq!(decide(&later, &Policy::default(), NOW).step.label(), "locate");
+    assert_eq!(decide(&later, &Policy::default(), NOW).next.label(), "locate");
 
     // The state knows of rivals that DNS does not show; however often they were in the way, the next try is soon.
     let step = Step::Publish { artifacts: vec![artifact(data(VALUE))], replacing: vec![] };
     let mut refused = located();
     for _ in 0..20 {
         let detail = "another order has it".into();
-        let learned = Learned::Failed { class: FailureClass::Taken, detail, retry_after: None };
+        let learned = Err(Failure { class: FailureClass::Taken, detail, retry_after: None });
         refused.learn(&step, learned, ago(1));
     }
     let waiting = decide(&refused, &Policy::default(), NOW);
-    assert_eq!((waiting.step.label(), waiting.because.reason), ("rest", Reason::NameTaken));
-    assert!(waiting.wake <= NOW + SignedDuration::from_secs(15));
+    assert_eq!((waiting.next.label(), waiting.because.reason), ("rest", Reason::NameTaken));
+    assert!(waiting.next.at(NOW) <= NOW + SignedDuration::from_secs(15));
 }
 
 #[test]
 fn a_value_that_has_gone_is_put_back_and_not_sooner_than_the_policy_says() {
     let drifted = |applied| Facts { held: vec![held(data(VALUE), Some(ago(applied)))], ..seen(&[], ago(30)) };
-    assert_eq!(decide(&drifted(60), &Policy::default(), NOW).step.label(), "look");
+    assert_eq!(decide(&drifted(60), &Policy::default(), NOW).next.label(), "look");
     let decision = decide(&drifted(700), &Policy::default(), NOW);
-    assert_eq!((decision.step.label(), decision.because.reason), ("publish", Reason::Drifted));
+    assert_eq!((decision.next.label(), decision.because.reason), ("publish", Reason::Drifted));
 }
 
 /// A value that spreads slowly is noticed late by a share of the time it took, and never a stuck zone is hammered.
@@ -493,8 +524,8 @@ fn looks_come_at_a_share_of_the_time_that_has_passed() {
             &Policy { republish: SignedDuration::MAX, ..Policy::default() },
             NOW,
         );
-        assert_eq!((decision.step.label(), decision.because.reason), ("rest", Reason::Propagating));
-        decision.wake.duration_since(NOW).as_secs_f64()
+        assert_eq!((decision.next.label(), decision.because.reason), ("rest", Reason::Propagating));
+        decision.next.at(NOW).duration_since(NOW).as_secs_f64()
     };
     for (passed, longest) in
         [(0, 0.25), (4, 0.25), (60, 3.0), (400, 20.0), (900, 30.0), (3599, 30.0), (3600, 300.0)]
@@ -510,35 +541,25 @@ fn a_rest_never_sleeps_past_the_expiry_of_the_value() {
     facts.asked = Some(Asked { at: NOW, count: 9, said: "no".into() });
     let expires = NOW + SignedDuration::from_secs(100);
     facts.token.as_mut().unwrap().expires = Some(expires);
-    assert_eq!(decide(&facts, &Policy::default(), NOW).wake, expires);
+    assert_eq!(decide(&facts, &Policy::default(), NOW).next.at(NOW), expires);
 }
 
 #[test]
 fn a_reissue_forgets_the_value_and_works_again() {
     let mut facts = with_order(published(), OrderStatus::Issued, Method::DnsTxt);
     facts.proven = true;
-    let scopes = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
-    let learned = Learned::Order {
-        status: OrderStatus::ReissuePending,
-        method: Some(Method::DnsTxt),
-        scopes,
-        missing: Vec::new(),
-    };
+    let scopes = vec![ScopeFacts::open(scope(), Vec::new())];
+    let learned = read(OrderStatus::ReissuePending, Method::DnsTxt, scopes);
     facts.learn(&Step::ReadOrder, learned, NOW);
     assert!(!facts.proven && facts.token.is_none());
-    assert_eq!(decide(&facts, &Policy::default(), NOW).step.label(), "locate");
+    assert_eq!(decide(&facts, &Policy::default(), NOW).next.label(), "locate");
 }
 
 /// A reissue that was over before anybody looked is told by the proofs that are gone, or by the status alone.
 #[test]
 fn a_reissue_that_nobody_saw_begin_forgets_the_value_too() {
-    let open = vec![ScopeFacts { name: scope(), approved: false, names: Vec::new() }];
-    let learned = |status: OrderStatus| Learned::Order {
-        status,
-        method: Some(Method::DnsTxt),
-        scopes: open.clone(),
-        missing: Vec::new(),
-    };
+    let open = vec![ScopeFacts::open(scope(), Vec::new())];
+    let learned = |status: OrderStatus| read(status, Method::DnsTxt, open.clone());
     let pending = with_order(published(), OrderStatus::Pending, Method::DnsTxt);
     for (facts, status, forgotten) in [
         (Facts { proven: true, ..pending.clone() }, OrderStatus::Pending, true),
@@ -556,15 +577,14 @@ fn a_reissue_that_nobody_saw_begin_forgets_the_value_too() {
 fn a_location_is_not_believed_for_ever() {
     let step = Step::Publish { artifacts: vec![artifact(data(VALUE))], replacing: vec![] };
     let mut refused = located();
-    let learned =
-        Learned::Failed { class: FailureClass::Blocked, detail: "collision".into(), retry_after: None };
+    let learned = Err(Failure::new(FailureClass::Blocked, "collision"));
     refused.learn(&step, learned, ago(4000));
-    assert_eq!(decide(&refused, &Policy::default(), NOW).step.label(), "locate");
+    assert_eq!(decide(&refused, &Policy::default(), NOW).next.label(), "locate");
 
     let lagging = Facts { located_at: Some(ago(4000)), ..seen(&["other"], ago(1)) };
-    assert_eq!(decide(&lagging, &Policy::default(), NOW).step.label(), "locate");
+    assert_eq!(decide(&lagging, &Policy::default(), NOW).next.label(), "locate");
     let visible = Facts { located_at: Some(ago(4000)), ..seen(&[VALUE], ago(1)) };
-    assert_eq!(decide(&visible, &Policy::default(), NOW).step.label(), "ask-ca");
+    assert_eq!(decide(&visible, &Policy::default(), NOW).next.label(), "ask-ca");
 }
 
 /// Each scope's sighting has an age of its own; the CA is asked on fresh ones only.
@@ -579,9 +599,14 @@ fn every_scope_is_fresh_before_the_ca_is_asked() {
     let artifact = Artifact::Record { site: at, data: data(VALUE) };
     facts.held.push(Held { artifact, applied: Some(ago(9000)) });
     facts.sightings.insert(beside.clone(), facts.sightings[&lookup()].clone());
-    facts.looked_at.insert(beside.clone(), ago(3600));
+    facts.looked_at.insert(beside.clone(), Look { at: ago(3600), was_visible: false });
     let decision = decide(&facts, &Policy::default(), NOW);
-    assert_eq!(decision.step, Step::Look(vec![lookup(), beside]), "{}", decision.because);
+    assert_eq!(
+        decision.next,
+        Next::Do(Step::Look(vec![wanted(lookup(), &facts), wanted(beside, &facts)])),
+        "{}",
+        decision.because
+    );
 }
 
 #[test]
@@ -590,6 +615,6 @@ fn every_reason_has_a_code_of_its_own_and_few_mean_done() {
     assert_eq!(codes.len(), Reason::ALL.len());
     let done: Vec<_> = Reason::ALL.iter().filter(|reason| reason.outcome() == Outcome::Done).collect();
     let expected =
-        [&Reason::NotTakenUp, &Reason::Validated, &Reason::WaitingForDigicert, &Reason::DomainInactive];
+        [&Reason::WaitingForDigicert, &Reason::Validated, &Reason::DomainInactive, &Reason::NotTakenUp];
     assert_eq!(done, expected);
 }

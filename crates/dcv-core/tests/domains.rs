@@ -5,9 +5,9 @@
 mod year;
 
 use dcv_core::{
-    Answer, Artifact, Asked, DomainFacts, DomainName, Facts, FailureClass, Guarded, Held, Kind, Learned,
-    Location, Lookup, Method, Policy, RandomValue, Reason, RecordData, Sighting, Step, Target, Token,
-    Vantage, VantageKind, decide,
+    Answer, Artifact, Asked, DomainFacts, DomainName, Facts, Failure, FailureClass, Guarded, Held, Kind,
+    Learned, Location, Look, Lookup, Method, Next, Policy, RandomValue, Reason, RecordData, Sighting, Step,
+    StepKind, Target, Token, Vantage, VantageKind, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -35,7 +35,7 @@ fn lookup() -> Lookup {
 /// A domain that was read so many seconds ago, with a proof of ten days that ends in so many.
 fn domain(read: i64, pending: bool, ends_in: Option<i64>) -> Facts {
     let facts = DomainFacts {
-        at: ago(read),
+        at: Some(ago(read)),
         name: name(),
         active: true,
         pending,
@@ -48,7 +48,7 @@ fn domain(read: i64, pending: bool, ends_in: Option<i64>) -> Facts {
     Facts {
         kind: Kind::Domain,
         domain: Some(facts),
-        located: [(lookup(), Location::At(Target::Record(site())))].into(),
+        located: [(lookup(), Location::At(Target::Record(site())))].into_iter().collect(),
         located_at: Some(ago(9)),
         ..Facts::default()
     }
@@ -82,7 +82,7 @@ fn altered(facts: Facts, alter: impl FnOnce(&mut DomainFacts)) -> Facts {
 
 fn failed(facts: Facts, step: Step, class: FailureClass, seconds_ago: i64) -> Facts {
     let mut facts = facts;
-    facts.learn(&step, Learned::Failed { class, detail: "no".into(), retry_after: None }, ago(seconds_ago));
+    facts.learn(&step, Err(Failure::new(class, "no")), ago(seconds_ago));
     facts
 }
 
@@ -96,7 +96,7 @@ fn visible(facts: Facts) -> Facts {
     let caa = Some(dcv_core::CaaFacts { at: ago(10), names: Vec::new() });
     Facts {
         sightings: [(lookup(), vec![sighting])].into(),
-        looked_at: [(lookup(), ago(1))].into(),
+        looked_at: [(lookup(), Look { at: ago(1), was_visible: false })].into_iter().collect(),
         caa,
         ..published(facts)
     }
@@ -106,7 +106,7 @@ fn visible(facts: Facts) -> Facts {
 fn the_rules() {
     use Reason as R;
     let pending = || with_value(domain(60, true, Some(2)), days(20));
-    let unlocated = |facts| Facts { located: [].into(), located_at: None, ..facts };
+    let unlocated = |facts| Facts { located: [].into_iter().collect(), located_at: None, ..facts };
     let asked = Some(Asked { at: ago(1), count: 1, said: "not found".into() });
     let table: Vec<(&str, Facts, &str, Reason)> = vec![
         ("nothing known", Facts { kind: Kind::Domain, ..Facts::default() }, "read-domain", R::DomainUnread),
@@ -126,7 +126,7 @@ fn the_rules() {
             "asked, read more than an hour ago",
             Facts {
                 asked: Some(Asked { at: ago(3600), count: 1, said: "no".into() }),
-                ..visible(altered(pending(), |domain| domain.at = ago(4000)))
+                ..visible(altered(pending(), |domain| domain.at = Some(ago(4000))))
             },
             "read-domain",
             R::AuditDue,
@@ -210,8 +210,9 @@ fn the_rules() {
     ];
     for (what, facts, step, reason) in table {
         let decision = decide(&facts, &Policy::default(), NOW);
-        assert_eq!((decision.step.label(), decision.because.reason), (step, reason), "{what}: {decision:?}");
-        assert!(if step == "rest" { decision.wake > NOW } else { decision.wake == NOW }, "{what}");
+        assert_eq!((decision.next.label(), decision.because.reason), (step, reason), "{what}: {decision:?}");
+        let wake = decision.next.at(NOW);
+        assert!(if step == "rest" { wake > NOW } else { wake == NOW }, "{what}");
     }
 }
 
@@ -221,17 +222,21 @@ fn the_value_of_the_former_proof_is_not_used_again() {
     let mut facts = domain(600, false, Some(2));
     let read = facts.domain.clone().unwrap();
     let old = (RandomValue::new("old"), Some(days(20)));
-    facts.learn(&Step::ReadDomain, Learned::Domain(Box::new(read), Some(old)), NOW);
+    facts.learn(&Step::ReadDomain, Ok(Learned::Domain(Box::new(read), Some(old))), NOW);
     assert_eq!(facts.token, None);
     let decision = decide(&facts, &Policy::default(), NOW);
-    assert_eq!(decision.step, Step::SubmitDomain);
-    facts.learn(&decision.step, Learned::Submitted(None), NOW);
-    assert_eq!(decide(&facts, &Policy::default(), NOW).step, Step::ReadDomain, "the answer had no value");
+    assert_eq!(decision.next, Next::Do(Step::SubmitDomain));
+    facts.learn(&Step::SubmitDomain, Ok(Learned::Submitted(None)), NOW);
+    assert_eq!(
+        decide(&facts, &Policy::default(), NOW).next,
+        Next::Do(Step::ReadDomain),
+        "the answer had no value"
+    );
     let new = Some((RandomValue::new("new"), Some(days(20))));
     let mut told = facts.clone();
-    told.learn(&Step::SubmitDomain, Learned::Submitted(new), NOW);
+    told.learn(&Step::SubmitDomain, Ok(Learned::Submitted(new)), NOW);
     let publish = Step::Publish { artifacts: vec![artifact("new")], replacing: vec![] };
-    assert_eq!(decide(&told, &Policy::default(), NOW).step, publish);
+    assert_eq!(decide(&told, &Policy::default(), NOW).next, Next::Do(publish));
 }
 
 /// One stumble on the way to a new value does not keep it away: readings that still show the expired one are no answers
@@ -243,28 +248,28 @@ fn a_lost_call_does_not_keep_the_new_value_away() {
     let (mut now, mut requests) = (NOW, 0);
     for _ in 0..50 {
         let decision = decide(&facts, &Policy::default(), now);
-        now = decision.wake.max(now + SignedDuration::from_millis(50));
-        let learned = match &decision.step {
+        now = decision.next.at(now).max(now + SignedDuration::from_millis(50));
+        let Next::Do(step) = &decision.next else { continue };
+        let learned = match step {
             Step::ReadDomain => {
-                let read = DomainFacts { at: now, ..told.clone() };
-                Learned::Domain(Box::new(read), Some((RandomValue::new(VALUE), Some(ago(5)))))
+                let read = DomainFacts { at: Some(now), ..told.clone() };
+                Ok(Learned::Domain(Box::new(read), Some((RandomValue::new(VALUE), Some(ago(5))))))
             }
             Step::NewDomainValue if requests == 0 => {
                 requests += 1;
-                Learned::Failed { class: FailureClass::Later, detail: "503".into(), retry_after: None }
+                Err(Failure::new(FailureClass::Later, "503"))
             }
             Step::NewDomainValue => {
                 requests += 1;
-                Learned::Value { value: RandomValue::new("new"), expires: Some(days(30)) }
+                Ok(Learned::Value((RandomValue::new("new"), Some(days(30)))))
             }
-            Step::Rest => continue,
             step => {
-                assert_eq!(step.label(), "publish", "{decision:?}");
+                assert_eq!(step.kind(), StepKind::Publish, "{decision:?}");
                 assert_eq!(requests, 2);
                 return;
             }
         };
-        facts.learn(&decision.step, learned, now);
+        facts.learn(step, learned, now);
     }
     panic!("{requests} requests, and no value was published: {facts:?}");
 }
@@ -274,8 +279,8 @@ fn a_lost_call_does_not_keep_the_new_value_away() {
 fn a_reading_without_a_value_costs_none() {
     let mut facts = published(with_value(domain(4000, true, Some(2)), days(20)));
     let read = facts.domain.clone().unwrap();
-    facts.learn(&Step::ReadDomain, Learned::Domain(Box::new(read), None), NOW);
-    assert_eq!(decide(&facts, &Policy::default(), NOW).step.label(), "look");
+    facts.learn(&Step::ReadDomain, Ok(Learned::Domain(Box::new(read), None)), NOW);
+    assert_eq!(decide(&facts, &Policy::default(), NOW).next.label(), "look");
 }
 
 /// A domain that does not get on is read again every hour, and at once when something has happened to it: DigiCert's own
@@ -292,11 +297,11 @@ fn a_domain_that_does_not_get_on_is_read_again() {
     let by_email = |read| altered(published(lagging(read)), |domain| domain.method = Some("email".into()));
     let cases: [&dyn Fn(i64) -> Facts; 2] = [&lagging, &by_email];
     for facts in cases {
-        assert_eq!(decide(&facts(60), &Policy::default(), NOW).step, Step::Rest);
-        assert_eq!(decide(&facts(4000), &Policy::default(), NOW).step, Step::ReadDomain);
+        assert_eq!(decide(&facts(60), &Policy::default(), NOW).next.label(), "rest");
+        assert_eq!(decide(&facts(4000), &Policy::default(), NOW).next, Next::Do(Step::ReadDomain));
         let mut doubted = facts(60);
         doubted.doubt();
-        assert_eq!(decide(&doubted, &Policy::default(), NOW).step, Step::ReadDomain);
+        assert_eq!(decide(&doubted, &Policy::default(), NOW).next, Next::Do(Step::ReadDomain));
     }
 }
 
@@ -306,8 +311,10 @@ fn a_changed_method_is_followed_by_a_reading() {
     let mut facts = altered(domain(60, true, Some(2)), |domain| domain.method = Some("email".into()));
     facts.switch_to = Some(Method::DnsTxt);
     let decision = decide(&facts, &Policy::default(), NOW);
-    facts.learn(&decision.step, Learned::Switched(Method::DnsTxt), NOW);
-    assert_eq!(decide(&facts, &Policy::default(), NOW).step, Step::ReadDomain);
+    let switch = Step::SwitchMethod(Method::DnsTxt);
+    assert_eq!(decision.next, Next::Do(switch.clone()));
+    facts.learn(&switch, Ok(Learned::Done), NOW);
+    assert_eq!(decide(&facts, &Policy::default(), NOW).next, Next::Do(Step::ReadDomain));
 }
 
 /// Ten thousand domains whose proofs may be used for ten days, for a year in which the CA is away for eight hours every

@@ -5,8 +5,14 @@ use std::path::Path;
 use dns_providers::SecretSource as _;
 use serde::Serialize;
 
-use super::{args::Output, fail, load, show};
-use crate::exit::Exit;
+use super::{
+    args::Output,
+    show::{Answer, Page},
+};
+use crate::{
+    exit::{Exit, Failed},
+    start::load,
+};
 
 #[derive(Serialize)]
 struct Summary {
@@ -16,13 +22,12 @@ struct Summary {
     zones: usize,
 }
 
-pub(super) fn run(path: &Path, output: Output) -> Exit {
-    let config = match load(path) {
-        Ok(config) => config,
-        Err(exit) => return exit,
-    };
-    let keys =
-        config.accounts.iter().map(|(name, account)| (format!("accounts.{name}.api_key"), &account.api_key));
+pub(super) fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
+    let config = load(path)?;
+    let keys = config
+        .accounts
+        .iter()
+        .map(|(name, account)| (format!("accounts.{name}.api_key"), &account.connection.api_key));
     let secrets = config.providers.iter().flat_map(|(name, provider)| {
         provider.settings.secrets().into_iter().map(move |secret| (format!("providers.{name}"), secret))
     });
@@ -33,7 +38,7 @@ pub(super) fn run(path: &Path, output: Output) -> Exit {
         })
         .collect();
     if !unreadable.is_empty() {
-        return fail(Exit::Setup, &unreadable.join("\n"));
+        return Err(Failed::setup(unreadable.join("\n")));
     }
     let summary = Summary {
         accounts: config.accounts.len(),
@@ -41,15 +46,17 @@ pub(super) fn run(path: &Path, output: Output) -> Exit {
         providers: config.providers.len(),
         zones: config.providers.values().map(|provider| provider.zones.len()).sum(),
     };
-    match output {
-        Output::Json => show::json(&summary),
+    let page = match output {
+        Output::Json => Page::json(&summary)?,
         Output::Text => {
             let Summary { accounts, orders, providers, zones } = summary;
-            show::line(&format!(
+            let mut page = Page::default();
+            page.line(&format!(
                 "{}: ok ({accounts} accounts, {orders} orders, {providers} providers, {zones} zones)",
                 path.display()
             ));
+            page
         }
-    }
-    Exit::Success
+    };
+    Ok(Answer::new(page, Exit::Success))
 }

@@ -8,8 +8,15 @@ use dcv_sandbox::{
     dns::{DnsConfig, ZoneSpec},
 };
 
-use super::{args::Output, fail, run, show};
-use crate::{config, exit::Exit};
+use super::{
+    args::Output,
+    show::{self, Answer, Page},
+};
+use crate::{
+    config,
+    exit::{Exit, Failed},
+    once,
+};
 
 /// How far the secondary server lags, so that there is something to wait for.
 const LAG: Duration = Duration::from_millis(1500);
@@ -28,15 +35,8 @@ const WORK: [(&str, &[&str]); 5] = [
     ("http-token", &["files.example.org"]),
 ];
 
-pub(super) async fn run(output: Output) -> Exit {
-    match demo(output).await {
-        Ok(exit) | Err(exit) => exit,
-    }
-}
-
-async fn demo(output: Output) -> Result<Exit, Exit> {
-    let cannot =
-        |what: &str, error: &dyn std::error::Error| fail(Exit::Later, &format!("demo: {what}: {error}"));
+pub(super) async fn run(output: Output) -> Result<Answer, Failed> {
+    let cannot = |what: &str, error: &dyn std::error::Error| Failed::later(format!("demo: {what}: {error}"));
     let folder = tempfile::tempdir().map_err(|error| cannot("no temporary folder", &error))?;
     let sandbox =
         Sandbox::start(setting()).await.map_err(|error| cannot("the sandbox cannot be started", &error))?;
@@ -65,19 +65,21 @@ async fn demo(output: Output) -> Result<Exit, Exit> {
         .and_then(|()| std::fs::write(&path, config))
         .map_err(|error| cannot("no configuration", &error))?;
     let config = config::load(&path).map_err(|problems| cannot("the configuration", &problems))?;
-    let run::Ran { reports, .. } = run::run_once(config, TIMEOUT, true).await?;
+    let once::Summary { statuses, .. } = once::run(config, TIMEOUT, Some(show::progress)).await?;
 
-    let mut exit = Exit::of(reports.iter().map(|report| report.outcome));
-    match output {
-        Output::Json => show::json(&reports),
+    let mut exit = Exit::of(statuses.iter().map(|status| status.outcome));
+    let page = match output {
+        Output::Json => Page::json(&statuses)?,
         Output::Text => {
             show::progress("");
-            show::table(&reports);
-            exit = exit.max(conclude(&sandbox, &orders, domain).await);
+            let mut page = Page::default();
+            show::table(&mut page, &statuses);
+            exit = exit.max(conclude(&mut page, &sandbox, &orders, domain).await);
+            page
         }
-    }
+    };
     sandbox.shutdown().await;
-    Ok(exit)
+    Ok(Answer::new(page, exit))
 }
 
 fn setting() -> SandboxConfig {
@@ -125,7 +127,7 @@ fn free_port() -> std::io::Result<SocketAddr> {
 }
 
 /// What the world looks like afterwards, as told by the servers themselves.
-async fn conclude(sandbox: &Sandbox, orders: &[u64], domain: u64) -> Exit {
+async fn conclude(page: &mut Page, sandbox: &Sandbox, orders: &[u64], domain: u64) -> Exit {
     let foreign = sandbox.dns.txt("_dnsauth.www.example.com").await;
     let kept = foreign == [FOREIGN];
     let mut left = 0;
@@ -138,16 +140,16 @@ async fn conclude(sandbox: &Sandbox, orders: &[u64], domain: u64) -> Exit {
     ] {
         left += sandbox.dns.txt(owner).await.len();
     }
-    show::line("");
+    page.line("");
     for &order in orders {
         let status = sandbox.ca.order_status(order).unwrap_or_default();
         let calls: u64 = sandbox.ca.stats().order(order).calls.values().sum();
-        show::line(&format!("DigiCert says: order {order} is {status}, after {calls} API calls"));
+        page.line(&format!("DigiCert says: order {order} is {status}, after {calls} API calls"));
     }
     let status = sandbox.ca.domain_status(domain).unwrap_or_default();
     let calls: u64 = sandbox.ca.stats().domain(domain).calls.values().sum();
-    show::line(&format!("DigiCert says: domain {domain} is {status}, after {calls} API calls"));
-    show::line(&format!(
+    page.line(&format!("DigiCert says: domain {domain} is {status}, after {calls} API calls"));
+    page.line(&format!(
         "values of ours left in DNS: {}; somebody else's value: {}",
         left,
         if kept { "untouched" } else { "HARMED" }
@@ -162,6 +164,6 @@ mod tests {
     #[tokio::test]
     async fn the_demo_ends_well_and_leaves_nothing() {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        assert_eq!(run(Output::Text).await, Exit::Success);
+        assert_eq!(run(Output::Text).await.unwrap().print(), Exit::Success);
     }
 }

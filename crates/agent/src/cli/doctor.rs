@@ -14,16 +14,19 @@ use tokio::time::Instant;
 
 use super::{
     args::Output,
-    fail, load, open,
-    show::{self, BAD, DIM, GOOD, WARN, paint},
+    show::{self, Answer, BAD, DIM, GOOD, Page, WARN, paint},
 };
 use crate::{
+    ca::Account,
     clock,
     config::Config,
-    context::{Account, Context, chain},
-    exit::Exit,
+    context::Context,
+    error::chain,
+    exit::{Exit, Failed},
     publish::ManagedZone,
-    subjects::Subject,
+    start::{load, open},
+    state::State,
+    subject::Subject,
 };
 
 /// TSIG allows 300 seconds (RFC 8945 section 5.2.3); signatures of API requests are as strict.
@@ -83,11 +86,8 @@ pub(super) struct Wanted {
     pub(super) at: Vec<DomainName>,
 }
 
-pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Exit {
-    let context = match build(path, &wanted).await {
-        Ok(context) => context,
-        Err(exit) => return exit,
-    };
+pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Result<Answer, Failed> {
+    let context = build(path, &wanted).await?;
     let mut checks = Vec::new();
     for (name, account) in sorted(&context.accounts) {
         show::progress(&format!("account {name} …"));
@@ -113,11 +113,15 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Exit {
             }
         }
     }
-    match output {
-        Output::Json => show::json(&checks),
+    let page = match output {
+        Output::Json => Page::json(&checks)?,
         Output::Text => table(&checks),
-    }
+    };
     context.state.close().await;
+    Ok(Answer::new(page, worst(&checks)))
+}
+
+fn worst(checks: &[Check]) -> Exit {
     let any = |result| checks.iter().any(|check| check.result == result);
     match (any(Outcome::Setup), any(Outcome::Fail)) {
         (true, _) => Exit::Setup,
@@ -126,16 +130,13 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Exit {
     }
 }
 
-async fn build(path: &Path, wanted: &Wanted) -> Result<Context, Exit> {
+async fn build(path: &Path, wanted: &Wanted) -> Result<Context, Failed> {
     let config = load(path)?;
-    let state = if wanted.write {
-        open(&config).await?
-    } else {
-        crate::state::State::open(Path::new(":memory:"))
-            .await
-            .map_err(|error| fail(Exit::Setup, &chain(&error)))?
+    let state = match wanted.write {
+        true => open(&config).await?,
+        false => State::open(Path::new(":memory:")).await.map_err(|error| Failed::setup(chain(&error)))?,
     };
-    Context::build(config, state, None).await.map_err(|error| fail(Exit::Setup, &error))
+    Context::build(config, state, None).await.map_err(Failed::setup)
 }
 
 fn sorted(accounts: &std::collections::HashMap<String, Arc<Account>>) -> Vec<(&String, &Arc<Account>)> {
@@ -251,7 +252,7 @@ async fn refused(
 
 /// Whether DigiCert's other platform accepts the key. Asked of DigiCert's two fixed addresses only.
 async fn other_platform(account: &Account) -> Option<&'static str> {
-    let (name, url) = match account.base_url().as_str().trim_end_matches('/') {
+    let (name, url) = match account.connection().base_url.as_str().trim_end_matches('/') {
         digicert_api::US => ("eu", digicert_api::EU),
         digicert_api::EU => ("us", digicert_api::US),
         _ => return None,
@@ -447,7 +448,8 @@ async fn seen_everywhere(
     }
 }
 
-fn table(checks: &[Check]) {
+fn table(checks: &[Check]) -> Page {
+    let mut page = Page::default();
     let subject = checks.iter().map(|check| check.subject.chars().count()).max().unwrap_or(0);
     let what = checks.iter().map(|check| check.check.chars().count()).max().unwrap_or(0);
     for check in checks {
@@ -456,16 +458,17 @@ fn table(checks: &[Check]) {
             Outcome::Warn => paint(WARN, "warn"),
             Outcome::Fail | Outcome::Setup => paint(BAD, "FAIL"),
         };
-        show::line(&format!("{result}  {:subject$}  {:what$}  {}", check.subject, check.check, check.detail));
+        page.line(&format!("{result}  {:subject$}  {:what$}  {}", check.subject, check.check, check.detail));
         if let Some(fix) = &check.fix {
-            show::line(&format!("      {:subject$}  {:what$}  {} {fix}", "", "", paint(DIM, "mend:")));
+            page.line(&format!("      {:subject$}  {:what$}  {} {fix}", "", "", paint(DIM, "mend:")));
         }
     }
     let count = |result| checks.iter().filter(|check| check.result == result).count();
-    show::line(&format!(
+    page.line(&format!(
         "{} passed, {} warnings, {} failed",
         count(Outcome::Pass),
         count(Outcome::Warn),
         count(Outcome::Fail) + count(Outcome::Setup)
     ));
+    page
 }

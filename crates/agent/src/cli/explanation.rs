@@ -9,9 +9,9 @@ use serde::Serialize;
 
 use super::{
     file_seen::FileSeen,
-    show::{self, BAD, DIM, GOOD, HEAD, WARN, paint},
+    show::{BAD, DIM, GOOD, HEAD, Page, WARN, paint},
 };
-use crate::subjects::Subject;
+use crate::subject::Subject;
 
 /// The whole report; the fields are documented in `docs/output.md`.
 #[derive(Debug, Serialize)]
@@ -64,8 +64,8 @@ pub(super) struct Next {
 }
 
 impl Next {
-    pub(super) fn of(decision: &Decision) -> Self {
-        Self { step: decision.step.label(), at: decision.wake }
+    pub(super) fn of(decision: &Decision, now: Timestamp) -> Self {
+        Self { step: decision.next.label(), at: decision.next.at(now) }
     }
 }
 
@@ -76,67 +76,67 @@ impl Explanation {
         findings.min_by_key(|finding| std::cmp::Reverse(finding.severity))
     }
 
-    pub(super) fn tell(&self, now: Timestamp) {
+    pub(super) fn describe(&self, page: &mut Page, now: Timestamp) {
         if let Some(order) = &self.order {
             let status = order.status.as_deref().unwrap_or("status unknown");
             let method = order.method.as_deref().unwrap_or("method unknown");
-            show::line(&paint(HEAD, &format!("order {}  {status}  {method}", order.key)));
+            page.line(&paint(HEAD, &format!("order {}  {status}  {method}", order.key)));
             if let Some(value) = &order.value {
                 let until =
                     order.value_expires.map_or_else(String::new, |at| format!(", valid until {at:.0}"));
-                show::line(&format!("  value      {value}{until}"));
+                page.line(&format!("  value      {value}{until}"));
             }
         }
         for scope in &self.scopes {
-            scope.tell();
+            scope.describe(page);
         }
         for file in &self.files {
-            file.tell();
+            file.describe(page);
         }
-        show::line("");
+        page.line("");
         if let Some(because) = &self.because {
             let colour = match self.outcome {
                 Some(Outcome::Done) => GOOD,
                 Some(Outcome::Open) | None => WARN,
                 Some(Outcome::Blocked | Outcome::Setup | Outcome::Bug) => BAD,
             };
-            show::line(&format!("because      {}: {}", paint(colour, because.reason.code()), because.detail));
+            page.line(&format!("because      {}: {}", paint(colour, because.reason.code()), because.detail));
         }
-        show::line(&format!("do now       {}", self.action));
+        page.line(&format!("do now       {}", self.action));
         if let Some(Next { step, at }) = &self.next {
             let when =
                 if *at <= now { "as soon as the agent runs".to_owned() } else { format!("at {at:.0}") };
             let what = if *step == "rest" { "looks again" } else { step };
-            show::line(&format!("agent next   {what} {when}"));
+            page.line(&format!("agent next   {what} {when}"));
         }
     }
 }
 
-pub(super) fn tell_caa(caa: &[(CertName, Caa)]) {
+pub(super) fn describe_caa(page: &mut Page, caa: &[(CertName, Caa)]) {
     for (n, (CertName { name, wildcard }, caa)) in caa.iter().enumerate() {
         let label = if n == 0 { "CAA" } else { "" };
         let star = if *wildcard { "*." } else { "" };
-        show::line(&format!("  {label:10} {star}{name}  {}", of_caa(caa)));
+        page.line(&format!("  {label:10} {star}{name}  {}", of_caa(caa)));
     }
 }
 
-pub(super) fn tell_findings(findings: &[Finding]) {
+pub(super) fn describe_findings(page: &mut Page, findings: &[Finding]) {
     for Finding { severity, code, what, fix } in findings {
         let label = match severity {
             Severity::Fail => paint(BAD, "FAIL"),
             Severity::Warn => paint(WARN, "warn"),
             Severity::Note => paint(DIM, "note"),
         };
-        show::line(&format!("  {label}       {code}: {what}"));
-        show::line(&format!("             {} {fix}", paint(DIM, "mend:")));
+        page.line(&format!("  {label}       {code}: {what}"));
+        page.line(&format!("             {} {fix}", paint(DIM, "mend:")));
     }
 }
 
 impl ScopeSeen {
-    fn tell(&self) {
+    fn describe(&self, page: &mut Page) {
         let Survey { scope, owner, delegation, zone, resolvers, caa, path, .. } = &self.survey;
-        show::line("");
-        show::line(&paint(HEAD, scope.as_str()));
+        page.line("");
+        page.line(&paint(HEAD, scope.as_str()));
         let end = delegation.chain.last().unwrap_or(owner);
         let chain: String = delegation.chain.iter().map(|target| format!(" -> {target}")).collect();
         let served = match (&self.location, &self.provider) {
@@ -148,35 +148,39 @@ impl ScopeSeen {
             (Some(Location::At(Target::File(host))), _) => format!("a file of {host}"),
             (None, _) => zone.as_ref().map_or_else(String::new, |zone| format!("zone {}", zone.apex)),
         };
-        show::line(&format!("  record     {owner}{chain}  {}", paint(DIM, &served)));
+        page.line(&format!("  record     {owner}{chain}  {}", paint(DIM, &served)));
         if *path == Path::Resolvers {
-            show::line(&format!("  servers    {}", paint(WARN, "none can be asked: port 53 is closed here")));
+            page.line(&format!("  servers    {}", paint(WARN, "none can be asked: port 53 is closed here")));
         }
         if let Some(zone) = zone {
             for (n, server) in zone.servers.iter().enumerate() {
                 let label = if n == 0 { "servers" } else { "" };
-                show::line(&format!("  {label:10} {}", of_server(server, self.verdict.is_some())));
+                page.line(&format!("  {label:10} {}", of_server(server, self.verdict.is_some())));
             }
             if let Some(ttl) = zone.negative_ttl {
                 let told = format!("a resolver repeats \"no such record\" for {ttl} s");
-                show::line(&format!("  {:10} {}", "denials", paint(DIM, &told)));
+                page.line(&format!("  {:10} {}", "denials", paint(DIM, &told)));
             }
         }
         for (n, sighting) in resolvers.iter().enumerate() {
             let label = if n == 0 { "resolvers" } else { "" };
             let until = sighting.denied_until.map_or_else(String::new, |at| format!("  until {at:.0}"));
-            show::line(&format!("  {label:10} {}  {}{until}", sighting.vantage, said(&sighting.answer)));
+            page.line(&format!(
+                "  {label:10} {}  {}{until}",
+                sighting.vantage,
+                describe_answer(&sighting.answer)
+            ));
         }
         for elsewhere in &self.survey.elsewhere {
-            show::line(&format!("  {:10} {} holds {}", "elsewhere", elsewhere.name, texts(&elsewhere.texts)));
+            page.line(&format!("  {:10} {} holds {}", "elsewhere", elsewhere.name, texts(&elsewhere.texts)));
         }
-        tell_caa(caa);
+        describe_caa(page, caa);
         match &self.verdict {
             Some(Verdict::Visible) => {
-                show::line(&format!("  {:10} {} as of {end}", "verdict", paint(GOOD, "visible")));
+                page.line(&format!("  {:10} {} as of {end}", "verdict", paint(GOOD, "visible")));
             }
-            Some(Verdict::Bogus { .. }) => show::line(&format!("  {:10} {}", "verdict", paint(BAD, "bogus"))),
-            Some(Verdict::Lagging { without, failed }) => show::line(&format!(
+            Some(Verdict::Bogus { .. }) => page.line(&format!("  {:10} {}", "verdict", paint(BAD, "bogus"))),
+            Some(Verdict::Lagging { without, failed }) => page.line(&format!(
                 "  {:10} {} ({} without it, {} failed)",
                 "verdict",
                 paint(WARN, "not visible"),
@@ -185,7 +189,7 @@ impl ScopeSeen {
             )),
             Some(Verdict::Unseen) | None => {}
         }
-        tell_findings(&self.findings);
+        describe_findings(page, &self.findings);
     }
 }
 
@@ -193,7 +197,7 @@ fn of_server(server: &ServerSeen, judged: bool) -> String {
     let ServerSeen {
         sighting: Sighting { vantage, answer, security, .. }, serial, took_ms, transport, ..
     } = server;
-    let mut parts = vec![vantage.to_string(), said(answer)];
+    let mut parts = vec![vantage.to_string(), describe_answer(answer)];
     if let Some(serial) = serial {
         parts.push(format!("serial {serial}"));
     }
@@ -214,7 +218,7 @@ fn of_server(server: &ServerSeen, judged: bool) -> String {
     parts.join("  ")
 }
 
-pub(super) fn said(answer: &Answer) -> String {
+pub(super) fn describe_answer(answer: &Answer) -> String {
     match answer {
         Answer::Txt(found) if found.is_empty() => "nothing there".to_owned(),
         Answer::Txt(found) => texts(found),

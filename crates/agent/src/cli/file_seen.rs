@@ -4,8 +4,8 @@ use dcv_core::{Answer, Artifact, Caa, CertName, DomainName, Finding, Location, S
 use serde::Serialize;
 
 use super::{
-    explanation::{said, tell_caa, tell_findings},
-    show::{self, GOOD, HEAD, WARN, paint},
+    explanation::{describe_answer, describe_caa, describe_findings},
+    show::{GOOD, HEAD, Page, WARN, paint},
 };
 use crate::files::Route;
 
@@ -24,26 +24,26 @@ pub(super) struct FileSeen {
 }
 
 impl FileSeen {
-    pub(super) fn tell(&self) {
-        show::line("");
-        show::line(&paint(HEAD, self.host.as_str()));
-        show::line(&format!("  file       {}", self.url));
-        show::line(&format!(
+    pub(super) fn describe(&self, page: &mut Page) {
+        page.line("");
+        page.line(&paint(HEAD, self.host.as_str()));
+        page.line(&format!("  file       {}", self.url));
+        page.line(&format!(
             "  written    {}",
             self.way.as_deref().unwrap_or("nowhere: no [http] entry covers the host")
         ));
         for (n, sighting) in self.sightings.iter().enumerate() {
             let label = if n == 0 { "servers" } else { "" };
-            show::line(&format!("  {label:10} {}  {}", sighting.vantage, said(&sighting.answer)));
+            page.line(&format!("  {label:10} {}  {}", sighting.vantage, describe_answer(&sighting.answer)));
         }
-        tell_caa(&self.caa);
+        describe_caa(page, &self.caa);
         let seen = match &self.verdict {
             Some(Verdict::Visible) => paint(GOOD, "visible at every address"),
             Some(_) => paint(WARN, "not visible"),
-            None => return tell_findings(&self.findings),
+            None => return describe_findings(page, &self.findings),
         };
-        show::line(&format!("  {:10} {seen}", "verdict"));
-        tell_findings(&self.findings);
+        page.line(&format!("  {:10} {seen}", "verdict"));
+        describe_findings(page, &self.findings);
     }
 }
 

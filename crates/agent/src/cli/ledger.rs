@@ -7,69 +7,72 @@ use serde_json::Value;
 
 use super::{
     args::{Ledger, Output},
-    fail, load, show,
+    show::{self, Answer, Page},
 };
 use crate::{
-    exit::Exit,
+    exit::{Exit, Failed},
     ledger::{Break, Line, Verified, verify},
+    start::load,
 };
 
-pub(super) fn run(config: &Path, what: Ledger, output: Output) -> Exit {
-    let outcome = match what {
-        Ledger::Verify { folder } => read(config, folder, |_| {}).map(|verified| checked(&verified, output)),
+pub(super) fn run(config: &Path, what: Ledger, output: Output) -> Result<Answer, Failed> {
+    match what {
+        Ledger::Verify { folder } => verification(&read(config, folder, |_| {})?, output),
         Ledger::Show { order, folder } => {
             let mut lines = Vec::new();
-            let see = |line: &Line| {
+            let verified = read(config, folder, |line| {
                 if line.order() == Some(order) {
                     lines.push(line.clone());
                 }
-            };
-            read(config, folder, see).map(|verified| told(order, &lines, verified.broken, output))
+            })?;
+            story(order, &lines, verified.broken, output)
         }
-    };
-    outcome.unwrap_or_else(|exit| exit)
+    }
 }
 
-fn read(config: &Path, folder: Option<PathBuf>, see: impl FnMut(&Line)) -> Result<Verified, Exit> {
+fn read(config: &Path, folder: Option<PathBuf>, see: impl FnMut(&Line)) -> Result<Verified, Failed> {
     let folder = match folder {
         Some(folder) => folder,
         None => load(config)?.ledger.map(|ledger| ledger.folder).ok_or_else(|| {
-            fail(Exit::Setup, "no ledger is configured; set ledger.folder, or name one with --folder")
+            Failed::setup("no ledger is configured; set ledger.folder, or name one with --folder")
         })?,
     };
     let verified = verify(&folder, see).map_err(|error| {
-        fail(Exit::Setup, &format!("the ledger in {} cannot be read: {error}", folder.display()))
+        Failed::setup(format!("the ledger in {} cannot be read: {error}", folder.display()))
     })?;
     match verified.files {
-        0 => Err(fail(Exit::Setup, &format!("there is no ledger in {}", folder.display()))),
+        0 => Err(Failed::setup(format!("there is no ledger in {}", folder.display()))),
         _ => Ok(verified),
     }
 }
 
-fn checked(verified: &Verified, output: Output) -> Exit {
-    match output {
-        Output::Json => show::json(verified),
-        Output::Text => {
-            let Verified { files, lines, first, last, orders, head, notes, broken } = verified;
-            show::line(&format!("{files} files, {lines} lines, {orders} orders"));
-            if let (Some(first), Some(last)) = (first, last) {
-                show::line(&format!("from {first:.0} to {last:.0}"));
-            }
-            if let Some(head) = head {
-                show::line(&format!("line {} has the hash {}", head.n, head.hash));
-            }
-            for note in notes {
-                show::line(&format!("{} {}", show::paint(show::WARN, "note:"), plain(note)));
-            }
-            match broken {
-                Some(at) => {
-                    show::line(&format!("{} {}", show::paint(show::BAD, "broken:"), plain(&at.to_string())));
-                }
-                None => show::line(&show::paint(show::GOOD, "the chain holds")),
-            }
-        }
+fn verification(verified: &Verified, output: Output) -> Result<Answer, Failed> {
+    let exit = if verified.broken.is_some() { Exit::Blocked } else { Exit::Success };
+    let page = match output {
+        Output::Json => Page::json(verified)?,
+        Output::Text => describe_verified(verified),
+    };
+    Ok(Answer::new(page, exit))
+}
+
+fn describe_verified(verified: &Verified) -> Page {
+    let Verified { files, lines, first, last, orders, head, notes, broken } = verified;
+    let mut page = Page::default();
+    page.line(&format!("{files} files, {lines} lines, {orders} orders"));
+    if let (Some(first), Some(last)) = (first, last) {
+        page.line(&format!("from {first:.0} to {last:.0}"));
     }
-    if verified.broken.is_some() { Exit::Blocked } else { Exit::Success }
+    if let Some(head) = head {
+        page.line(&format!("line {} has the hash {}", head.n, head.hash));
+    }
+    for note in notes {
+        page.line(&format!("{} {}", show::paint(show::WARN, "note:"), plain(note)));
+    }
+    page.line(&match broken {
+        Some(at) => format!("{} {}", show::paint(show::BAD, "broken:"), plain(&at.to_string())),
+        None => show::paint(show::GOOD, "the chain holds"),
+    });
+    page
 }
 
 #[derive(Serialize)]
@@ -81,30 +84,30 @@ struct Story<'a> {
     broken: Option<&'a Break>,
 }
 
-fn told(order: u64, lines: &[Line], broken: Option<Break>, output: Output) -> Exit {
-    match output {
-        Output::Json => show::json(&Story { order, lines, broken: broken.as_ref() }),
+fn story(order: u64, lines: &[Line], broken: Option<Break>, output: Output) -> Result<Answer, Failed> {
+    let page = match output {
+        Output::Json => Page::json(&Story { order, lines, broken: broken.as_ref() })?,
         Output::Text => {
-            lines.iter().for_each(tell);
+            let mut page = Page::default();
+            lines.iter().for_each(|line| describe(&mut page, line));
             if let Some(at) = &broken {
-                let at = plain(&at.to_string());
-                show::line(&format!(
-                    "{} {at}; what comes later is not told",
-                    show::paint(show::BAD, "broken:")
-                ));
+                let (broken, at) = (show::paint(show::BAD, "broken:"), plain(&at.to_string()));
+                page.line(&format!("{broken} {at}; what comes later is not told"));
             }
+            page
         }
-    }
+    };
     if lines.is_empty() {
-        return fail(Exit::Blocked, &format!("the ledger tells nothing of order {order}"));
+        show::problem(&format!("the ledger tells nothing of order {order}"));
     }
-    if broken.is_some() { Exit::Blocked } else { Exit::Success }
+    let well = broken.is_none() && !lines.is_empty();
+    Ok(Answer::new(page, if well { Exit::Success } else { Exit::Blocked }))
 }
 
-fn tell(line: &Line) {
-    let say = |text: String| {
+fn describe(page: &mut Page, line: &Line) {
+    let mut say = |text: String| {
         let of = format!("{}/{}", line.text("account"), line.order().unwrap_or(0));
-        show::line(&plain(&format!("{:.0}  {of}  {text}", line.at)));
+        page.line(&plain(&format!("{:.0}  {of}  {text}", line.at)));
     };
     match line.event.as_str() {
         "value-requested" => match line.text("unfit") {
@@ -130,10 +133,10 @@ fn tell(line: &Line) {
         "asked" => {
             say(format!("DigiCert is asked to check {}; what was seen:", list(line.fields.get("scopes"))));
             for seen in line.fields.get("sightings").and_then(Value::as_array).into_iter().flatten() {
-                show::line(&plain(&format!("    {}", sighting(seen))));
+                page.line(&plain(&format!("    {}", sighting(seen))));
             }
             if let Some(more) = line.fields.get("sightings_omitted") {
-                show::line(&format!("    and {more} more, left out to keep the line short"));
+                page.line(&format!("    and {more} more, left out to keep the line short"));
             }
         }
         "answered" => {

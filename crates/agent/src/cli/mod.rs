@@ -10,22 +10,25 @@ mod explanation;
 mod file_seen;
 mod ledger;
 mod plan;
-mod run;
+mod preview;
 #[cfg(feature = "demo")]
 mod sandbox;
 mod show;
 mod status;
 
-use std::{path::Path, time::Duration};
+use std::{io::IsTerminal as _, path::Path, time::Duration};
 
 use clap::Parser as _;
 
-use self::args::{Args, Command};
+use self::{
+    args::{Args, Command, Output},
+    show::{Answer, Page},
+};
 use crate::{
-    config::{self, Config},
-    context::chain,
-    exit::Exit,
-    state::State,
+    config::LogFormat,
+    daemon,
+    exit::{Exit, Failed},
+    once, start, telemetry,
 };
 
 /// Four times of what the deepest chain that is followed was seen to need.
@@ -45,7 +48,9 @@ pub fn main() -> Exit {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return fail(Exit::Later, &format!("the runtime cannot be started: {error}")),
+        Err(error) => {
+            return show::failed(&Failed::later(format!("the runtime cannot be started: {error}")));
+        }
     };
     let exit = runtime.block_on(dispatch(args));
     // Steps that were dropped may still sit in blocking calls (name look-ups); they are not waited for.
@@ -54,39 +59,48 @@ pub fn main() -> Exit {
 }
 
 async fn dispatch(args: Args) -> Exit {
-    let Args { config, once, timeout, output, command } = args;
-    match command {
-        None if once => run::once(&config, timeout, output).await,
-        None => run::daemon(&config).await,
-        Some(_) if once => fail(Exit::Usage, "--once goes without a command"),
-        Some(Command::Check) => check::run(&config, output),
-        Some(Command::Plan) => plan::run(&config, output).await,
-        Some(Command::Status) => status::run(&config, output).await,
-        Some(Command::Explain { order: Some(order), .. }) => explain::order(&config, order, output).await,
-        Some(Command::Explain { domain, .. }) => {
-            explain::domain(&config, &domain.unwrap_or_default(), output).await
-        }
-        Some(Command::Doctor { write, at }) => {
-            doctor::run(&config, doctor::Wanted { write, at }, output).await
-        }
-        Some(Command::Ledger { what }) => ledger::run(&config, what, output),
-        #[cfg(feature = "demo")]
-        Some(Command::Demo) => demo::run(output).await,
-        #[cfg(feature = "demo")]
-        Some(Command::Sandbox(options)) => sandbox::run(*options).await,
+    let answer = match args.command {
+        None if args.once => once(&args.config, args.timeout, args.output).await,
+        None => daemon::run(&args.config).await.map(|()| Answer::new(Page::default(), Exit::Success)),
+        Some(_) if args.once => Err(Failed::usage("--once goes without a command")),
+        Some(command) => run(command, &args.config, args.output).await,
+    };
+    match answer {
+        Ok(answer) => answer.print(),
+        Err(failed) => show::failed(&failed),
     }
 }
 
-/// One clear message on standard error.
-fn fail(exit: Exit, message: &str) -> Exit {
-    show::problem(message);
-    exit
+async fn run(command: Command, config: &Path, output: Output) -> Result<Answer, Failed> {
+    match command {
+        Command::Check => check::run(config, output),
+        Command::Plan => plan::run(config, output).await,
+        Command::Status => status::run(config, output).await,
+        Command::Explain { order: Some(order), .. } => explain::order(config, order, output).await,
+        Command::Explain { domain, .. } => explain::domain(config, &domain.unwrap_or_default(), output).await,
+        Command::Doctor { write, at } => doctor::run(config, doctor::Wanted { write, at }, output).await,
+        Command::Ledger { what } => ledger::run(config, what, output),
+        #[cfg(feature = "demo")]
+        Command::Demo => demo::run(output).await,
+        #[cfg(feature = "demo")]
+        Command::Sandbox(options) => sandbox::run(*options).await,
+    }
 }
 
-fn load(path: &Path) -> Result<Config, Exit> {
-    config::load(path).map_err(|problems| fail(Exit::Setup, &problems.to_string()))
-}
-
-async fn open(config: &Config) -> Result<State, Exit> {
-    State::open(&config.state).await.map_err(|error| fail(Exit::Setup, &chain(&error)))
+async fn once(path: &Path, timeout: Duration, output: Output) -> Result<Answer, Failed> {
+    let config = start::load(path)?;
+    let terminal = std::io::stderr().is_terminal();
+    // On a terminal the progress lines tell the story, and logs would only repeat it.
+    let quiet = terminal && config.log_format == LogFormat::Text;
+    telemetry::start(if quiet { "error" } else { &config.log_level }, config.log_format);
+    let summary = once::run(config, timeout, terminal.then_some(show::progress)).await?;
+    let page = match output {
+        Output::Json => Page::json(&summary)?,
+        Output::Text => {
+            let mut page = Page::default();
+            show::table(&mut page, &summary.statuses);
+            page
+        }
+    };
+    Ok(Answer::new(page, summary.ending))
 }

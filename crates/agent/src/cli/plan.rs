@@ -2,27 +2,30 @@
 
 use std::path::Path;
 
-use dcv_core::{Artifact, Because, Decision, Facts, Form, Kind, Location, Policy, Step, Target, decide};
+use dcv_core::{Artifact, Because, Decision, Facts, Form, Kind, Location, Next, Policy, Step, Target};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
     args::Output,
-    explain::{locate, open, record_of, take},
-    fail, show,
+    explain::{open, record_of},
+    preview,
+    show::{self, Answer, Page},
 };
 use crate::{
-    clock,
+    ca::Account,
+    clock, config,
     context::Context,
     discover::{self, Found},
-    exit::Exit,
-    subjects::{Id, Subject},
+    exit::{Exit, Failed},
+    subject::Subject,
+    subjects::Subjects,
 };
 
 #[derive(Serialize)]
 struct Planned {
     #[serde(flatten)]
-    order: Subject,
+    subject: Subject,
     because: Because,
     changes: Vec<PlannedChange>,
 }
@@ -49,63 +52,57 @@ impl PlannedChange {
 }
 
 /// What a run would change in DNS and on web servers.
-pub(super) async fn run(path: &Path, output: Output) -> Exit {
-    let (context, subjects) = match open(path).await {
-        Ok(opened) => opened,
-        Err(exit) => return exit,
-    };
-    let mut subjects = subjects;
+pub(super) async fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
+    let (context, mut subjects) = open(path).await?;
     for (name, settings) in &context.config.accounts {
         let Some(account) = context.accounts.get(name) else { continue };
-        let found = async {
-            let mut found = Vec::new();
-            if let Some(discover) = &settings.discover {
-                let orders = discover::list_orders(&context.config, name, account, discover).await?;
-                found.extend(orders.into_iter().map(|Found { subject, facts, .. }| (subject, facts)));
-            }
-            if let Some(domains) = &settings.domains {
-                let domains = discover::list_domains(name, account, domains).await?;
-                found.extend(domains.into_iter().map(|Found { subject, facts, .. }| (subject, facts)));
-            }
-            Ok(found)
-        };
-        let found: Result<_, digicert_api::Error> = found.await;
-        let found = match found {
-            Ok(found) => found,
-            Err(error) => {
-                return fail(
-                    Exit::Setup,
-                    &context.trouble(name, account, Kind::Domain, &error, clock::now()),
-                );
-            }
-        };
-        let policy = context.policy(name);
-        for (subject, facts) in found {
-            match facts {
-                // A domain whose proof has time left is not even read.
-                Ok(facts) if rests(&facts, policy, clock::now()) => {}
-                Ok(facts) => drop(subjects.entry(subject).or_insert(facts)),
-                Err(why) => show::progress(&format!("{subject}  left alone: {why}")),
-            }
-        }
+        let found = discovered(&context, name, account, settings).await.map_err(|error| {
+            let retry = context.policy(name).setup_retry;
+            Failed::setup(account.trouble(Kind::Domain, &error, retry, clock::now()))
+        })?;
+        take_in(&mut subjects, found, context.policy(name));
     }
     let mut planned = Vec::new();
-    for (order, facts) in subjects {
-        planned.push(plan_one(&context, order, facts).await);
+    for (subject, facts) in subjects {
+        planned.push(plan(&context, subject, facts).await);
     }
-    match output {
-        Output::Json => show::json(&planned),
-        Output::Text => {
-            for Planned { order, because, changes } in &planned {
-                show::line(&format!("{order}  {because}"));
-                for PlannedChange { action, kind, owner, zone } in changes {
-                    let at = zone.as_ref().map_or_else(String::new, |zone| format!("  (zone {zone})"));
-                    show::line(&format!("  {action} {kind} {owner}{at}"));
-                }
-            }
+    let page = match output {
+        Output::Json => Page::json(&planned)?,
+        Output::Text => text(&planned),
+    };
+    Ok(Answer::new(page, Exit::Success))
+}
+
+type Discovered = Vec<(Subject, Result<Facts, String>)>;
+
+/// What discovery would find in the account.
+async fn discovered(
+    context: &Context,
+    name: &str,
+    account: &Account,
+    settings: &config::Account,
+) -> Result<Discovered, digicert_api::Error> {
+    let mut found = Vec::new();
+    if let Some(discover) = &settings.discover {
+        let orders = discover::list_orders(&context.config, name, account, discover).await?;
+        found.extend(orders.into_iter().map(|Found { subject, facts, .. }| (subject, facts)));
+    }
+    if let Some(domains) = &settings.domains {
+        let domains = discover::list_domains(name, account, domains).await?;
+        found.extend(domains.into_iter().map(|Found { subject, facts, .. }| (subject, facts)));
+    }
+    Ok(found)
+}
+
+fn take_in(subjects: &mut Subjects, found: Discovered, policy: &Policy) {
+    for (subject, facts) in found {
+        match facts {
+            // A domain whose proof has time left is not even read.
+            Ok(facts) if rests(&facts, policy, clock::now()) => {}
+            Ok(facts) => drop(subjects.entry(subject).or_insert(facts)),
+            Err(why) => show::progress(&format!("{subject}  left alone: {why}")),
         }
     }
-    Exit::Success
 }
 
 fn rests(facts: &Facts, policy: &Policy, now: Timestamp) -> bool {
@@ -113,44 +110,58 @@ fn rests(facts: &Facts, policy: &Policy, now: Timestamp) -> bool {
     domain.is_some_and(|domain| !domain.pending && domain.due(&policy.renewal, facts.seed) > now)
 }
 
-async fn plan_one(context: &Context, order: Subject, mut facts: Facts) -> Planned {
-    let read = match order.id {
-        Id::Order(_) => Step::ReadOrder,
-        Id::Domain(_) => Step::ReadDomain,
-    };
-    if facts.retired || take(context, &order, &mut facts, read).await {
-        locate(context, &order, &mut facts).await;
-    }
-    let policy = context.policy(&order.account);
-    let Decision { step, because, .. } = decide(&facts, policy, clock::now());
-    let kind = match facts.spec(&policy.methods).map(|spec| &spec.form) {
-        Some(Form::Cname { .. }) => "CNAME",
-        Some(Form::File) => "FILE",
-        Some(Form::Txt { .. }) | None => "TXT",
-    };
-    let of = |action, artifacts: &[Artifact]| {
-        let change = |artifact: &Artifact| {
-            let kind = record_of(artifact).map_or("FILE", |data| data.kind());
-            PlannedChange::new(action, kind, &artifact.target())
-        };
-        artifacts.iter().map(change).collect::<Vec<_>>()
-    };
-    let changes = match &step {
-        Step::Retract(artifacts) => of("remove", artifacts),
-        Step::Publish { artifacts, replacing } => {
+async fn plan(context: &Context, subject: Subject, mut facts: Facts) -> Planned {
+    // A value is not asked for: where it would go is all that is told.
+    let Decision { next, because } = preview::advance(context, &subject, &mut facts, |step| {
+        matches!(step, Step::Locate(_) | Step::ReadOrder | Step::ReadDomain)
+    })
+    .await;
+    let changes = match &next {
+        Next::Do(Step::Retract(artifacts)) => of("remove", artifacts),
+        Next::Do(Step::Publish { artifacts, replacing }) => {
             let mut changes = of("remove", replacing);
             changes.extend(of("add", artifacts));
             changes
         }
-        Step::RequestValue | Step::SubmitDomain | Step::NewDomainValue => facts
-            .located
-            .values()
-            .filter_map(|location| match location {
-                Location::At(target) => Some(PlannedChange::new("add", kind, target)),
-                Location::Blocked(_) => None,
-            })
-            .collect(),
-        _ => Vec::new(),
+        Next::Do(Step::RequestValue | Step::SubmitDomain | Step::NewDomainValue) => {
+            coming(&facts, context.policy(&subject.account))
+        }
+        Next::Do(_) | Next::RestUntil(_) => Vec::new(),
     };
-    Planned { order, because, changes }
+    Planned { subject, because, changes }
+}
+
+fn of(action: &'static str, artifacts: &[Artifact]) -> Vec<PlannedChange> {
+    let change = |artifact: &Artifact| {
+        let kind = record_of(artifact).map_or("FILE", |data| data.kind());
+        PlannedChange::new(action, kind, &artifact.target())
+    };
+    artifacts.iter().map(change).collect()
+}
+
+/// What would be put up once there is a value.
+fn coming(facts: &Facts, policy: &Policy) -> Vec<PlannedChange> {
+    let required = facts.requirements(&policy.methods);
+    let changes = required.iter().filter_map(|required| {
+        let Location::At(target) = facts.located.get(&required.lookup)? else { return None };
+        let kind = match required.spec.form {
+            Form::Txt { .. } => "TXT",
+            Form::Cname { .. } => "CNAME",
+            Form::File => "FILE",
+        };
+        Some(PlannedChange::new("add", kind, target))
+    });
+    changes.collect()
+}
+
+fn text(planned: &[Planned]) -> Page {
+    let mut page = Page::default();
+    for Planned { subject, because, changes } in planned {
+        page.line(&format!("{subject}  {because}"));
+        for PlannedChange { action, kind, owner, zone } in changes {
+            let at = zone.as_ref().map_or_else(String::new, |zone| format!("  (zone {zone})"));
+            page.line(&format!("  {action} {kind} {owner}{at}"));
+        }
+    }
+    page
 }

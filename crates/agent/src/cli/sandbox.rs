@@ -9,8 +9,8 @@ use dcv_sandbox::{
     dns::{DnsConfig, ZoneSpec},
 };
 
-use super::{fail, show};
-use crate::exit::Exit;
+use super::show::{self, Answer, Page};
+use crate::exit::{Exit, Failed};
 
 /// What the sandbox is like.
 #[derive(Debug, Args)]
@@ -45,11 +45,9 @@ pub(super) struct Options {
     folder: Option<PathBuf>,
 }
 
-pub(super) async fn run(options: Options) -> Exit {
-    match serve(options).await {
-        Ok(()) => Exit::Success,
-        Err(error) => fail(Exit::Later, &format!("sandbox: {error}")),
-    }
+pub(super) async fn run(options: Options) -> Result<Answer, Failed> {
+    serve(options).await.map_err(|error| Failed::later(format!("sandbox: {error}")))?;
+    Ok(Answer::new(Page::default(), Exit::Success))
 }
 
 async fn serve(options: Options) -> std::io::Result<()> {

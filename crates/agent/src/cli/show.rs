@@ -1,4 +1,4 @@
-//! Writing to the terminal: the one place that prints.
+//! What commands have to say, and the one place that prints it.
 
 use std::io::Write as _;
 
@@ -7,7 +7,11 @@ use anstyle::{AnsiColor, Style};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::{clock, engine::Status};
+use crate::{
+    board::Status,
+    clock,
+    exit::{Exit, Failed},
+};
 
 /// What is well.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
@@ -20,19 +24,62 @@ pub(super) const DIM: Style = Style::new().dimmed();
 /// Headings.
 pub(super) const HEAD: Style = Style::new().bold();
 
-/// Text in a style; [`line`] takes the style away where the output is no terminal.
+/// What a command has to say: a page for standard output, and how the process ends.
+#[derive(Debug)]
+pub(super) struct Answer {
+    page: Page,
+    exit: Exit,
+}
+
+impl Answer {
+    /// A page, and how the process ends.
+    pub(super) const fn new(page: Page, exit: Exit) -> Self {
+        Self { page, exit }
+    }
+
+    /// Prints it.
+    pub(super) fn print(self) -> Exit {
+        // A closed pipe is not our problem.
+        let _ = write!(anstream::stdout().lock(), "{}", self.page.0);
+        self.exit
+    }
+}
+
+/// Lines for standard output.
+#[derive(Debug, Default)]
+pub(super) struct Page(String);
+
+impl Page {
+    /// One JSON document.
+    pub(super) fn json(value: &impl Serialize) -> Result<Self, Failed> {
+        let text = serde_json::to_string_pretty(value).map_err(|error| Failed {
+            exit: Exit::Bug,
+            message: format!("the result cannot be written as JSON: {error}"),
+        })?;
+        Ok(Self(text + "\n"))
+    }
+
+    /// Adds a line. Styles go where the output is no terminal.
+    pub(super) fn line(&mut self, text: &str) {
+        self.0.push_str(text);
+        self.0.push('\n');
+    }
+}
+
+/// Text in a style.
 pub(super) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// A result, on standard output. A closed pipe is not our problem.
-pub(super) fn line(text: &str) {
-    let _ = writeln!(anstream::stdout().lock(), "{text}");
-}
-
-/// Progress, on standard error.
+/// Progress, on standard error, as it happens.
 pub(super) fn progress(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// A line of a command that goes on, on standard output at once.
+#[cfg(feature = "demo")]
+pub(super) fn line(text: &str) {
+    let _ = writeln!(anstream::stdout().lock(), "{text}");
 }
 
 /// A problem, on standard error, one per line.
@@ -42,12 +89,10 @@ pub(super) fn problem(message: &str) {
     }
 }
 
-/// One JSON document on standard output.
-pub(super) fn json(value: &impl Serialize) {
-    match serde_json::to_string_pretty(value) {
-        Ok(text) => line(&text),
-        Err(error) => problem(&format!("the result cannot be written as JSON: {error}")),
-    }
+/// Prints why a command could not do what it was asked for.
+pub(super) fn failed(Failed { exit, message }: &Failed) -> Exit {
+    problem(message);
+    *exit
 }
 
 /// How long it is until a time, for people: in days and hours, hours and minutes, or minutes.
@@ -62,18 +107,18 @@ pub(super) fn until(at: Timestamp, now: Timestamp) -> String {
 }
 
 /// The table of orders.
-pub(super) fn table(reports: &[Status]) {
-    let width = reports.iter().map(|report| report.order.to_string().len()).max().unwrap_or(0).max(5);
-    line(&format!("{:width$}  {:8}  {:22}  {:12}  detail", "order", "outcome", "reason", "slack"));
+pub(super) fn table(page: &mut Page, statuses: &[Status]) {
+    let width = statuses.iter().map(|status| status.subject.to_string().len()).max().unwrap_or(0).max(5);
+    page.line(&format!("{:width$}  {:8}  {:22}  {:12}  detail", "order", "outcome", "reason", "slack"));
     let now = clock::now();
-    for report in reports {
-        let outcome = format!("{:?}", report.outcome).to_lowercase();
-        let slack = report.deadline.map_or_else(String::new, |deadline| until(deadline, now));
-        line(&format!(
+    for status in statuses {
+        let outcome = format!("{:?}", status.outcome).to_lowercase();
+        let slack = status.deadline.map_or_else(String::new, |deadline| until(deadline, now));
+        page.line(&format!(
             "{:width$}  {outcome:8}  {:22}  {slack:12}  {}",
-            report.order.to_string(),
-            report.reason.code(),
-            report.detail
+            status.subject.to_string(),
+            status.reason.code(),
+            status.detail
         ));
     }
 }

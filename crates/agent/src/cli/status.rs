@@ -5,13 +5,17 @@ use std::path::Path;
 use dcv_core::{Artifact, FILE_PATH};
 use serde::Serialize;
 
-use super::{args::Output, fail, load, show};
+use super::{
+    args::Output,
+    show::{self, Answer, Page},
+};
 use crate::{
     clock,
-    context::chain,
-    exit::Exit,
+    error::chain,
+    exit::{Exit, Failed},
+    start::load,
     state::{Error, LastStatus, State},
-    subjects::Subject,
+    subject::Subject,
 };
 
 #[derive(Serialize)]
@@ -24,7 +28,7 @@ struct Listing {
 #[derive(Serialize)]
 struct Value {
     #[serde(flatten)]
-    order: Subject,
+    subject: Subject,
     /// The record's name, or the host of the file.
     owner: String,
     /// The record's zone; null for a file.
@@ -32,28 +36,23 @@ struct Value {
     applied: bool,
 }
 
-pub(super) async fn run(path: &Path, output: Output) -> Exit {
-    let config = match load(path) {
-        Ok(config) => config,
-        Err(exit) => return exit,
+pub(super) async fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
+    let config = load(path)?;
+    let listing = read(&config.state).await.map_err(|error| {
+        Failed::setup(format!("{} (the agent writes it at its first run)", chain(&error)))
+    })?;
+    let page = match output {
+        Output::Json => Page::json(&listing)?,
+        Output::Text => text(&listing),
     };
-    match read(&config.state).await {
-        Ok(status) => {
-            match output {
-                Output::Json => show::json(&status),
-                Output::Text => text(&status),
-            }
-            Exit::Success
-        }
-        Err(error) => fail(Exit::Setup, &format!("{} (the agent writes it at its first run)", chain(&error))),
-    }
+    Ok(Answer::new(page, Exit::Success))
 }
 
 async fn read(path: &Path) -> Result<Listing, Error> {
     let state = State::open_existing(path).await?;
     let orders = state.notes().await?;
-    let held = state.held().await?.into_iter().map(|(order, held)| Value {
-        order,
+    let held = state.held().await?.into_iter().map(|(subject, held)| Value {
+        subject,
         owner: match &held.artifact {
             Artifact::Record { site, .. } => site.owner().to_string(),
             Artifact::File { host, .. } => host.to_string(),
@@ -69,26 +68,28 @@ async fn read(path: &Path) -> Result<Listing, Error> {
     Ok(status)
 }
 
-fn text(status: &Listing) {
-    let width = status.orders.iter().map(|note| note.order.to_string().len()).max().unwrap_or(0).max(5);
-    show::line(&format!("{:width$}  {:22}  {:12}  {:20}  detail", "order", "reason", "slack", "since"));
+fn text(listing: &Listing) -> Page {
+    let mut page = Page::default();
+    let width = listing.orders.iter().map(|last| last.subject.to_string().len()).max().unwrap_or(0).max(5);
+    page.line(&format!("{:width$}  {:22}  {:12}  {:20}  detail", "order", "reason", "slack", "since"));
     let now = clock::now();
-    for note in &status.orders {
-        let slack = note.deadline.map_or_else(String::new, |deadline| show::until(deadline, now));
-        show::line(&format!(
+    for last in &listing.orders {
+        let slack = last.deadline.map_or_else(String::new, |deadline| show::until(deadline, now));
+        page.line(&format!(
             "{:width$}  {:22}  {slack:12}  {:20.0}  {}",
-            note.order.to_string(),
-            note.reason,
-            note.at,
-            note.detail
+            last.subject.to_string(),
+            last.reason,
+            last.at,
+            last.detail
         ));
     }
-    for value in &status.held {
+    for value in &listing.held {
         let state = if value.applied { "published" } else { "intended" };
         let place = match &value.zone {
             Some(zone) => format!("{} in zone {zone}", value.owner),
             None => format!("http://{}{FILE_PATH}", value.owner),
         };
-        show::line(&format!("{}  {state} at {place}", value.order));
+        page.line(&format!("{}  {state} at {place}", value.subject));
     }
+    page
 }

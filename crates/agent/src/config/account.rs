@@ -11,15 +11,11 @@ use super::{
     raw::{Platform, RawAccount, RawDiscover, RawDomains, RawSwitch},
 };
 
-/// One API key on one platform.
+/// One API key on one platform, and what of it is looked after.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Account {
-    /// Where the API is.
-    pub base_url: Url,
-    /// Plain HTTP is allowed, to a loopback address only.
-    pub insecure_http: bool,
-    /// The key.
-    pub api_key: SecretRef,
+    /// How it is connected.
+    pub connection: Connection,
     /// The orders to validate, with the scopes that were given.
     pub orders: BTreeMap<u64, Vec<DomainName>>,
     /// Which other orders of the account are taken up, if any.
@@ -30,6 +26,17 @@ pub struct Account {
     pub cname_suffix: DomainName,
     /// What orders by e-mail are changed to, if they may be.
     pub switch_method: Option<Method>,
+}
+
+/// How an account is connected: what the CA sees of us. Two accounts are the same where these are.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Connection {
+    /// Where the API is.
+    pub base_url: Url,
+    /// Plain HTTP is allowed, to a loopback address only.
+    pub insecure_http: bool,
+    /// The key.
+    pub api_key: SecretRef,
     /// The rate limit's windows.
     pub rate: Vec<Window>,
     /// More CA certificates, PEM.
@@ -132,20 +139,16 @@ pub(super) fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> O
     if found.len() > before {
         return None;
     }
-    Some(Account {
+    let connection = Connection {
         base_url: base_url?,
         insecure_http: raw.insecure_http,
         api_key: raw.api_key?,
-        orders,
-        discover,
-        domains,
-        cname_suffix: cname_suffix.ok()?,
-        switch_method,
         rate,
         ca_file: raw.ca_file,
         proxy,
         timeout: Duration::from_secs(timeout),
-    })
+    };
+    Some(Account { connection, orders, discover, domains, cname_suffix: cname_suffix.ok()?, switch_method })
 }
 
 /// Which prevalidated domains of an account are kept valid.

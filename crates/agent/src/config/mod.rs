@@ -15,7 +15,7 @@ use url::Url;
 
 use self::raw::{Raw, RawLedger, RawProvider};
 pub use self::{
-    account::{Account, Discover, Domains},
+    account::{Account, Connection, Discover, Domains},
     http::Http,
     load::{Problem, Problems, load},
     raw::LogFormat,

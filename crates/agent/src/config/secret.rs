@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use digicert_api::{KeyError, KeySource};
 use dns_providers::SecretSource;
 use secrecy::SecretString;
 use serde::Deserialize;
@@ -70,4 +71,10 @@ impl SecretRef {
 #[expect(clippy::disallowed_methods, reason = "this is where the configuration reads the environment")]
 fn variable(name: &str) -> Result<String, String> {
     std::env::var(name).map_err(|_| format!("the environment variable {name} is not set, or not text"))
+}
+
+impl KeySource for SecretRef {
+    fn key(&self) -> Result<SecretString, KeyError> {
+        self.secret().map_err(Into::into)
+    }
 }

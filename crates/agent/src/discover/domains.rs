@@ -15,13 +15,13 @@ use tracing::info;
 
 use super::{Found, Listed, RETRY, SOON, Watch};
 use crate::{
+    ca::{Account, valid_until},
     clock,
     config::Domains,
-    context::{Account, chain},
-    engine::News,
-    pass::valid_until,
+    engine::Trigger,
+    error::chain,
     state::LastStatus,
-    subjects::Subject,
+    subject::Subject,
 };
 
 /// Reads the list of an account's domains.
@@ -50,7 +50,7 @@ fn consider(domain: &DomainSummary, domains: &Domains, now: Timestamp) -> Result
         return Err("the domain is deactivated in CertCentral".to_owned());
     }
     let facts = DomainFacts {
-        at: Timestamp::UNIX_EPOCH,
+        at: None,
         name,
         active: true,
         pending: domain.pending.unwrap_or(false),
@@ -73,7 +73,7 @@ fn consider(domain: &DomainSummary, domains: &Domains, now: Timestamp) -> Result
 impl Watch {
     /// Reads the list once.
     pub(super) async fn domains_once(self) -> Listed {
-        let Some((account, domains)) = self.tended() else { return Listed::Read };
+        let Some((account, domains)) = self.looked_after() else { return Listed::Read };
         let mut waiting = Waiting::default();
         let mut failures = 0;
         while !self.read_domains(&account, &domains, &mut waiting).await {
@@ -84,13 +84,13 @@ impl Watch {
                 return end;
             }
         }
-        self.take_up_due(&mut waiting, clock::now()).await;
+        self.start_due(&mut waiting, clock::now()).await;
         Listed::Read
     }
 
     /// Reads the list, and takes up each domain when it is due.
     pub(super) async fn domains(self) {
-        let Some((account, domains)) = self.tended() else { return };
+        let Some((account, domains)) = self.looked_after() else { return };
         let mut waiting = Waiting::default();
         let mut failures = 0;
         let mut list_at = Instant::now();
@@ -102,7 +102,7 @@ impl Watch {
                 list_at = Instant::now() + wait;
             }
             let now = clock::now();
-            self.take_up_due(&mut waiting, now).await;
+            self.start_due(&mut waiting, now).await;
             let next = waiting
                 .next_due()
                 .map_or(Duration::MAX, |due| Duration::try_from(due.duration_since(now)).unwrap_or_default());
@@ -114,7 +114,7 @@ impl Watch {
         }
     }
 
-    fn tended(&self) -> Option<(Arc<Account>, Domains)> {
+    fn looked_after(&self) -> Option<(Arc<Account>, Domains)> {
         let account = self.context.accounts.get(&self.name)?;
         let domains = self.context.config.accounts.get(&self.name)?.domains.clone()?;
         Some((Arc::clone(account), domains))
@@ -154,7 +154,7 @@ impl Watch {
         // What is no longer in the list is nobody's to renew, and nobody's to look at.
         for subject in waiting.seen.keys().filter(|subject| !listed.seen.contains_key(subject)) {
             self.forget(subject).await;
-            self.tell(News::Left(subject.clone())).await;
+            self.trigger(subject.clone(), Trigger::Release).await;
             self.board.forget(subject);
         }
         let now = clock::now();
@@ -177,10 +177,10 @@ impl Watch {
         true
     }
 
-    async fn take_up_due(&self, waiting: &mut Waiting, now: Timestamp) {
+    async fn start_due(&self, waiting: &mut Waiting, now: Timestamp) {
         let floor = self.context.policy(&self.name).renewal.floor;
         while let Some((subject, facts)) = waiting.pop_due(now, floor) {
-            self.tell(News::Work(subject, Box::new(facts))).await;
+            self.work(subject, facts).await;
         }
     }
 
@@ -200,7 +200,7 @@ fn valid(facts: &Facts, due: Timestamp) -> Because {
 fn note(subject: &Subject, facts: &Facts, due: Timestamp, now: Timestamp) -> LastStatus {
     let Because { reason, detail } = valid(facts, due);
     LastStatus {
-        order: subject.clone(),
+        subject: subject.clone(),
         reason: reason.code().to_owned(),
         detail,
         at: now,
@@ -282,7 +282,7 @@ mod tests {
 
     fn facts(number: u64, valid_until: Option<Timestamp>, seen: Timestamp) -> Facts {
         let domain = DomainFacts {
-            at: Timestamp::UNIX_EPOCH,
+            at: None,
             name: format!("d{number}.example").parse().unwrap(),
             active: true,
             pending: false,

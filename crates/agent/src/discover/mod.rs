@@ -14,13 +14,11 @@ use tracing::{info, warn};
 
 pub use self::{
     domains::list as list_domains,
-    orders::{Told, consider, list as list_orders},
+    orders::{Listing, consider, list as list_orders},
 };
 use crate::{
-    clock,
-    context::{Account, Context},
-    engine::{News, StatusBoard},
-    subjects::Subject,
+    board::StatusBoard, ca::Account, clock, context::Context, engine::Trigger, subject::Subject,
+    subjects::Intake,
 };
 
 /// The waits after calls that failed.
@@ -69,8 +67,10 @@ pub struct Watch {
     pub context: Arc<Context>,
     /// Where what is left alone is listed.
     pub board: Arc<StatusBoard>,
-    /// Where news goes.
-    pub news: mpsc::Sender<News>,
+    /// Where what is found waits for whoever takes it up.
+    pub intake: Arc<Intake>,
+    /// Where triggers go.
+    pub triggers: mpsc::Sender<(Subject, Trigger)>,
     /// Ends it.
     pub stop: CancellationToken,
 }
@@ -105,11 +105,12 @@ impl Watch {
     /// What is not ours to do: it is listed with the reason, and tidied up should it have been ours before.
     async fn leave(&self, subject: Subject, why: String) {
         self.board.leave(&subject, why, clock::now());
-        self.tell(News::Left(subject)).await;
+        self.trigger(subject, Trigger::Release).await;
     }
 
     fn failed(&self, account: &Account, error: &Error, about: Kind) -> bool {
-        let told = self.context.trouble(&self.name, account, about, error, clock::now());
+        let retry = self.context.policy(&self.name).setup_retry;
+        let told = account.trouble(about, error, retry, clock::now());
         let what = match about {
             Kind::Order => "orders",
             Kind::Domain => "domains",
@@ -139,9 +140,15 @@ impl Watch {
         !names.is_empty()
     }
 
-    async fn tell(&self, news: News) {
+    /// There is work for it.
+    async fn work(&self, subject: Subject, facts: dcv_core::Facts) {
+        self.intake.put(subject.clone(), facts);
+        self.trigger(subject, Trigger::Work).await;
+    }
+
+    async fn trigger(&self, subject: Subject, trigger: Trigger) {
         // Nobody listens any more only when the round ends.
-        let _ = self.news.send(news).await;
+        let _ = self.triggers.send((subject, trigger)).await;
     }
 
     /// False when it is time to end.

@@ -10,12 +10,12 @@ use tracing::info;
 
 use super::{Found, Listed, RETRY, SOON, Watch};
 use crate::{
+    ca::{Account, cert_name},
     clock,
     config::{Config, Discover},
-    context::{Account, chain},
-    engine::News,
-    pass::cert_name,
-    subjects::Subject,
+    engine::Trigger,
+    error::chain,
+    subject::Subject,
 };
 
 /// Changes are asked for with this much overlap: clocks differ, and a change may show late.
@@ -26,7 +26,7 @@ const RELIST: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What a list tells of an order.
 #[derive(Debug)]
-pub struct Told {
+pub struct Listing {
     /// Its status.
     status: OrderStatus,
     /// The number of the certificate that it is for; each reissue has one of its own.
@@ -44,7 +44,7 @@ pub async fn list(
     name: &str,
     account: &Account,
     discover: &Discover,
-) -> Result<Vec<Found<Told>>, Error> {
+) -> Result<Vec<Found<Listing>>, Error> {
     let filter = OrderFilter {
         statuses: discover.statuses.iter().map(|status| status.as_str().into()).collect(),
         ..OrderFilter::default()
@@ -53,7 +53,7 @@ pub async fn list(
     let strange = |order: &OrderSummary| !config.names(name, order.id);
     let found = orders.into_iter().filter(strange).map(|order| Found {
         subject: Subject::order(name, order.id),
-        told: Told {
+        told: Listing {
             status: OrderStatus::from(order.status.as_str()),
             certificate: order.certificate_id,
             names: order.dns_names.iter().filter_map(|text| cert_name(text)).collect(),
@@ -195,10 +195,10 @@ impl Watch {
             if known.holds(change.order_id, &status, change.certificate_id) {
                 continue;
             }
-            let order = Subject::order(&self.name, change.order_id);
+            let order = Subject::order(self.name.as_str(), change.order_id);
             let named = self.context.config.names(&self.name, change.order_id);
             if named || !discover.statuses.contains(&status) {
-                self.tell(News::Changed(order)).await;
+                self.trigger(order, Trigger::Changed).await;
             } else {
                 // Its names may have changed with a reissue, so they are read each time.
                 match client.order(change.order_id).await {
@@ -223,7 +223,7 @@ impl Watch {
 
     async fn admit(&self, order: Subject, facts: Result<Facts, String>) {
         match facts {
-            Ok(facts) => self.tell(News::Work(order, Box::new(facts))).await,
+            Ok(facts) => self.work(order, facts).await,
             Err(why) => self.leave(order, why).await,
         }
     }

@@ -71,7 +71,7 @@ pub struct FileStore {
 }
 
 impl FileStore {
-    /// A desk; what an earlier one had open and put up is taken over.
+    /// A store; what an earlier one had open and put up is taken over.
     #[must_use]
     pub fn new(routes: Routes, earlier: Option<&Self>) -> Self {
         let known = |folder: &PathBuf| {
@@ -88,9 +88,9 @@ impl FileStore {
         Self { routes, responder, webroots, former }
     }
 
-    /// Which file a host has: hosts of one document root share theirs.
+    /// The slot of a host, which holds one file: hosts of one document root share theirs.
     #[must_use]
-    pub fn file_of<'a>(&'a self, host: &'a DomainName) -> &'a str {
+    pub fn slot_of<'a>(&'a self, host: &'a DomainName) -> &'a str {
         match self.routes.of(host) {
             Some(Route::Webroot(folder)) => folder.to_str().unwrap_or_else(|| host.as_str()),
             Some(Route::Responder) | None => host.as_str(),
@@ -129,12 +129,12 @@ impl FileStore {
         value: &RandomValue,
         gives_way: &[RandomValue],
     ) -> Result<(), Error> {
-        match self.way(host)? {
-            Way::Responder(responder) => {
+        match self.shower(host)? {
+            Shower::Responder(responder) => {
                 responder.put(host, value);
                 Ok(())
             }
-            Way::Webroot(webroot) => webroot.put(value, gives_way).await,
+            Shower::Webroot(webroot) => webroot.put(value, gives_way).await,
         }
     }
 
@@ -143,9 +143,9 @@ impl FileStore {
     /// # Errors
     /// When it is there and cannot be removed.
     pub async fn remove(&self, host: &DomainName, value: &RandomValue) -> Result<(), Error> {
-        let way = self.way(host);
+        let shower = self.shower(host);
         self.responder.remove(host, value);
-        if let Ok(Way::Webroot(webroot)) = way
+        if let Ok(Shower::Webroot(webroot)) = shower
             && webroot.shows(value).await?
         {
             return webroot.remove(value).await;
@@ -158,7 +158,7 @@ impl FileStore {
                 found = true;
             }
         }
-        match way {
+        match shower {
             Err(no_route) if !found => Err(no_route),
             Ok(_) | Err(_) => Ok(()),
         }
@@ -169,23 +169,23 @@ impl FileStore {
     /// # Errors
     /// When it cannot be read.
     pub async fn shows(&self, host: &DomainName, value: &RandomValue) -> Result<bool, Error> {
-        match self.way(host)? {
-            Way::Responder(responder) => Ok(responder.shows(host, value)),
-            Way::Webroot(webroot) => webroot.shows(value).await,
+        match self.shower(host)? {
+            Shower::Responder(responder) => Ok(responder.shows(host, value)),
+            Shower::Webroot(webroot) => webroot.shows(value).await,
         }
     }
 
-    fn way(&self, host: &DomainName) -> Result<Way<'_>, Error> {
+    fn shower(&self, host: &DomainName) -> Result<Shower<'_>, Error> {
         match self.routes.of(host) {
-            Some(Route::Responder) => Some(Way::Responder(&self.responder)),
-            Some(Route::Webroot(folder)) => self.webroots.get(folder).map(Way::Webroot),
+            Some(Route::Responder) => Some(Shower::Responder(&self.responder)),
+            Some(Route::Webroot(folder)) => self.webroots.get(folder).map(Shower::Webroot),
             None => None,
         }
         .ok_or_else(|| Error::NoRoute { host: host.clone() })
     }
 }
 
-enum Way<'a> {
+enum Shower<'a> {
     Responder(&'a Responder),
     Webroot(&'a Webroot),
 }

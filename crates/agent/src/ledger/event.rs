@@ -6,7 +6,7 @@ use dcv_core::{Answer, Artifact, Facts, Learned, RandomValue, Security, Sighting
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::subjects::Subject;
+use crate::subject::Subject;
 
 /// The longest text of a name server that is kept.
 const MAX_TEXT: usize = 512;
@@ -41,7 +41,7 @@ pub enum Event {
     ValueRequested {
         /// Whose.
         #[serde(flatten)]
-        order: Subject,
+        subject: Subject,
         /// What logs show of it.
         fingerprint: Option<String>,
         /// The value.
@@ -56,7 +56,7 @@ pub enum Event {
     ChangeApplied {
         /// For which order.
         #[serde(flatten)]
-        order: Subject,
+        subject: Subject,
         /// In which zone; null for a file.
         zone: Option<String>,
         /// At which name, or on which host.
@@ -72,7 +72,7 @@ pub enum Event {
     Asked {
         /// For which order.
         #[serde(flatten)]
-        order: Subject,
+        subject: Subject,
         /// The scopes still to be proven.
         scopes: Vec<String>,
         /// How many more there were than are listed.
@@ -90,7 +90,7 @@ pub enum Event {
     Answered {
         /// For which order.
         #[serde(flatten)]
-        order: Subject,
+        subject: Subject,
         /// Its words.
         said: String,
         /// The order's status, where the answer had one.
@@ -105,7 +105,7 @@ pub enum Event {
     Unanswered {
         /// For which order.
         #[serde(flatten)]
-        order: Subject,
+        subject: Subject,
         /// What happened.
         detail: String,
     },
@@ -165,17 +165,16 @@ impl Event {
 
     /// The CA's answer to the request for a value.
     #[must_use]
-    pub fn value(order: &Subject, learned: &Learned) -> Option<Self> {
+    pub fn value(subject: &Subject, learned: &Learned) -> Option<Self> {
         let (value, expires) = match learned {
-            Learned::Value { value, expires } => (value, expires),
-            Learned::Domain(_, Some((value, expires))) | Learned::Submitted(Some((value, expires))) => {
-                (value, expires)
-            }
+            Learned::Value((value, expires))
+            | Learned::Domain(_, Some((value, expires)))
+            | Learned::Submitted(Some((value, expires))) => (value, expires),
             _ => return None,
         };
         let known = value.as_ref().ok();
         Some(Self::ValueRequested {
-            order: order.clone(),
+            subject: subject.clone(),
             fingerprint: known.map(RandomValue::fingerprint),
             value: known.map(|value| value.as_str().to_owned()),
             unfit: value.as_ref().err().map(ToString::to_string),
@@ -185,27 +184,34 @@ impl Event {
 
     /// A change that the provider confirmed.
     #[must_use]
-    pub fn change(order: &Subject, artifact: &Artifact, action: Action, provider: &str) -> Self {
+    pub fn change(subject: &Subject, artifact: &Artifact, action: Action, provider: &str) -> Self {
         let (zone, owner, data) = match artifact {
             Artifact::Record { site, data } => {
                 (Some(site.zone().to_string()), site.owner().to_string(), data.to_string())
             }
             Artifact::File { host, value } => (None, host.to_string(), format!("FILE {:?}", value.as_str())),
         };
-        Self::ChangeApplied { order: order.clone(), zone, owner, data, action, provider: provider.to_owned() }
+        Self::ChangeApplied {
+            subject: subject.clone(),
+            zone,
+            owner,
+            data,
+            action,
+            provider: provider.to_owned(),
+        }
     }
 
     /// What is known at the moment of asking the CA.
     #[must_use]
-    pub fn asked(order: &Subject, facts: &Facts) -> Self {
-        let open = facts.open_scopes();
+    pub fn asked(subject: &Subject, facts: &Facts) -> Self {
+        let open = facts.open();
         let sightings = facts.sightings.iter().flat_map(|(lookup, sightings)| {
             sightings.iter().map(|sighting| Seen::new(&lookup.to_string(), lookup.domain.as_str(), sighting))
         });
-        let value = facts.token.as_ref().and_then(|token| token.value.as_ref().ok());
+        let value = facts.token.as_ref().and_then(|token| token.fit());
         Self::Asked {
-            order: order.clone(),
-            scopes: open.iter().take(MAX_SCOPES).map(ToString::to_string).collect(),
+            subject: subject.clone(),
+            scopes: open.iter().take(MAX_SCOPES).map(|scope| scope.name.to_string()).collect(),
             scopes_omitted: open.len().saturating_sub(MAX_SCOPES),
             value: value.map(|value| value.as_str().to_owned()),
             sightings: sightings.collect(),
@@ -215,25 +221,21 @@ impl Event {
 
     /// The CA's answer to the request for a check.
     #[must_use]
-    pub fn answered(order: &Subject, learned: &Learned) -> Option<Self> {
-        let order = order.clone();
-        match learned {
-            Learned::Asked { validated, status, approved, said } => Some(Self::Answered {
-                order,
-                said: cut(said, MAX_SAID),
-                status: status.as_ref().map(|status| status.as_str().to_owned()),
-                validated: *validated,
-                approved: approved.iter().take(MAX_SCOPES).map(ToString::to_string).collect(),
-            }),
-            Learned::Failed { detail, .. } => Some(Self::unanswered(order, detail)),
-            _ => None,
-        }
+    pub fn answered(subject: &Subject, facts: &Facts, learned: &Learned) -> Option<Self> {
+        let Learned::Checked { complete, status, approved, said } = learned else { return None };
+        Some(Self::Answered {
+            subject: subject.clone(),
+            said: cut(said, MAX_SAID),
+            status: status.as_ref().map(|status| status.as_str().to_owned()),
+            validated: facts.is_proven_by(*complete, status.as_ref(), approved),
+            approved: approved.iter().take(MAX_SCOPES).map(ToString::to_string).collect(),
+        })
     }
 
     /// The CA gave no answer that counts.
     #[must_use]
-    pub fn unanswered(order: Subject, detail: &str) -> Self {
-        Self::Unanswered { order, detail: cut(detail, MAX_SAID) }
+    pub fn unanswered(subject: &Subject, detail: &str) -> Self {
+        Self::Unanswered { subject: subject.clone(), detail: cut(detail, MAX_SAID) }
     }
 
     /// Whether the line must be on the disk before work goes on. What was seen must be there before the CA is asked, and

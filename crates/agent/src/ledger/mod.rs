@@ -32,7 +32,7 @@ pub use self::{
     verify::{Break, Head, Verified, verify},
 };
 use self::{folder::Tail, line::Place};
-use crate::{clock, context::chain};
+use crate::{clock, error::chain};
 
 /// How the ledger is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,7 +15,7 @@ use dcv_core::{
 use tempfile::TempDir;
 
 use super::{folder::CURRENT, line::MAX_LINE, *};
-use crate::subjects::Subject;
+use crate::subject::Subject;
 
 fn key(id: u64) -> Subject {
     Subject::order("main", id)
@@ -47,13 +47,13 @@ fn facts(servers: u16, texts: &[&str]) -> Facts {
 }
 
 fn answered(id: u64) -> Event {
-    let learned = Learned::Asked {
-        validated: true,
+    let learned = Learned::Checked {
+        complete: Some(true),
         status: Some(OrderStatus::from("issued")),
         approved: Vec::new(),
         said: "validated".into(),
     };
-    Event::answered(&key(id), &learned).unwrap()
+    Event::answered(&key(id), &Facts::default(), &learned).unwrap()
 }
 
 fn scene(rotate: u64, keep: usize) -> (TempDir, Ledger) {
@@ -306,7 +306,7 @@ fn a_line_is_bounded_whatever_servers_say() {
     let hostile = "\u{1}".repeat(60_000);
     let texts = vec![hostile.as_str(); 200];
     ledger.record(&Event::asked(&key(1), &facts(300, &texts))).unwrap();
-    ledger.record(&Event::unanswered(key(1), &hostile)).unwrap();
+    ledger.record(&Event::unanswered(&key(1), &hostile)).unwrap();
     let text = fs::read_to_string(current(folder.path())).unwrap();
     assert!(text.lines().all(|line| line.len() < MAX_LINE));
     assert!(

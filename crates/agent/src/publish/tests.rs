@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use dcv_core::{Change, Guarded, Lookup, RandomValue, RecordData};
-use dns_providers::{Probe, RecordSet, Zone};
+use dns_providers::{Class, Probe, RecordSet, Zone};
 use jiff::SignedDuration;
 use tokio::sync::Semaphore;
 
@@ -22,22 +22,22 @@ struct Gate {
 
 #[async_trait]
 impl DnsProvider for Gate {
-    async fn probe(&self, _: &Zone) -> Result<Probe, ProviderError> {
-        Err(ProviderError::new(Class::Blocked, "none", "nobody asks"))
+    async fn probe(&self, _: &Zone) -> Result<Probe, dns_providers::Error> {
+        Err(dns_providers::Error::new(Class::Blocked, "none", "nobody asks"))
     }
 
-    async fn read(&self, _: &Zone, _: &dcv_core::Site) -> Result<RecordSet, ProviderError> {
-        Err(ProviderError::new(Class::Blocked, "none", "nobody asks"))
+    async fn read(&self, _: &Zone, _: &dcv_core::Site) -> Result<RecordSet, dns_providers::Error> {
+        Err(dns_providers::Error::new(Class::Blocked, "none", "nobody asks"))
     }
 
-    async fn apply(&self, _: &Zone, changes: &[Change]) -> Result<Receipt, ProviderError> {
+    async fn apply(&self, _: &Zone, changes: &[Change]) -> Result<Receipt, dns_providers::Error> {
         let names = changes.iter().map(|change| change.site().owner().to_string()).collect();
         self.seen.lock().unwrap().push(names);
         self.open.acquire().await.unwrap().forget();
         Ok(Receipt::default())
     }
 
-    async fn settled(&self, _: &Receipt) -> Result<bool, ProviderError> {
+    async fn settled(&self, _: &Receipt) -> Result<bool, dns_providers::Error> {
         Ok(true)
     }
 }
@@ -120,7 +120,7 @@ async fn hosts_that_share_a_document_root_share_a_file() {
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "one");
     let other = [file_of("example.com", "two")];
     let refused = publisher.publish(&two, &other, &[], None).await;
-    assert!(matches!(&refused, Err(Error::Taken { order, .. }) if *order == one), "{refused:?}");
+    assert!(matches!(&refused, Err(Error::Taken { subject, .. }) if *subject == one), "{refused:?}");
 
     publisher.retract(&one, &both[..1]).await.unwrap();
     assert!(file.exists(), "the other host of the order still wants it");

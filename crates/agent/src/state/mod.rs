@@ -17,7 +17,7 @@ use sqlx::{
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow, SqliteSynchronous},
 };
 
-use crate::subjects::{Id, Subject};
+use crate::subject::{Id, Subject};
 
 /// An open state.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct State {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Entry {
     /// Whose it is.
-    pub order: Subject,
+    pub subject: Subject,
     /// What it is, and where it goes.
     pub artifact: Artifact,
 }
@@ -37,9 +37,9 @@ pub struct Entry {
 /// What was last known of an order.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct LastStatus {
-    /// Which order.
+    /// Which order or domain.
     #[serde(flatten)]
-    pub order: Subject,
+    pub subject: Subject,
     /// The reason code of the last decision.
     pub reason: String,
     /// Its sentence.
@@ -193,12 +193,12 @@ impl State {
         time: Option<Timestamp>,
     ) -> Result<(), Error> {
         let mut transaction = self.pool.begin().await?;
-        for Entry { order, artifact } in entries {
+        for Entry { subject, artifact } in entries {
             let Row { zone, owner, value } = encode(artifact);
             let mut query = sqlx::query(statement)
-                .bind(&order.account)
-                .bind(kind(order))
-                .bind(order.id.number().cast_signed())
+                .bind(&*subject.account)
+                .bind(kind(subject))
+                .bind(subject.id.number().cast_signed())
                 .bind(zone)
                 .bind(owner)
                 .bind(value);
@@ -210,35 +210,18 @@ impl State {
         Ok(transaction.commit().await?)
     }
 
-    /// The orders that hold this very value at this name; it stays in DNS until the last one lets go.
+    /// Everything that may be up at an owner name.
     ///
     /// # Errors
     /// When the state file fails.
-    pub async fn holders(&self, entry: &Entry) -> Result<Vec<Subject>, Error> {
-        let Row { owner, value, .. } = encode(&entry.artifact);
-        let rows = sqlx::query("SELECT account, kind, id FROM held WHERE owner = ? AND value = ?")
-            .bind(owner)
-            .bind(value)
-            .fetch_all(&self.pool)
-            .await?;
-        Ok(rows.iter().filter_map(key).collect())
-    }
-
-    /// Other orders whose records at this name cannot stand beside this one.
-    ///
-    /// # Errors
-    /// When the state file fails.
-    pub async fn rivals(&self, entry: &Entry) -> Result<Vec<Subject>, Error> {
-        let rows =
-            sqlx::query("SELECT account, kind, id, zone, owner, value, applied FROM held WHERE owner = ?")
-                .bind(encode(&entry.artifact).owner)
-                .fetch_all(&self.pool)
-                .await?;
-        let rivals = rows
-            .iter()
-            .filter_map(held)
-            .filter(|(order, held)| *order != entry.order && held.artifact.excludes(&entry.artifact));
-        Ok(rivals.map(|(order, _)| order).collect())
+    pub async fn at_owner(&self, owner: &DomainName) -> Result<Vec<Entry>, Error> {
+        let rows = sqlx::query(
+            "SELECT account, kind, id, zone, owner, value, applied FROM held WHERE owner = ? AND zone <> ''",
+        )
+        .bind(owner.as_str())
+        .fetch_all(&self.pool)
+        .await?;
+        Ok(rows.iter().filter_map(held).map(entry).collect())
     }
 
     /// Every file that may be up.
@@ -250,7 +233,6 @@ impl State {
             sqlx::query("SELECT account, kind, id, zone, owner, value, applied FROM held WHERE zone = ''")
                 .fetch_all(&self.pool)
                 .await?;
-        let entry = |(order, held): (Subject, Held)| Entry { order, artifact: held.artifact };
         Ok(rows.iter().filter_map(held).map(entry).collect())
     }
 
@@ -284,9 +266,9 @@ impl State {
                 "INSERT OR REPLACE INTO notes (account, kind, id, reason, detail, at, wake, status, proven, deadline)
                  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             )
-            .bind(&note.order.account)
-            .bind(kind(&note.order))
-            .bind(note.order.id.number().cast_signed())
+            .bind(&*note.subject.account)
+            .bind(kind(&note.subject))
+            .bind(note.subject.id.number().cast_signed())
             .bind(&note.reason)
             .bind(&note.detail)
             .bind(note.at.to_string())
@@ -304,11 +286,11 @@ impl State {
     ///
     /// # Errors
     /// When the state file fails.
-    pub async fn forget(&self, order: &Subject) -> Result<(), Error> {
+    pub async fn forget(&self, subject: &Subject) -> Result<(), Error> {
         sqlx::query("DELETE FROM notes WHERE account = ? AND kind = ? AND id = ?")
-            .bind(&order.account)
-            .bind(kind(order))
-            .bind(order.id.number().cast_signed())
+            .bind(&*subject.account)
+            .bind(kind(subject))
+            .bind(subject.id.number().cast_signed())
             .execute(&self.pool)
             .await?;
         Ok(())
@@ -378,7 +360,8 @@ fn key(row: &SqliteRow) -> Option<Subject> {
         "domain" => Id::Domain(number),
         _ => return None,
     };
-    Some(Subject { account: row.try_get("account").ok()?, id })
+    let account: String = row.try_get("account").ok()?;
+    Some(Subject { account: account.into(), id })
 }
 
 const fn kind(subject: &Subject) -> &'static str {
@@ -386,6 +369,10 @@ const fn kind(subject: &Subject) -> &'static str {
         Kind::Order => "order",
         Kind::Domain => "domain",
     }
+}
+
+fn entry((subject, held): (Subject, Held)) -> Entry {
+    Entry { subject, artifact: held.artifact }
 }
 
 /// A row that we did not write is not ours to act on.
@@ -436,7 +423,7 @@ fn decode(zone: &str, owner: &str, value: &str) -> Option<Artifact> {
 fn note(row: &SqliteRow) -> Option<LastStatus> {
     let time = |column| row.try_get::<String, _>(column).ok().and_then(|text| text.parse().ok());
     Some(LastStatus {
-        order: key(row)?,
+        subject: key(row)?,
         reason: row.try_get("reason").ok()?,
         detail: row.try_get("detail").ok()?,
         at: time("at")?,

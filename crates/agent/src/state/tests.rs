@@ -83,22 +83,24 @@ async fn what_is_held_reads_back_as_it_was_written() {
     let subjects = [Subject::order("main", 1), Subject::domain("main", 1), Subject::order("other", 1)];
     let entries: Vec<_> = subjects
         .iter()
-        .flat_map(|order| artifacts.iter().map(|artifact| (order.clone(), artifact.clone())))
-        .map(|(order, artifact)| Entry { order, artifact })
+        .flat_map(|subject| artifacts.iter().map(|artifact| (subject.clone(), artifact.clone())))
+        .map(|(subject, artifact)| Entry { subject, artifact })
         .collect();
     let now = "2026-11-24T00:00:00Z".parse().unwrap();
     state.intend(&entries, now).await.unwrap();
     assert_eq!(state.held().await.unwrap().len(), entries.len());
     assert_eq!(state.files().await.unwrap().len(), subjects.len());
-    let file = entries.iter().find(|entry| matches!(entry.artifact, Artifact::File { .. })).unwrap();
-    assert_eq!(state.holders(file).await.unwrap().len(), subjects.len());
+    let bare = state.at_owner(&"example.com".parse().unwrap()).await.unwrap();
+    assert_eq!(bare.len(), subjects.len(), "records only: the file of the host stands elsewhere");
+    let under = state.at_owner(artifacts[0].owner()).await.unwrap();
+    assert_eq!(under.len(), 2 * subjects.len());
 
     let of_domain: Vec<_> =
-        entries.iter().filter(|entry| entry.order.id.kind() == Kind::Domain).cloned().collect();
+        entries.iter().filter(|entry| entry.subject.id.kind() == Kind::Domain).cloned().collect();
     state.gone(&of_domain).await.unwrap();
     let left = state.held().await.unwrap();
     assert_eq!(left.len(), entries.len() - artifacts.len());
-    for Entry { order, artifact } in entries.iter().filter(|entry| !of_domain.contains(entry)) {
-        assert!(left.iter().any(|(subject, held)| subject == order && held.artifact == *artifact));
+    for Entry { subject, artifact } in entries.iter().filter(|entry| !of_domain.contains(entry)) {
+        assert!(left.iter().any(|(holder, held)| holder == subject && held.artifact == *artifact));
     }
 }

@@ -3,108 +3,73 @@
 //! Submitting a domain is harmless, its proof stays in force. Making a new value is not: the former one is worthless from
 //! then on. So both happen only upon what was read a moment ago, and never twice upon the same reading.
 
-use jiff::Timestamp;
+use super::situation::Situation;
+use crate::{
+    Decision, DomainFacts, Reason, Step,
+    time::{after, is_older},
+};
 
-use crate::{Decision, DomainFacts, Reason, Step, decide::Chooser, facts::after};
-
-impl Chooser<'_> {
-    pub(super) fn domain_over(&self) -> Option<Decision> {
-        let domain = self.facts.domain.as_ref();
-        let inactive = domain.is_some_and(|domain| !domain.active);
-        let due = self.facts.due(&self.policy.renewal);
-        let settled = domain.is_some_and(|domain| !domain.pending) && due > self.now;
-        if !(self.facts.retired || inactive || settled || self.facts.proven) {
-            return None;
-        }
-        let gone = self.facts.retired || inactive;
-        if self.facts.proven && !gone {
-            let detail = "the domain was proven; reading until when";
-            return Some(self.act(Step::ReadDomain, Reason::DomainUnread, detail));
-        }
-        if let Some(tidy) = self.tidy(gone) {
-            return Some(tidy);
-        }
-        if self.facts.retired {
-            let detail = "the domain has left the configuration";
-            return Some(self.rest(self.audit(), Reason::OrderClosed, detail));
-        }
-        if let Some(due) = self.audit_due().filter(|_| inactive) {
-            return Some(due);
-        }
-        if inactive {
-            let detail = "the domain is deactivated in CertCentral";
-            return Some(self.rest(self.audit(), Reason::DomainInactive, detail));
-        }
-        let sentence = domain.map_or_else(String::new, |domain| domain.sentence(due));
-        Some(self.rest(due, Reason::Validated, sentence))
-    }
-
-    pub(super) fn domain_not_ours(&self) -> Option<Decision> {
-        let domain = self.facts.domain.as_ref()?;
-        // What a list told is not read before it is known that the domain can be served at all.
-        let listed = domain.at == Timestamp::UNIX_EPOCH && self.facts.located_at.is_none();
-        if let Some(due) = self.audit_due().filter(|_| !listed) {
-            return Some(due);
-        }
-        let method = domain.method.as_ref()?;
-        if self.policy.methods.spec(method).is_some() {
-            return None;
-        }
-        if let Some(to) = self.facts.switch_to.clone().filter(|_| method.as_str() == "email") {
-            let detail = "changing the domain from e-mail to a DNS method";
-            return Some(self.act(Step::SwitchMethod(to), Reason::MethodSwitch, detail));
-        }
-        let detail =
-            format!("the domain is validated by {:?}, which the agent does not carry out", method.as_str());
-        let reason = if self.facts.discovered { Reason::NotTakenUp } else { Reason::MethodUnsupported };
-        Some(self.rest(self.audit(), reason, detail))
-    }
-
-    pub(super) fn domain_unread(&self) -> Option<Decision> {
-        if self.facts.domain.is_some() {
-            return None;
-        }
-        Some(self.act(Step::ReadDomain, Reason::DomainUnread, "what is to be proven is not known yet"))
-    }
-
-    pub(super) fn domain_value(&self) -> Option<Decision> {
-        let domain = self.facts.domain.as_ref()?;
-        let usable = self.facts.has_usable_value(self.policy.value_life_cap, self.now);
-        if domain.pending && usable {
-            return None;
-        }
-        if let Some(Err(unfit)) = self.facts.token.as_ref().map(|token| &token.value) {
-            let detail = format!("{}; nothing was published", unfit.0);
-            return Some(self.rest(self.audit(), Reason::ValueUnfit, detail));
-        }
-        // An answer that got lost may have had its effect.
-        let lost = self.facts.failure.as_ref().is_some_and(|failure| !failure.read_since);
-        if lost || after(domain.at, self.policy.renewal.fresh) <= self.now {
-            let detail = "reading the domain before anything is done for it";
-            return Some(self.act(Step::ReadDomain, Reason::DomainUnread, detail));
-        }
-        if !domain.pending {
-            return Some(self.act(Step::SubmitDomain, Reason::RenewalDue, renewal(domain)));
-        }
-        let (reason, detail) = match &self.facts.token {
-            Some(_) => (Reason::ValueExpired, "the domain's value expired; a new one is made"),
-            None => (Reason::ValueMissing, "the domain awaits a proof and has no value; one is made"),
-        };
-        // A CA that gives what has expired already is asked ever more rarely.
-        let stale = self.facts.token.as_ref().map_or(0, |token| token.stale_answers);
-        if let Some(token) = self.facts.token.as_ref().filter(|_| stale > 1) {
-            let due = after(token.requested, self.policy.retry.after(stale + 8, self.facts.seed));
-            if due > self.now {
-                return Some(self.rest(due, reason, "DigiCert gives values that have expired already"));
-            }
-        }
-        Some(self.act(Step::NewDomainValue, reason, detail))
-    }
+/// A check that went well does not tell until when the proof may be used.
+pub(super) fn read_when_proven(s: &Situation<'_>) -> Option<Decision> {
+    let inactive = s.facts.domain.as_ref().is_some_and(|domain| !domain.active);
+    let detail = "the domain was proven; reading until when";
+    (s.facts.proven && !s.facts.retired && !inactive)
+        .then(|| s.act(Step::ReadDomain, Reason::DomainUnread, detail))
 }
 
-fn renewal(domain: &DomainFacts) -> String {
-    match domain.valid_until {
+pub(super) fn proof_has_time(s: &Situation<'_>) -> Option<Decision> {
+    let domain = s.facts.domain.as_ref().filter(|domain| domain.active && !domain.pending)?;
+    let due = s.facts.due(&s.policy.renewal);
+    (due > s.now).then(|| s.rest(due, Reason::Validated, domain.sentence(due)))
+}
+
+pub(super) fn inactive(s: &Situation<'_>) -> Option<Decision> {
+    let inactive = s.facts.domain.as_ref().is_some_and(|domain| !domain.active);
+    let detail = "the domain is deactivated in CertCentral";
+    inactive.then(|| s.rest_until_audit(Reason::DomainInactive, detail))
+}
+
+pub(super) fn unread(s: &Situation<'_>) -> Option<Decision> {
+    let detail = "what is to be proven is not known yet";
+    s.facts.domain.is_none().then(|| s.act(Step::ReadDomain, Reason::DomainUnread, detail))
+}
+
+/// An answer that got lost may have had its effect, and what was read a while ago may have changed.
+pub(super) fn read_before_acting(s: &Situation<'_>) -> Option<Decision> {
+    let domain = needing_a_value(s)?;
+    let lost = s.facts.failure.as_ref().is_some_and(|failure| !failure.read_since);
+    let detail = "reading the domain before anything is done for it";
+    (lost || is_older(domain.at, s.policy.renewal.fresh, s.now))
+        .then(|| s.act(Step::ReadDomain, Reason::DomainUnread, detail))
+}
+
+pub(super) fn submit(s: &Situation<'_>) -> Option<Decision> {
+    let domain = needing_a_value(s).filter(|domain| !domain.pending)?;
+    let detail = match domain.valid_until {
         Some(end) => format!("the domain's proof may be used until {end:.0}; submitting it for the next one"),
         None => "the domain has no proof; submitting it".to_owned(),
+    };
+    Some(s.act(Step::SubmitDomain, Reason::RenewalDue, detail))
+}
+
+pub(super) fn new_value(s: &Situation<'_>) -> Option<Decision> {
+    needing_a_value(s)?;
+    let Some(token) = &s.facts.token else {
+        let detail = "the domain awaits a proof and has no value; one is made";
+        return Some(s.act(Step::NewDomainValue, Reason::ValueMissing, detail));
+    };
+    // A CA that gives what has expired already is asked ever more rarely.
+    let due = after(token.requested, s.policy.retry.after(token.stale_answers + 8, s.facts.seed));
+    if token.stale_answers > 1 && due > s.now {
+        let detail = "DigiCert gives values that have expired already";
+        return Some(s.rest(due, Reason::ValueExpired, detail));
     }
+    let detail = "the domain's value expired; a new one is made";
+    Some(s.act(Step::NewDomainValue, Reason::ValueExpired, detail))
+}
+
+/// The domain, where something has to be done before there is a value to publish.
+fn needing_a_value<'a>(s: &Situation<'a>) -> Option<&'a DomainFacts> {
+    let usable = s.facts.has_usable_value(s.policy.value_life_cap, s.now);
+    s.facts.domain.as_ref().filter(|domain| !(domain.pending && usable))
 }

@@ -1,151 +1,182 @@
-//! Rules of an order alone: how it is read, when it is over, and where its value comes from.
+//! Rules of an order: when it is over, what of it is ours to do, how it is read, and where its value comes from.
 
+use jiff::Timestamp;
+
+use super::situation::{Situation, list};
 use crate::{
-    Backoff, CaaFacts, Decision, OrderStatus, Reason, Stage, Step,
-    backoff::jitter,
-    decide::{Chooser, list},
-    facts::after,
+    Backoff, CaaFacts, Decision, Kind, Method, OpenScope, OrderFacts, OrderStatus, Reason, Stage, Step,
+    backoff::jitter, time::after,
 };
 
-impl Chooser<'_> {
-    pub(super) fn order_over(&self) -> Option<Decision> {
-        let status = self.facts.order.as_ref().map(|order| &order.status);
-        let ended = status.is_some_and(|status| status.stage() == Stage::Ended);
-        if !(self.facts.retired || ended || self.facts.proven) {
-            return None;
+/// An order that has ended, or of which every scope is proven, rests.
+pub(super) fn over(s: &Situation<'_>) -> Option<Decision> {
+    let order = s.facts.order.as_ref();
+    let ended = order.filter(|order| order.status.stage() == Stage::Ended);
+    match (ended, order) {
+        (Some(OrderFacts { status: OrderStatus::Issued, .. }), _) => {
+            Some(s.rest_until_audit(Reason::Validated, "the certificate is issued"))
         }
-        let gone = self.facts.retired || status.is_some_and(|status| *status != OrderStatus::Issued) && ended;
-        if let Some(tidy) = self.tidy(gone) {
-            return Some(tidy);
+        (Some(OrderFacts { status, .. }), _) => {
+            Some(s.rest_until_audit(Reason::OrderClosed, format!("the order is {status}")))
         }
-        if self.facts.retired {
-            return Some(self.rest(
-                self.audit(),
-                Reason::OrderClosed,
-                "the order has left the configuration",
-            ));
-        }
-        if let Some(due) = self.audit_due() {
-            return Some(due);
-        }
-        Some(match status {
-            Some(OrderStatus::Issued) => {
-                self.rest(self.audit(), Reason::Validated, "the certificate is issued")
-            }
-            Some(status) if ended => {
-                self.rest(self.audit(), Reason::OrderClosed, format!("the order is {status}"))
-            }
-            Some(status) => match self.facts.caa.as_ref().and_then(CaaFacts::forbidden) {
-                Some(forbidden) => self.rest(self.audit(), Reason::CaaForbids, forbidden),
-                None => {
-                    let missing = match self.facts.order.as_ref().map_or(&[][..], |order| &order.missing) {
-                        [] => String::new(),
-                        missing => format!(": {}", list(missing)),
-                    };
-                    let detail = format!(
-                        "every scope is proven; the order is {status} and waits for DigiCert{missing}"
-                    );
-                    self.rest(self.audit(), Reason::WaitingForDigicert, detail)
-                }
-            },
-            None => self.rest(self.audit(), Reason::Validated, "every scope is proven"),
-        })
+        (None, _) if !s.facts.proven => None,
+        (None, Some(order)) => Some(proven(s, order)),
+        (None, None) => Some(s.rest_until_audit(Reason::Validated, "every scope is proven")),
     }
+}
 
-    pub(super) fn order_not_ours(&self) -> Option<Decision> {
-        let order = self.facts.order.as_ref()?;
-        let stage = order.status.stage();
-        if let Some(due) = self.audit_due() {
-            return Some(due);
-        }
-        match (stage, &order.method) {
-            (Stage::Watch, _) => Some(self.rest(
-                self.audit(),
-                Reason::WaitingForApproval,
-                format!("the order is {}; somebody has to act in CertCentral first", order.status),
-            )),
-            (Stage::Unknown, _) => Some(self.rest(
-                self.audit(),
-                Reason::StatusUnknown,
-                format!(
-                    "the order's status {:?} is unknown to this version; nothing is touched",
-                    order.status.as_str()
-                ),
-            )),
-            (Stage::Work, Some(method)) if method.as_str() == "email" && self.facts.switch_to.is_some() => {
-                let step = self.facts.switch_to.clone().map_or(Step::Rest, Step::SwitchMethod);
-                Some(self.act(step, Reason::MethodSwitch, "changing the order from e-mail to a DNS method"))
-            }
-            (Stage::Work, Some(method)) if self.policy.methods.spec(method).is_none() => {
-                let method = method.as_str();
-                Some(if self.facts.discovered {
-                    let detail =
-                        format!("the order is validated by {method:?}, which the agent does not carry out");
-                    self.rest(self.audit(), Reason::NotTakenUp, detail)
-                } else {
-                    let detail = format!(
-                        "the order wants {method:?}; change its DCV method to dns-txt-token in CertCentral"
-                    );
-                    self.rest(self.audit(), Reason::MethodUnsupported, detail)
-                })
-            }
-            (Stage::Work | Stage::Ended, _) => None,
-        }
+/// Every scope is proven, and the order is still open.
+fn proven(s: &Situation<'_>, order: &OrderFacts) -> Decision {
+    if let Some(forbidden) = s.facts.caa.as_ref().and_then(CaaFacts::forbidden) {
+        return s.rest_until_audit(Reason::CaaForbids, forbidden);
     }
+    let missing = match order.missing.as_slice() {
+        [] => String::new(),
+        missing => format!(": {}", list(missing)),
+    };
+    let status = &order.status;
+    let detail = format!("every scope is proven; the order is {status} and waits for DigiCert{missing}");
+    s.rest_until_audit(Reason::WaitingForDigicert, detail)
+}
 
-    pub(super) fn order_unread(&self) -> Option<Decision> {
-        match &self.facts.order {
-            None if self.facts.configured.is_empty() => {
-                Some(self.act(Step::ReadOrder, Reason::OrderUnread, "the order's scopes are not known yet"))
-            }
-            Some(order) if order.scopes.is_empty() && self.facts.configured.is_empty() => Some(self.rest(
-                self.audit(),
-                Reason::NoScopes,
-                "DigiCert names no domain to prove for this order; set `scopes` for it",
-            )),
-            Some(_) | None => None,
+pub(super) fn not_ours_to_act(s: &Situation<'_>) -> Option<Decision> {
+    let status = &s.facts.order.as_ref()?.status;
+    match status.stage() {
+        Stage::Watch => {
+            let detail = format!("the order is {status}; somebody has to act in CertCentral first");
+            Some(s.rest_until_audit(Reason::WaitingForApproval, detail))
         }
+        Stage::Unknown => {
+            let status = status.as_str();
+            let detail =
+                format!("the order's status {status:?} is unknown to this version; nothing is touched");
+            Some(s.rest_until_audit(Reason::StatusUnknown, detail))
+        }
+        Stage::Work | Stage::Ended => None,
     }
+}
 
-    pub(super) fn order_value(&self) -> Option<Decision> {
-        let Some(token) = &self.facts.token else {
-            return Some(self.act(
-                Step::RequestValue,
-                Reason::ValueMissing,
-                "the order's random value is not at hand",
-            ));
-        };
-        if let Err(unfit) = &token.value {
-            return Some(self.request_at(
-                after(token.requested, self.policy.audit),
-                Reason::ValueUnfit,
-                format!("{}; nothing was published", unfit.0),
-            ));
-        }
-        let expiry = self.expiry()?;
-        if self.now >= expiry {
-            let due = after(expiry, jitter(self.policy.expiry_jitter, self.facts.seed));
-            let backoff = Backoff { first: self.policy.request_floor, cap: self.policy.retry.cap };
-            let floor =
-                after(token.requested, backoff.after(token.stale_answers.max(1) + 1, self.facts.seed));
-            let what = if token.stale_answers > 0 {
-                "DigiCert still gives a value that expired"
-            } else {
-                "the value expired"
-            };
-            return Some(self.request_at(
-                due.max(floor),
-                Reason::ValueExpired,
-                format!("{what} at {expiry:.0}"),
-            ));
-        }
-        let margin = after(expiry, -self.policy.confirm_margin);
-        (self.now >= margin && token.requested < margin).then(|| {
-            self.act(
-                Step::RequestValue,
-                Reason::ValueExpiring,
-                format!("the value expires at {expiry:.0} and the order is still open; confirming it once"),
-            )
-        })
+/// Changes the method from e-mail where the operator allows it, and where all that is open is by e-mail: a scope that is
+/// proven, or by another method, keeps its own.
+pub(super) fn switch_method(s: &Situation<'_>) -> Option<Decision> {
+    let to = s.facts.switch_to.clone()?;
+    let open = s.facts.open();
+    let by_mail = |method: &Method| method.as_str() == "email";
+    let untold =
+        s.facts.order.as_ref().is_none_or(|order| order.scopes.is_empty() && order.unreadable.is_empty());
+    let all = match open.as_slice() {
+        [] => untold && s.facts.method().is_some_and(by_mail),
+        open => open.iter().all(|scope| by_mail(scope.method)),
+    };
+    let what = match s.facts.kind {
+        Kind::Order => "order",
+        Kind::Domain => "domain",
+    };
+    let detail = || format!("changing the {what} from e-mail to a DNS method");
+    all.then(|| s.act(Step::SwitchMethod(to), Reason::MethodSwitch, detail()))
+}
+
+/// What is open can only be done by somebody else: its method is not carried out, or its scope cannot be read. What can be
+/// done of an order is done first.
+pub(super) fn method_unsupported(s: &Situation<'_>) -> Option<Decision> {
+    let carried_out = |method: &Method| s.policy.methods.spec(method).is_some();
+    let open = s.facts.open();
+    if open.iter().any(|scope| carried_out(scope.method)) {
+        return None;
     }
+    let unreadable = s.facts.order.as_ref().map_or(&[][..], |order| &order.unreadable);
+    let method = open.first().map(|scope| scope.method).or_else(|| s.facts.method());
+    let detail = match (method.filter(|method| !carried_out(method)), unreadable) {
+        (Some(method), _) => unsupported(s, method, &open),
+        (None, []) => return None,
+        (None, unreadable) => format!(
+            "DigiCert wants control of {} proven, which the agent cannot do; prove it by hand in CertCentral",
+            list(unreadable)
+        ),
+    };
+    // An order of which the agent can do a part is its work, and stays open with what it cannot do.
+    let does_a_part = s.facts.order.as_ref().is_some_and(|order| {
+        let general = order.method.as_ref().unwrap_or(&Method::DnsTxt);
+        order.scopes.iter().any(|scope| carried_out(scope.method.as_ref().unwrap_or(general)))
+    });
+    let reason =
+        if does_a_part { Reason::MethodUnsupported } else { s.unless_found(Reason::MethodUnsupported) };
+    Some(s.rest_until_audit(reason, detail))
+}
+
+fn unsupported(s: &Situation<'_>, method: &Method, open: &[OpenScope<'_>]) -> String {
+    let method = method.as_str();
+    match (s.facts.kind, s.facts.discovered) {
+        (Kind::Domain, _) => {
+            format!("the domain is validated by {method:?}, which the agent does not carry out")
+        }
+        (Kind::Order, _) if s.facts.method().is_some_and(|general| general.as_str() != method) => {
+            let scopes: Vec<_> = open.iter().map(|scope| scope.name).collect();
+            format!("{} is validated by {method:?}, which the agent does not carry out", list(&scopes))
+        }
+        (Kind::Order, true) => {
+            format!("the order is validated by {method:?}, which the agent does not carry out")
+        }
+        (Kind::Order, false) => {
+            format!("the order wants {method:?}; change its DCV method to dns-txt-token in CertCentral")
+        }
+    }
+}
+
+pub(super) fn unread(s: &Situation<'_>) -> Option<Decision> {
+    let unknown = s.facts.order.is_none() && s.facts.configured.is_empty();
+    unknown.then(|| s.act(Step::ReadOrder, Reason::OrderUnread, "the order's scopes are not known yet"))
+}
+
+pub(super) fn no_scopes(s: &Situation<'_>) -> Option<Decision> {
+    let order = s.facts.order.as_ref()?;
+    let none = order.scopes.is_empty() && s.facts.configured.is_empty();
+    let detail = "DigiCert names no domain to prove for this order; set `scopes` for it";
+    none.then(|| s.rest_until_audit(Reason::NoScopes, detail))
+}
+
+pub(super) fn value_missing(s: &Situation<'_>) -> Option<Decision> {
+    let detail = "the order's random value is not at hand";
+    s.facts.token.is_none().then(|| s.act(Step::RequestValue, Reason::ValueMissing, detail))
+}
+
+/// A value that cannot be published. An order is asked for another one in time; a domain's is made anew by a call that is
+/// not repeated for this.
+pub(super) fn value_unfit(s: &Situation<'_>) -> Option<Decision> {
+    let token = s.facts.token.as_ref()?;
+    let detail = format!("{}; nothing was published", token.value.as_ref().err()?.0);
+    Some(match s.facts.kind {
+        Kind::Order => request_at(s, after(token.requested, s.policy.audit), Reason::ValueUnfit, detail),
+        Kind::Domain => s.rest_until_audit(Reason::ValueUnfit, detail),
+    })
+}
+
+/// The CA makes a new value only once the old one has expired, and then not always at once: it is asked ever more rarely.
+pub(super) fn value_expired(s: &Situation<'_>) -> Option<Decision> {
+    let token = s.facts.token.as_ref()?;
+    let expiry = s.expiry().filter(|&expiry| s.now >= expiry)?;
+    let due = after(expiry, jitter(s.policy.expiry_jitter, s.facts.seed));
+    let backoff = Backoff { first: s.policy.request_floor, cap: s.policy.retry.cap };
+    let floor = after(token.requested, backoff.after(token.stale_answers.max(1) + 1, s.facts.seed));
+    let what = match token.stale_answers {
+        0 => "the value expired",
+        _ => "DigiCert still gives a value that expired",
+    };
+    Some(request_at(s, due.max(floor), Reason::ValueExpired, format!("{what} at {expiry:.0}")))
+}
+
+/// Once inside the margin before its end the value is confirmed, which tells early that a gap is coming.
+pub(super) fn value_expiring(s: &Situation<'_>) -> Option<Decision> {
+    let token = s.facts.token.as_ref()?;
+    let expiry = s.expiry()?;
+    let margin = after(expiry, -s.policy.confirm_margin);
+    (s.now >= margin && token.requested < margin).then(|| {
+        let detail =
+            format!("the value expires at {expiry:.0} and the order is still open; confirming it once");
+        s.act(Step::RequestValue, Reason::ValueExpiring, detail)
+    })
+}
+
+fn request_at(s: &Situation<'_>, due: Timestamp, reason: Reason, detail: String) -> Decision {
+    if due > s.now { s.rest(due, reason, detail) } else { s.act(Step::RequestValue, reason, detail) }
 }

@@ -10,9 +10,9 @@ use std::{
 };
 
 use dcv_core::{
-    Answer, Artifact, Caa, DomainName, Facts, FailureClass, Guarded, Held, Label, Learned, Location, Lookup,
-    Method, MethodSpec, Methods, OrderStatus, Policy, RandomValue, RecordData, ScopeFacts, Sighting, Stage,
-    Step, Target, Vantage, VantageKind, Verdict, decide, verdict,
+    Answer, Artifact, Caa, DomainName, Facts, Failure, FailureClass, Guarded, Held, Label, Learned, Location,
+    Lookup, Method, MethodSpec, Methods, Next, OrderFacts, OrderStatus, Policy, RandomValue, RecordData,
+    ScopeFacts, Sighting, Stage, Step, Target, Vantage, VantageKind, Verdict, decide, verdict,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -159,17 +159,18 @@ impl World {
         let order = &self.orders[n];
         let decision = decide(&order.facts, &self.policy, now);
         assert_eq!(decision, decide(&order.facts, &self.policy, now), "the same facts gave two decisions");
-        assert!(decision.wake >= now, "a wake-up in the past: {decision:?}");
-        if decision.step == Step::Rest {
-            if order.at_rest_for_good() {
-                return None;
+        let step = match decision.next {
+            Next::Do(step) => step,
+            Next::RestUntil(wake) => {
+                assert!(wake >= now, "a wake-up in the past: {wake}, {}", decision.because);
+                let next = (wake - self.skew).max(time + SignedDuration::from_millis(10));
+                return (!order.at_rest_for_good()).then_some(next);
             }
-            return Some((decision.wake - self.skew).max(time + SignedDuration::from_millis(10)));
-        }
-        self.watch(n, &decision.step, now);
-        let learned = self.carry_out(n, &decision.step, time);
+        };
+        self.watch(n, &step, now);
+        let learned = self.execute(n, &step, time);
         let order = &mut self.orders[n];
-        order.facts.learn(&decision.step, learned, now);
+        order.facts.learn(&step, learned, now);
         if order.facts.proven && order.calls_until_proven.is_none() {
             order.calls_until_proven = Some(order.calls);
         }
@@ -226,15 +227,13 @@ impl World {
             Step::ReadDomain | Step::SubmitDomain | Step::NewDomainValue => {
                 unreachable!("an order is no domain")
             }
-            Step::Rest => unreachable!("a rest is not carried out"),
         }
     }
 
-    fn carry_out(&mut self, n: usize, step: &Step, time: Timestamp) -> Learned {
+    fn execute(&mut self, n: usize, step: &Step, time: Timestamp) -> Result<Learned, Failure> {
         let failing = self.random.chance(self.setting.fail);
         let after_effect = self.random.chance(0.5);
-        let failed =
-            |retry_after| Learned::Failed { class: FailureClass::Later, detail: "fault".into(), retry_after };
+        let failed = |retry_after| Err(Failure { retry_after, ..Failure::new(FailureClass::Later, "fault") });
         let calls_ca = matches!(step, Step::ReadOrder | Step::RequestValue | Step::AskCa);
         if calls_ca && self.throttled(time) {
             return failed(Some(SignedDuration::from_secs(5)));
@@ -252,7 +251,7 @@ impl World {
             return failed(None);
         }
         // The state is marked only after the provider's answer has come.
-        order.confirm(&learned, time);
+        order.confirm(step, time);
         learned
     }
 
@@ -371,9 +370,9 @@ impl SimOrder {
         }
     }
 
-    fn confirm(&mut self, learned: &Learned, time: Timestamp) {
-        match learned {
-            Learned::Published(artifacts) => {
+    fn confirm(&mut self, step: &Step, time: Timestamp) {
+        match step {
+            Step::Publish { artifacts, .. } => {
                 let gave_way =
                     |held: &Held| artifacts.iter().any(|artifact| artifact.excludes(&held.artifact));
                 self.state.retain(|held| !gave_way(held));
@@ -381,28 +380,28 @@ impl SimOrder {
                     held.applied = Some(time);
                 }
             }
-            Learned::Retracted(artifacts) => self.state.retain(|held| !artifacts.contains(&held.artifact)),
+            Step::Retract(artifacts) => self.state.retain(|held| !artifacts.contains(&held.artifact)),
             _ => {}
         }
     }
 
-    fn effect(&mut self, step: &Step, time: Timestamp, stuck: bool) -> Learned {
-        match step {
-            Step::ReadOrder => Learned::Order {
-                status: self.status.clone(),
+    fn effect(&mut self, step: &Step, time: Timestamp, stuck: bool) -> Result<Learned, Failure> {
+        Ok(match step {
+            Step::ReadOrder => Learned::Order(OrderFacts {
                 method: Some(self.method.clone()),
                 scopes: self
                     .scopes
                     .iter()
-                    .map(|name| ScopeFacts { name: name.clone(), approved: self.approved, names: Vec::new() })
+                    .map(|name| ScopeFacts {
+                        approved: self.approved,
+                        ..ScopeFacts::open(name.clone(), Vec::new())
+                    })
                     .collect(),
-                missing: Vec::new(),
-            },
-            Step::RequestValue if self.status.stage() == Stage::Ended => Learned::Failed {
-                class: FailureClass::Refused,
-                detail: "order is over".into(),
-                retry_after: None,
-            },
+                ..OrderFacts::of_status(None, self.status.clone())
+            }),
+            Step::RequestValue if self.status.stage() == Stage::Ended => {
+                return Err(Failure::new(FailureClass::Refused, "order is over"));
+            }
             Step::RequestValue => {
                 let life = SignedDuration::from_hours(if stuck { -1 } else { 30 * 24 });
                 if self.value.as_ref().is_none_or(|(_, expires)| *expires <= time && !stuck) {
@@ -411,7 +410,7 @@ impl SimOrder {
                     self.value = Some((RandomValue::new(text).unwrap(), time + life));
                 }
                 let (value, expires) = self.value.clone().unwrap();
-                Learned::Value { value: Ok(value), expires: Some(expires) }
+                Learned::Value((Ok(value), Some(expires)))
             }
             Step::Locate(lookups) => Learned::Located(
                 lookups.iter().map(|lookup| (lookup.clone(), Location::At(target(lookup)))).collect(),
@@ -423,25 +422,26 @@ impl SimOrder {
                     assert_eq!(beside, None, "{artifact} cannot stand beside it");
                     self.dns.values.entry(artifact.clone()).or_insert(time);
                 }
-                Learned::Published(artifacts.clone())
+                Learned::Done
             }
-            Step::Look(lookups) => Learned::Looked(
-                lookups.iter().map(|lookup| (lookup.clone(), self.dns.look(&target(lookup), time))).collect(),
-            ),
-            Step::SwitchMethod(method) => Learned::Switched(method.clone()),
+            Step::Look(wanted) => {
+                let lookups = wanted.iter().map(|wanted| &wanted.lookup);
+                let seen = lookups.map(|lookup| (lookup.clone(), self.dns.look(&target(lookup), time)));
+                Learned::Looked(seen.collect())
+            }
+            Step::SwitchMethod(_) => Learned::Done,
             Step::ReadCaa(names) => {
                 Learned::Caa(names.iter().map(|name| (name.clone(), Caa::Open)).collect())
             }
             Step::AskCa => self.check(time),
             Step::Retract(values) => {
                 self.dns.values.retain(|artifact, _| !values.contains(artifact));
-                Learned::Retracted(values.clone())
+                Learned::Done
             }
             Step::ReadDomain | Step::SubmitDomain | Step::NewDomainValue => {
                 unreachable!("an order is no domain")
             }
-            Step::Rest => unreachable!("a rest is not carried out"),
-        }
+        })
     }
 
     fn check(&mut self, time: Timestamp) -> Learned {
@@ -449,9 +449,9 @@ impl SimOrder {
         let found = |value: &RandomValue| {
             let (methods, proof) = (Methods::default(), spec(&self.method));
             let lookups = self.scopes.iter().flat_map(|scope| methods.lookups(&proof, scope, &[]));
-            lookups.map(|lookup| target(&lookup)).all(|place| {
-                let artifact = proof.artifact(&place, value).unwrap();
-                self.dns.look(&place, time).iter().all(|sighting| sighting.answer.proves(&artifact))
+            lookups.map(|lookup| target(&lookup)).all(|target| {
+                let artifact = proof.artifact(&target, value).unwrap();
+                self.dns.look(&target, time).iter().all(|sighting| sighting.answer.proves(&artifact))
             })
         };
         if self.status.stage() == Stage::Work && good.is_some_and(|(value, _)| found(&value)) {
@@ -462,8 +462,8 @@ impl SimOrder {
                 self.issued_at.get_or_insert(time);
             }
         }
-        Learned::Asked {
-            validated: self.approved,
+        Learned::Checked {
+            complete: Some(self.approved),
             status: Some(self.status.clone()),
             approved: Vec::new(),
             said: "not found".into(),

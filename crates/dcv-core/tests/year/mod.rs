@@ -6,8 +6,8 @@ use std::{
 };
 
 use dcv_core::{
-    Answer, Artifact, Caa, DomainFacts, Facts, FailureClass, Guarded, Kind, Learned, Location, Method,
-    Policy, RandomValue, Sighting, Step, Target, Vantage, VantageKind, decide,
+    Answer, Artifact, Caa, DomainFacts, Facts, Failure, FailureClass, Guarded, Kind, Learned, Location,
+    Method, Next, Policy, RandomValue, Sighting, Step, Target, Vantage, VantageKind, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -97,25 +97,23 @@ impl Year {
     /// One pass; returns when the domain wakes.
     fn step(&mut self, n: usize, now: Timestamp) -> Timestamp {
         let decision = decide(&self.domains[n].facts, &self.policy, now);
-        assert!(decision.wake >= now);
-        let step = decision.step;
-        if step == Step::Rest {
-            return decision.wake.max(now + SignedDuration::from_millis(10));
-        }
+        let step = match decision.next {
+            Next::Do(step) => step,
+            Next::RestUntil(wake) => {
+                assert!(wake >= now);
+                return wake.max(now + SignedDuration::from_millis(10));
+            }
+        };
         let learned = if is_call(&step) {
             if let Some(turn) = self.wait_for_turn(now) {
                 return turn;
             }
             match self.away(now) {
-                true => Learned::Failed {
-                    class: FailureClass::Later,
-                    detail: "the CA is away".into(),
-                    retry_after: None,
-                },
-                false => self.call(n, &step, now),
+                true => Err(Failure::new(FailureClass::Later, "the CA is away")),
+                false => Ok(self.call(n, &step, now)),
             }
         } else {
-            self.domains[n].act(&step, now)
+            Ok(self.domains[n].act(&step, now))
         };
         let domain = &mut self.domains[n];
         domain.facts.learn(&step, learned, now);
@@ -161,8 +159,7 @@ impl Year {
             Step::NewDomainValue => {
                 self.forced_values += u64::from(domain.value.as_ref().is_some_and(|(_, end)| *end > now));
                 domain.make_value(n, now);
-                let (value, expires) = domain.token().unwrap();
-                Learned::Value { value, expires }
+                Learned::Value(domain.token().unwrap())
             }
             Step::AskCa => {
                 let shown = domain.published.as_ref().is_some_and(|(artifact, at)| {
@@ -177,9 +174,9 @@ impl Year {
                     domain.value = None;
                 }
                 let said = "not found".into();
-                Learned::Asked { validated: shown, status: None, approved: Vec::new(), said }
+                Learned::Checked { complete: Some(shown), status: None, approved: Vec::new(), said }
             }
-            _ => unreachable!("{} is no call", step.label()),
+            _ => unreachable!("{} is no call", step.kind().label()),
         }
     }
 }
@@ -187,7 +184,7 @@ impl Year {
 impl Domain {
     fn told(&self, n: usize, now: Timestamp) -> DomainFacts {
         DomainFacts {
-            at: now,
+            at: Some(now),
             name: name(n),
             active: true,
             pending: self.pending,
@@ -199,7 +196,7 @@ impl Domain {
         }
     }
 
-    fn token(&self) -> Option<dcv_core::DomainToken> {
+    fn token(&self) -> Option<dcv_core::GivenValue> {
         self.value.clone().map(|(value, expires)| (Ok(value), Some(expires)))
     }
 
@@ -216,9 +213,9 @@ impl Domain {
             ),
             Step::Publish { artifacts, .. } => {
                 self.published = artifacts.first().map(|artifact| (artifact.clone(), now));
-                Learned::Published(artifacts.clone())
+                Learned::Done
             }
-            Step::Look(lookups) => {
+            Step::Look(wanted) => {
                 let shown = self.published.as_ref().filter(|(_, at)| *at + LAG <= now);
                 let texts = shown.map(|(artifact, _)| match artifact {
                     Artifact::Record { data: dcv_core::RecordData::Txt(value), .. } => {
@@ -233,18 +230,17 @@ impl Domain {
                 };
                 let answer = Answer::Txt(texts.into_iter().collect());
                 let sighting = Sighting::new(vantage, now, answer);
-                Learned::Looked(
-                    lookups.iter().map(|lookup| (lookup.clone(), vec![sighting.clone()])).collect(),
-                )
+                let seen = wanted.iter().map(|wanted| (wanted.lookup.clone(), vec![sighting.clone()]));
+                Learned::Looked(seen.collect())
             }
             Step::ReadCaa(names) => {
                 Learned::Caa(names.iter().map(|name| (name.clone(), Caa::Open)).collect())
             }
-            Step::Retract(artifacts) => {
+            Step::Retract(_) => {
                 self.published = None;
-                Learned::Retracted(artifacts.clone())
+                Learned::Done
             }
-            _ => unreachable!("{} is not expected of a domain", step.label()),
+            _ => unreachable!("{} is not expected of a domain", step.kind().label()),
         }
     }
 }

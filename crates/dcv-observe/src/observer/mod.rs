@@ -17,7 +17,7 @@ use std::{
 
 use dcv_core::{
     Answer, Artifact, Caa, CertName, DomainName, Lookup, RecordData, Security, Sighting, Site, Transport,
-    Vantage, VantageKind,
+    Vantage, VantageKind, Wanted,
 };
 use futures_util::future::{BoxFuture, join_all};
 use hickory_proto::{
@@ -162,10 +162,10 @@ impl Observer {
     /// fetches the file. A server that showed it a moment ago, as `known` tells, is not asked again.
     pub async fn look(
         &self,
-        wanted: &[(Lookup, Artifact)],
+        wanted: &[Wanted],
         known: &BTreeMap<Lookup, Vec<Sighting>>,
     ) -> BTreeMap<Lookup, Vec<Sighting>> {
-        let each = wanted.iter().map(|(lookup, artifact)| async move {
+        let each = wanted.iter().map(|Wanted { lookup, artifact }| async move {
             let known = known.get(lookup).map_or(&[][..], Vec::as_slice);
             let seen = match artifact {
                 Artifact::Record { site, data } => self.look_at_record(lookup, site, data, known).await,

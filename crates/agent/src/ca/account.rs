@@ -1,0 +1,114 @@
+//! An account: its client, and its trouble, shared by all its orders and domains.
+
+use std::sync::{Mutex, PoisonError};
+
+use dcv_core::{Failure, FailureClass, Kind};
+use digicert_api::{Class, Client, Error};
+use dns_providers::SecretSource as _;
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret as _, SecretString};
+use tracing::error;
+use url::Url;
+
+use super::connection;
+use crate::{config::Connection, error::chain};
+
+/// A DigiCert account.
+#[derive(Debug)]
+pub struct Account {
+    name: String,
+    connection: Connection,
+    /// The client; its rate governor lives as long as this account.
+    pub client: Client,
+    hold: Mutex<Option<Hold>>,
+}
+
+/// Why an account's calls are held back, and until when.
+#[derive(Clone, Debug)]
+pub struct Hold {
+    /// When the next call may be tried.
+    pub until: Timestamp,
+    /// What the CA said.
+    pub detail: String,
+    /// The key that was refused: another one is tried at once.
+    key: Option<SecretString>,
+}
+
+impl Hold {
+    /// What becomes of a call that is held back.
+    #[must_use]
+    pub fn failure(self, now: Timestamp) -> Failure {
+        let retry_after = Some(self.until.duration_since(now));
+        Failure { retry_after, ..Failure::new(FailureClass::Setup, self.detail) }
+    }
+}
+
+impl Account {
+    pub(super) fn new(name: &str, connection: Connection, client: Client) -> Self {
+        Self { name: name.to_owned(), connection, client, hold: Mutex::default() }
+    }
+
+    /// A client with this account's key at another address, for finding out where the key belongs.
+    ///
+    /// # Errors
+    /// One sentence: a setting that cannot be used.
+    pub fn client_at(&self, base_url: Url) -> Result<Client, String> {
+        connection::builder(&Connection { base_url, ..self.connection.clone() })?
+            .build()
+            .map_err(|error| chain(&error))
+    }
+
+    /// How it is connected.
+    #[must_use]
+    pub const fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The trouble that holds back all calls now.
+    pub fn held(&self, now: Timestamp) -> Option<Hold> {
+        let hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let another_key = || !same(hold.key.as_ref(), self.connection.api_key.secret().ok().as_ref());
+        (hold.until > now && !another_key()).then_some(hold)
+    }
+
+    /// A call went through.
+    pub fn release(&self) {
+        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
+    /// A sentence about a refused call about orders or domains. A refused key holds back the whole account for a while, and
+    /// is said once, not for each order; one that may not do a thing with domains may still do everything with orders.
+    pub fn trouble(&self, about: Kind, error: &Error, retry: SignedDuration, now: Timestamp) -> String {
+        let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
+        let detail = format!("{}{hint}", chain(error));
+        let of_account = match error.class() {
+            Class::KeyTrouble | Class::Setup => true,
+            Class::MissingPermission => about == Kind::Order,
+            _ => false,
+        };
+        if !of_account {
+            return detail;
+        }
+        let detail = format!("account {}: {detail}", self.name);
+        if self.hold(now.saturating_add(retry).unwrap_or(Timestamp::MAX), detail.clone()) {
+            error!(account = self.name, "{detail}");
+        }
+        detail
+    }
+
+    /// Holds back all calls; returns whether this is news.
+    fn hold(&self, until: Timestamp, detail: String) -> bool {
+        let mut held = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
+        let news = held.as_ref().is_none_or(|before| before.detail != detail);
+        *held = Some(Hold { until, detail, key: self.connection.api_key.secret().ok() });
+        news
+    }
+}
+
+fn same(a: Option<&SecretString>, b: Option<&SecretString>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a.expose_secret() == b.expose_secret(),
+        (None, None) => true,
+        (Some(_), None) | (None, Some(_)) => false,
+    }
+}

@@ -1,0 +1,245 @@
+//! The calls of a pass: each makes one step's call, puts on record what has to be, and tells what it learned.
+
+use std::time::Duration;
+
+use dcv_core::{
+    DomainName, Facts, Failure, FailureClass, GivenValue, Learned, Method, OrderStatus, Policy, RandomValue,
+};
+use digicert_api::{CheckOutcome, Class, Client, DcvMethod, Error};
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::{Account, domain, order};
+use crate::{
+    clock,
+    error::chain,
+    ledger::{Event, Ledger},
+    subject::{Id, Subject},
+};
+
+/// Clocks that differ by less are taken for the same.
+const TOLERATED_SKEW: SignedDuration = SignedDuration::from_secs(30);
+/// The slack of an order without a value: the longest that a value lives.
+const NO_HURRY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+/// What a call came to: facts, or why there are none.
+pub(super) type Outcome = Result<Learned, Error>;
+
+/// A call that is about to be made for one order or domain.
+#[derive(Debug)]
+pub struct Call<'a> {
+    account: &'a Account,
+    ledger: &'a Ledger,
+    policy: &'a Policy,
+    subject: &'a Subject,
+    facts: &'a Facts,
+    client: Client,
+    now: Timestamp,
+}
+
+impl<'a> Call<'a> {
+    /// Prepares a call. While the CA's rate is used up, the earliest deadline goes first; a look at an order of which
+    /// nothing new is known waits for everybody's work.
+    ///
+    /// # Errors
+    /// While the account is in trouble.
+    pub fn new(
+        account: &'a Account,
+        ledger: &'a Ledger,
+        policy: &'a Policy,
+        subject: &'a Subject,
+        facts: &'a Facts,
+    ) -> Result<Self, Failure> {
+        let now = clock::now();
+        if let Some(hold) = account.held(now) {
+            return Err(hold.failure(now));
+        }
+        let client = account.client.with_deadline(due(facts.deadline(policy.value_life_cap), now));
+        Ok(Self { account, ledger, policy, subject, facts, client, now })
+    }
+
+    /// Reads the order: what is to be proven, and how. Of an order that is known already it is an audit.
+    ///
+    /// # Errors
+    /// As every call: how the refusal is dealt with.
+    pub async fn read_order(self) -> Result<Learned, Failure> {
+        let known = self.facts.order.as_ref().is_some_and(|order| order.at.is_some());
+        let client = if known { self.client.with_deadline(due(None, self.now)) } else { self.client.clone() };
+        let read = order::read(&client, self.number()).await;
+        self.settle(read, Refused::ForGood)
+    }
+
+    /// Asks for the order's value.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn request_value(self) -> Result<Learned, Failure> {
+        let answer = match self.client.random_value(self.number()).await {
+            Ok(answer) => answer,
+            Err(error) => return self.settle(Err(error), Refused::ReadWhy),
+        };
+        self.account.release();
+        if answer.expires.is_none() {
+            tracing::debug!(date = ?answer.expires_raw, "the value came without a usable expiration date");
+        }
+        // No value at all is how some accounts answer for orders that need none; the order tells which.
+        let Some(text) = answer.value else {
+            return Err(Failure::new(FailureClass::Refused, "DigiCert gave no random value for this order"));
+        };
+        self.on_record(Learned::Value((RandomValue::new(text), by_our_clock(&self.client, answer.expires))))
+            .await
+    }
+
+    /// Reads the domain: its proof, its dates, its value.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn read_domain(self) -> Result<Learned, Failure> {
+        let read = self.client.domain(self.number()).await;
+        let learned = match read {
+            Ok(read) => domain::learned(&self.client, read, self.facts, self.now)
+                .map_err(|error| Failure::new(FailureClass::Blocked, error.to_string()))?,
+            Err(error) => return self.settle(Err(error), Refused::ForGood),
+        };
+        self.account.release();
+        let known = self.facts.token.as_ref().and_then(|token| token.fit());
+        if matches!(&learned, Learned::Domain(_, Some((Ok(value), _))) if Some(value) != known) {
+            return self.on_record(learned).await;
+        }
+        Ok(learned)
+    }
+
+    /// Submits the domain for validation.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn submit_domain(self) -> Result<Learned, Failure> {
+        let (kinds, method) = domain::submission(self.facts);
+        let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+        match self.client.submit_domain(self.number(), &kinds, &method).await {
+            Ok(value) => {
+                self.account.release();
+                let value = domain::given_value(&self.client, value);
+                self.on_record(Learned::Submitted(value)).await
+            }
+            Err(error) => self.settle(Err(error), Refused::ReadWhy),
+        }
+    }
+
+    /// Has a new value made for the domain.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn new_domain_value(self) -> Result<Learned, Failure> {
+        match self.client.new_domain_value(self.number()).await {
+            Ok(value) => {
+                self.account.release();
+                let made: Option<GivenValue> = domain::given_value(&self.client, value);
+                let none = || Failure::new(FailureClass::Bug, "DigiCert made no value for the domain");
+                self.on_record(Learned::Value(made.ok_or_else(none)?)).await
+            }
+            Err(error) => self.settle(Err(error), Refused::ReadWhy),
+        }
+    }
+
+    /// Changes the method of the order or domain.
+    ///
+    /// # Errors
+    /// As every call.
+    pub async fn switch_method(self, method: &Method) -> Result<Learned, Failure> {
+        let wanted = DcvMethod::from(method.as_str());
+        let switched = match self.subject.id {
+            Id::Order(number) => self.client.change_dcv_method(number, &wanted).await.map(drop),
+            Id::Domain(number) => self.client.change_domain_method(number, &wanted).await.map(drop),
+        };
+        self.settle(switched.map(|()| Learned::Done), Refused::ReadWhy)
+    }
+
+    /// Has the CA check. What is seen goes on record before it is asked, and its answer before it is acted upon.
+    ///
+    /// # Errors
+    /// As every call; also where the evidence cannot be kept and has to be.
+    pub async fn check(self) -> Result<Learned, Failure> {
+        let asked = self.ledger.keep(Event::asked(self.subject, self.facts)).await;
+        asked.map_err(|detail| Failure::new(FailureClass::Setup, detail))?;
+        let answer = match self.subject.id {
+            Id::Order(number) => order::check(&self.client, number).await,
+            Id::Domain(number) => check_domain(&self.client, number).await,
+        };
+        let told = match &answer {
+            Ok(learned) => Event::answered(self.subject, self.facts, learned),
+            Err(error) => Some(Event::unanswered(self.subject, &chain(error))),
+        };
+        self.ledger.note(told).await;
+        self.settle(answer, Refused::ReadWhy)
+    }
+
+    const fn number(&self) -> u64 {
+        self.subject.id.number()
+    }
+
+    /// Puts a value that was learned on record.
+    async fn on_record(&self, learned: Learned) -> Result<Learned, Failure> {
+        self.ledger.note(Event::value(self.subject, &learned)).await;
+        Ok(learned)
+    }
+
+    /// The account is well again, or the refusal is turned into how it is dealt with.
+    fn settle(&self, outcome: Outcome, refused: Refused) -> Result<Learned, Failure> {
+        let error = match outcome {
+            Ok(learned) => {
+                self.account.release();
+                return Ok(learned);
+            }
+            Err(error) => error,
+        };
+        let detail = self.account.trouble(self.subject.id.kind(), &error, self.policy.setup_retry, self.now);
+        let wish = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
+        let (class, retry_after) = match error.class() {
+            Class::KeyTrouble | Class::MissingPermission | Class::Setup => (FailureClass::Setup, None),
+            Class::NotFound => (FailureClass::Blocked, None),
+            Class::Misconfigured | Class::NotYet => match refused {
+                Refused::ForGood => (FailureClass::Blocked, None),
+                Refused::ReadWhy => (FailureClass::Refused, wish),
+            },
+            Class::Throttled | Class::Transient => (FailureClass::Later, wish),
+            Class::Undecodable => (FailureClass::Bug, wish),
+        };
+        Err(Failure { class, detail, retry_after })
+    }
+}
+
+/// What a refusal of a call for one order means.
+#[derive(Clone, Copy, Debug)]
+enum Refused {
+    /// There is nothing to be read that would tell why.
+    ForGood,
+    /// The order or domain tells why.
+    ReadWhy,
+}
+
+/// When a call is wanted at the latest. While the CA's rate is used up, the least slack goes first.
+fn due(deadline: Option<Timestamp>, now: Timestamp) -> Instant {
+    let slack = deadline
+        .map_or(NO_HURRY, |deadline| Duration::try_from(deadline.duration_since(now)).unwrap_or_default());
+    Instant::now() + slack.min(NO_HURRY)
+}
+
+/// A date of the CA's as our clock will show it, where the two differ by more than the network explains: an expiry that
+/// we take for past while the CA does not, or the reverse, would have us wait for a new value, or publish a dead one.
+pub(super) fn by_our_clock(client: &Client, date: Option<Timestamp>) -> Option<Timestamp> {
+    let ahead = client.clock_skew(clock::now()).filter(|ahead| ahead.abs() > TOLERATED_SKEW);
+    match (date, ahead) {
+        (Some(date), Some(ahead)) => date.checked_sub(ahead).ok(),
+        (date, _) => date,
+    }
+}
+
+async fn check_domain(client: &Client, number: u64) -> Outcome {
+    let (complete, said) = match client.check_domain(number).await?.outcome {
+        CheckOutcome::Validated => (true, "validated".to_owned()),
+        CheckOutcome::NotYet { reason } => (false, reason),
+    };
+    let (status, approved): (Option<OrderStatus>, Vec<DomainName>) = (None, Vec::new());
+    Ok(Learned::Checked { complete: Some(complete), status, approved, said })
+}

@@ -1,0 +1,36 @@
+//! From the configuration to a client.
+
+use digicert_api::{Client, ClientBuilder};
+
+use super::{Account, call_log::CallLog};
+use crate::{clock, config::Connection, error::chain, state::State};
+
+/// An account with its client, which knows the calls of earlier processes. Nothing is called yet.
+///
+/// # Errors
+/// One sentence: a setting that cannot be used, or a state that cannot be read.
+pub async fn connect(name: &str, connection: &Connection, state: &State) -> Result<Account, String> {
+    let history = state.called(name, clock::now()).await.map_err(|error| chain(&error))?;
+    let longest_window = connection.rate.iter().map(|window| window.per).max().unwrap_or_default();
+    let memory = CallLog { state: state.clone(), account: name.to_owned(), longest_window };
+    let client =
+        builder(connection)?.history(history).memory(memory).build().map_err(|error| chain(&error))?;
+    Ok(Account::new(name, connection.clone(), client))
+}
+
+pub(super) fn builder(connection: &Connection) -> Result<ClientBuilder, String> {
+    let mut builder = Client::builder(connection.base_url.clone())
+        .key(connection.api_key.clone())
+        .rate(connection.rate.clone())
+        .user_agent(concat!("dcv-agent/", env!("CARGO_PKG_VERSION")))
+        .allow_http_on_loopback(connection.insecure_http)
+        .timeout(connection.timeout);
+    if let Some(path) = &connection.ca_file {
+        let pem = std::fs::read(path).map_err(|error| format!("ca_file {}: {error}", path.display()))?;
+        builder = builder.ca_file_pem(pem);
+    }
+    if let Some(proxy) = &connection.proxy {
+        builder = builder.proxy(proxy.clone());
+    }
+    Ok(builder)
+}

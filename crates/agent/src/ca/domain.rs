@@ -1,0 +1,62 @@
+//! What DigiCert's answers say of a prevalidated domain.
+
+use dcv_core::{DomainFacts, DomainName, Facts, GivenValue, Learned, Method, NameError, RandomValue};
+use digicert_api::{Client, DcvMethod, Domain, DomainExpiry, DomainValidation, DomainValue, WrittenTime};
+use jiff::Timestamp;
+
+use super::call::by_our_clock;
+
+/// What a reading tells; `known` fills in what it leaves out.
+pub(super) fn learned(
+    client: &Client,
+    domain: Domain,
+    known: &Facts,
+    now: Timestamp,
+) -> Result<Learned, NameError> {
+    let known = known.domain.as_ref().is_some_and(|domain| domain.pending);
+    let facts = DomainFacts {
+        at: Some(now),
+        name: DomainName::scope(&domain.name)?,
+        active: domain.active.unwrap_or(true),
+        pending: is_pending(&domain).unwrap_or(known),
+        method: domain.method.as_ref().map(|method| Method::from(method.as_str())),
+        kinds: domain.validations.iter().map(|validation| validation.kind.clone()).collect(),
+        approved: by_our_clock(client, domain.approved),
+        valid_until: by_our_clock(client, valid_until(&domain.expiry, &domain.validations)),
+        seen: now,
+    };
+    let value = domain.value.and_then(|value| given_value(client, value));
+    Ok(Learned::Domain(Box::new(facts), value))
+}
+
+/// The kinds of validation and the method with which a domain is submitted: those that it has.
+pub(super) fn submission(facts: &Facts) -> (Vec<String>, DcvMethod) {
+    let domain = facts.domain.as_ref();
+    let kinds = domain.map(|domain| domain.kinds.clone()).filter(|kinds| !kinds.is_empty());
+    let method = domain.and_then(|domain| domain.method.as_ref()).unwrap_or(&Method::DnsTxt);
+    (kinds.unwrap_or_else(|| vec!["ov".to_owned()]), DcvMethod::from(method.as_str()))
+}
+
+/// The value of a domain, where it has one.
+pub(super) fn given_value(client: &Client, value: DomainValue) -> Option<GivenValue> {
+    Some((RandomValue::new(value.value?), by_our_clock(client, value.expires)))
+}
+
+/// Whether a proof is outstanding, as far as any part of the answer tells: each may be left out.
+fn is_pending(domain: &Domain) -> Option<bool> {
+    let words = domain.validations.iter().filter_map(|validation| validation.dcv_status.as_deref());
+    let by_kind = words.map(|word| word.eq_ignore_ascii_case("pending")).reduce(|one, other| one || other);
+    let by_value = domain.value.as_ref().and_then(|value| value.status.as_deref());
+    domain.pending.or(by_kind).or_else(|| by_value.map(|word| word.eq_ignore_ascii_case("pending")))
+}
+
+/// Until when the proof may be used by orders of every kind that the domain takes part in. A date of another kind may be
+/// long past.
+#[must_use]
+pub fn valid_until(expiry: &DomainExpiry, kinds: &[DomainValidation]) -> Option<Timestamp> {
+    let has =
+        |kind: &str| kinds.is_empty() || kinds.iter().any(|known| known.kind.eq_ignore_ascii_case(kind));
+    let of = |kind, time: &Option<WrittenTime>| time.as_ref().filter(|_| has(kind)).and_then(|time| time.at);
+    let any = expiry.any.as_ref().and_then(|time| time.at);
+    any.or_else(|| [of("ov", &expiry.ov), of("ev", &expiry.ev)].into_iter().flatten().min())
+}

@@ -1,0 +1,16 @@
+//! DigiCert: the accounts, and what turns its answers into facts.
+
+mod account;
+mod call;
+mod call_log;
+mod connection;
+mod domain;
+mod order;
+
+pub use self::{
+    account::{Account, Hold},
+    call::Call,
+    connection::connect,
+    domain::valid_until,
+    order::cert_name,
+};

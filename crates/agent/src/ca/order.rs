@@ -1,0 +1,113 @@
+//! What DigiCert's answers say of an order.
+
+use std::collections::BTreeMap;
+
+use dcv_core::{CertName, DomainName, Learned, Method, OrderFacts, OrderStatus, ScopeFacts, Stage};
+use digicert_api::{CheckOutcome, Class, Client, Error, OrderValidation, ScopeValidation};
+use tracing::warn;
+
+use super::call::Outcome;
+
+/// The validation status tells scopes, status and methods in one call; where it fails the order itself is read.
+pub(super) async fn read(client: &Client, id: u64) -> Outcome {
+    match client.order_validation(id).await {
+        Ok(validation) => match validation.status.clone() {
+            Some(status) => Ok(of_validation(id, OrderStatus::from(status.as_str()), validation)),
+            None => read_status(client, id).await,
+        },
+        Err(error) if matches!(error.class(), Class::NotYet | Class::Misconfigured | Class::Undecodable) => {
+            read_status(client, id).await
+        }
+        Err(error) => Err(error),
+    }
+}
+
+fn of_validation(id: u64, status: OrderStatus, validation: OrderValidation) -> Learned {
+    let (mut scopes, mut unreadable) = (Vec::new(), Vec::new());
+    for scope in validation.names {
+        match DomainName::scope(&scope.scope) {
+            Ok(name) => scopes.push(scope_facts(name, scope)),
+            Err(error) => {
+                warn!(order = id, "DigiCert names a scope that cannot be read: {error}");
+                if !scope.approved {
+                    unreadable.push(error.to_string());
+                }
+            }
+        }
+    }
+    Learned::Order(OrderFacts {
+        method: validation.method.map(Method::from),
+        scopes,
+        unreadable,
+        missing: validation.organization_missing,
+        ..OrderFacts::of_status(None, status)
+    })
+}
+
+fn scope_facts(name: DomainName, scope: ScopeValidation) -> ScopeFacts {
+    ScopeFacts {
+        name,
+        approved: scope.approved,
+        method: scope.method.map(Method::from),
+        names: scope.dns_names.iter().filter_map(|text| cert_name(text)).collect(),
+    }
+}
+
+async fn read_status(client: &Client, id: u64) -> Outcome {
+    let order = client.order(id).await?;
+    let status = OrderStatus::from(order.status.as_str());
+    let method = order.dcv_method.map(Method::from);
+    // Without the CA's word the base domains are the best guess: a proof there covers every name below it
+    // (TLS BR 3.2.2.4.7), and accounts prove there unless they choose otherwise. A file proves its own name only.
+    let scopes = match status.stage() {
+        Stage::Work if method == Some(Method::Http) => each_by_itself(&order.dns_names),
+        Stage::Work => base_domains(&order.dns_names),
+        Stage::Watch | Stage::Ended | Stage::Unknown => Vec::new(),
+    };
+    Ok(Learned::Order(OrderFacts { method, scopes, ..OrderFacts::of_status(None, status) }))
+}
+
+fn each_by_itself(names: &[String]) -> Vec<ScopeFacts> {
+    let names = names.iter().filter_map(|text| cert_name(text));
+    names.map(|name| ScopeFacts::open(name.name.clone(), vec![name])).collect()
+}
+
+/// The domains under public suffixes to which names belong, each with its names.
+fn base_domains(names: &[String]) -> Vec<ScopeFacts> {
+    let mut bases: BTreeMap<DomainName, Vec<CertName>> = BTreeMap::new();
+    for name in names.iter().filter_map(|text| cert_name(text)) {
+        let base = psl::domain_str(name.name.as_str()).and_then(|base| base.parse().ok());
+        bases.entry(base.unwrap_or_else(|| name.name.clone())).or_default().push(name);
+    }
+    bases.into_iter().map(|(name, names)| ScopeFacts::open(name, names)).collect()
+}
+
+/// A name as it stands on the certificate; old orders hold blanks, which are left out.
+#[must_use]
+pub fn cert_name(text: &str) -> Option<CertName> {
+    Some(CertName { name: DomainName::scope(text).ok()?, wildcard: text.trim_start().starts_with("*.") })
+}
+
+/// Has the order checked.
+pub(super) async fn check(client: &Client, id: u64) -> Result<Learned, Error> {
+    let check = client.check_dcv(id).await?;
+    let said = match check.outcome {
+        CheckOutcome::Validated => "validated".to_owned(),
+        CheckOutcome::NotYet { reason } => reason,
+    };
+    let all_approved = check.names.iter().all(|name| name.approved);
+    // A refusal, an empty answer, or a name that is not approved: some part of the answer says "open".
+    let silent = check.names.is_empty() && check.dcv_status.is_none() && check.order_status.is_none();
+    let complete = match check.dcv_status.as_deref() {
+        _ if silent || !all_approved => Some(false),
+        Some(word) => Some(word.eq_ignore_ascii_case("valid")),
+        None => None,
+    };
+    let approved = check.names.iter().filter(|name| name.approved);
+    Ok(Learned::Checked {
+        complete,
+        status: check.order_status.map(|status| OrderStatus::from(status.as_str())),
+        approved: approved.filter_map(|name| DomainName::scope(&name.name).ok()).collect(),
+        said,
+    })
+}

@@ -1,0 +1,137 @@
+//! The daemon: until SIGTERM or SIGINT. SIGHUP begins a new round with a new configuration.
+
+use std::{
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+};
+
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use crate::{
+    config::{self, Config},
+    context::Context,
+    engine::{Engine, Mode},
+    exit::Failed,
+    forecast,
+    http::{self, Pages},
+    ledger::Event,
+    process::{self, Request, Signals},
+    start::{self, Discovery},
+    subjects::Subjects,
+    telemetry,
+};
+
+/// Runs until it is asked to stop.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn run(path: &Path) -> Result<(), Failed> {
+    let config = start::load(path)?;
+    telemetry::start(&config.log_level, config.log_format);
+    let mut signals = Signals::listen()?;
+    let state = start::open(&config).await?;
+    let mut context = start::begin(config, &state, "daemon").await?;
+    let (pages, stop) = (Pages::default(), CancellationToken::new());
+    serve_pages(&context.config, &pages, &stop).await?;
+    start::serve_files(&context, &stop).await?;
+    tokio::spawn(process::watchdog());
+    let mut known = Subjects::new();
+    loop {
+        let round = Round::begin(&context, &pages, known).await?;
+        let next = wait(&mut signals, path, &context).await;
+        let Some(next) = next else {
+            process::stopping();
+            info!("stopping");
+            signals.abort_on_the_next();
+            round.end().await;
+            stop.cancel();
+            context.ledger.note(Some(Event::stopped())).await;
+            state.close().await;
+            return Ok(());
+        };
+        known = round.end().await;
+        let former = std::mem::replace(&mut context, next);
+        former.publisher.close().await;
+        context.ledger.note(Some(Event::started("reload"))).await;
+    }
+}
+
+async fn serve_pages(config: &Config, pages: &Pages, stop: &CancellationToken) -> Result<(), Failed> {
+    let Some(address) = config.listen else { return Ok(()) };
+    let bound = http::serve(address, pages.clone(), stop.clone())
+        .await
+        .map_err(|error| Failed::setup(format!("agent.listen {address}: {error}")))?;
+    info!("health and metrics at http://{bound}/");
+    Ok(())
+}
+
+/// Work upon one configuration.
+struct Round {
+    stop: CancellationToken,
+    running: JoinHandle<Subjects>,
+}
+
+impl Round {
+    async fn begin(context: &Arc<Context>, pages: &Pages, known: Subjects) -> Result<Self, Failed> {
+        let subjects = start::subjects(context, known).await?;
+        pages.board.retain(|subject| subjects.contains_key(subject));
+        info!(orders = subjects.len(), "looking after orders");
+        let (stop, board) = (CancellationToken::new(), &pages.board);
+        let Discovery { intake, triggers, .. } = start::discovery(context, board, &stop, Mode::Daemon);
+        let engine = Engine::new(Arc::clone(context), Arc::clone(board), intake, Mode::Daemon, stop.clone());
+        tokio::spawn(forecast::watch(Arc::clone(context), Arc::clone(board), stop.clone(), |_| {}));
+        let running = tokio::spawn(engine.run(subjects, triggers));
+        pages.ready.store(true, Ordering::Relaxed);
+        process::ready();
+        Ok(Self { stop, running })
+    }
+
+    /// Lets steps end; returns what is known, for the next round.
+    async fn end(self) -> Subjects {
+        self.stop.cancel();
+        self.running.await.unwrap_or_default()
+    }
+}
+
+/// Waits for a signal that ends the round: the context of the next one, or none where the daemon is to stop.
+async fn wait(signals: &mut Signals, path: &Path, context: &Context) -> Option<Arc<Context>> {
+    loop {
+        match signals.next().await {
+            Request::Stop => return None,
+            Request::Reload => {
+                process::reloading();
+                if let Some(next) = reload(path, context).await {
+                    return Some(next);
+                }
+                process::unchanged();
+            }
+        }
+    }
+}
+
+/// A configuration that is wrong changes nothing: the agent goes on with the one it has.
+async fn reload(path: &Path, context: &Context) -> Option<Arc<Context>> {
+    let config = match config::load(path) {
+        Ok(config) => config,
+        Err(problems) => {
+            error!("the new configuration is wrong, going on with the old one: {problems}");
+            return None;
+        }
+    };
+    let fixed = |config: &Config| (config.state.clone(), config.listen, config.http.listen);
+    if fixed(&config) != fixed(&context.config) {
+        warn!("agent.state, agent.listen and http.listen change at the next start only");
+    }
+    match Context::build(config, context.state.clone(), Some(context)).await {
+        Ok(context) => {
+            info!("configuration reloaded");
+            Some(Arc::new(context))
+        }
+        Err(error) => {
+            error!("the new configuration cannot be used, going on with the old one: {error}");
+            None
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! What is looked after, each once, with its earliest wake-up.
+//!
+//! What rests costs its facts and one entry: no task and no channel. What is due waits in the order of its deadlines until a
+//! worker is free.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    time::Duration,
+};
+
+use dcv_core::Facts;
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+use tokio_util::time::{DelayQueue, delay_queue::Key};
+
+use crate::subject::Subject;
+
+/// The longest wait that the timer takes; whoever rests longer wakes once in between.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
+/// Where each subject is.
+#[derive(Debug)]
+enum Slot {
+    /// It rests until its entry in the timer fires.
+    Resting { facts: Box<Facts>, key: Key },
+    /// It is due, and waits for a worker.
+    Due { facts: Box<Facts> },
+    /// A worker has it.
+    Working { triggered: Option<Trigger> },
+}
+
+/// The earliest deadline first; of equal ones who came first.
+type Place = (Timestamp, u64);
+
+/// What comes from outside: "look at this one". It carries no facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// There is work: look at it, also if it was to be given up.
+    Work,
+    /// Something has changed; of interest only if it is looked after.
+    Changed,
+    /// It is none of ours; should it be looked after, it is tidied up and given up.
+    Release,
+}
+
+impl Trigger {
+    /// Changes what is believed accordingly.
+    fn apply(self, facts: &mut Facts) {
+        match self {
+            Self::Work => {
+                facts.retired = false;
+                facts.doubt();
+            }
+            Self::Changed => facts.doubt(),
+            Self::Release => facts.retired = true,
+        }
+    }
+
+    /// Whether it gives something to do to what was about to be given up.
+    const fn wakes(self, facts: &Facts) -> bool {
+        match self {
+            Self::Work => true,
+            Self::Changed => !facts.retired,
+            Self::Release => false,
+        }
+    }
+}
+
+/// The queue.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    slots: HashMap<Subject, Slot>,
+    timer: DelayQueue<Subject>,
+    due: BTreeSet<(Place, Subject)>,
+    arrivals: u64,
+}
+
+impl Queue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.slots.is_empty()
+    }
+
+    /// Puts in what is due now.
+    pub(super) fn add(&mut self, subject: Subject, facts: Box<Facts>, deadline: Option<Timestamp>) {
+        self.arrivals += 1;
+        // What has no deadline has time.
+        let place = (deadline.unwrap_or(Timestamp::MAX), self.arrivals);
+        self.due.insert((place, subject.clone()));
+        self.slots.insert(subject, Slot::Due { facts });
+    }
+
+    /// Has it rest for this long.
+    pub(super) fn rest(&mut self, subject: Subject, facts: Box<Facts>, wait: Duration) {
+        let key = self.timer.insert(subject.clone(), wait.min(LONGEST));
+        self.slots.insert(subject, Slot::Resting { facts, key });
+    }
+
+    /// Waits until something that rested is due, and marks it so. Never returns while nothing rests.
+    pub(super) async fn wake(&mut self, deadline: impl Fn(&Subject, &Facts) -> Option<Timestamp>) {
+        match self.timer.next().await {
+            Some(expired) => {
+                let subject = expired.into_inner();
+                if let Some(Slot::Resting { facts, .. }) = self.slots.remove(&subject) {
+                    let deadline = deadline(&subject, &facts);
+                    self.add(subject, facts, deadline);
+                }
+            }
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Hands the most urgent of what is due to a worker.
+    pub(super) fn take(&mut self) -> Option<(Subject, Box<Facts>)> {
+        let (_, subject) = self.due.pop_first()?;
+        match self.slots.insert(subject.clone(), Slot::Working { triggered: None }) {
+            Some(Slot::Due { facts }) => Some((subject, facts)),
+            // Every subject that is due has such a slot.
+            _ => None,
+        }
+    }
+
+    /// A worker gives it back; tells what was heard of it meanwhile that gives it something to do.
+    pub(super) fn give_back(&mut self, subject: &Subject, facts: &mut Facts) -> bool {
+        let Some(Slot::Working { triggered: Some(trigger) }) = self.slots.remove(subject) else {
+            return false;
+        };
+        if !trigger.wakes(facts) && !(trigger == Trigger::Release && !facts.held.is_empty()) {
+            return false;
+        }
+        trigger.apply(facts);
+        true
+    }
+
+    /// Tells it; false where it is not looked after. The last word counts for what a worker has.
+    pub(super) fn trigger(
+        &mut self,
+        subject: &Subject,
+        trigger: Trigger,
+        deadline: impl Fn(&Subject, &Facts) -> Option<Timestamp>,
+    ) -> bool {
+        match self.slots.get_mut(subject) {
+            Some(Slot::Working { triggered }) => {
+                *triggered = Some(trigger);
+                true
+            }
+            Some(Slot::Due { facts }) => {
+                trigger.apply(facts);
+                true
+            }
+            Some(Slot::Resting { .. }) => {
+                if let Some(Slot::Resting { mut facts, key }) = self.slots.remove(subject) {
+                    self.timer.remove(&key);
+                    trigger.apply(&mut facts);
+                    let deadline = deadline(subject, &facts);
+                    self.add(subject.clone(), facts, deadline);
+                }
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Ends: what is known of what rests or is due.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (Subject, Facts)> {
+        self.timer.clear();
+        self.due.clear();
+        std::mem::take(&mut self.slots).into_iter().filter_map(|(subject, slot)| match slot {
+            Slot::Resting { facts, .. } | Slot::Due { facts } => Some((subject, *facts)),
+            Slot::Working { .. } => None,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn subject(number: u64) -> Subject {
+        Subject::order("main", number)
+    }
+
+    fn facts() -> Box<Facts> {
+        Box::default()
+    }
+
+    fn at(seconds: i64) -> Option<Timestamp> {
+        Timestamp::from_second(seconds).ok()
+    }
+
+    #[test]
+    fn the_earliest_deadline_is_taken_first_and_what_has_none_last() {
+        let mut queue = Queue::default();
+        for (number, deadline) in [(1, None), (2, at(20)), (3, at(10)), (4, at(20)), (5, None)] {
+            queue.add(subject(number), facts(), deadline);
+        }
+        let taken: Vec<_> =
+            std::iter::from_fn(|| queue.take()).map(|(subject, _)| subject.id.number()).collect();
+        assert_eq!(taken, [3, 2, 4, 1, 5]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_rests_wakes_in_time_and_a_trigger_wakes_it_at_once() {
+        let mut queue = Queue::default();
+        queue.rest(subject(1), facts(), Duration::from_secs(100));
+        queue.rest(subject(2), facts(), Duration::MAX);
+        let start = tokio::time::Instant::now();
+        queue.wake(|_, _| None).await;
+        assert_eq!(queue.take().unwrap().0, subject(1));
+        assert!(start.elapsed() >= Duration::from_secs(100));
+        assert!(queue.trigger(&subject(2), Trigger::Changed, |_, _| None));
+        assert_eq!(queue.take().unwrap().0, subject(2));
+        assert!(!queue.trigger(&subject(3), Trigger::Work, |_, _| None), "it is not looked after");
+    }
+
+    /// What is heard while a worker has it is not lost; the last word counts.
+    #[test]
+    fn a_trigger_during_work_counts_when_it_is_given_back() {
+        for (triggers, wakes, retired) in [
+            (vec![], false, false),
+            (vec![Trigger::Changed], true, false),
+            (vec![Trigger::Work, Trigger::Release], false, false),
+            (vec![Trigger::Release, Trigger::Work], true, false),
+        ] {
+            let mut queue = Queue::default();
+            queue.add(subject(1), facts(), None);
+            let (subject, mut facts) = queue.take().unwrap();
+            for trigger in &triggers {
+                queue.trigger(&subject, *trigger, |_, _| None);
+            }
+            assert_eq!(queue.give_back(&subject, &mut facts), wakes, "{triggers:?}");
+            assert_eq!(facts.retired, retired, "{triggers:?}");
+        }
+    }
+}

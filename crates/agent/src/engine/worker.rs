@@ -1,0 +1,165 @@
+//! A worker: takes a subject through pass after pass until it rests.
+
+use std::{sync::Arc, time::Duration};
+
+use dcv_core::{Because, Decision, Facts, Kind, Next, Outcome, Step, decide};
+use jiff::Timestamp;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tracing::{Instrument as _, debug, info, info_span, warn};
+
+use super::Mode;
+use crate::{
+    board::{Need, StatusBoard},
+    clock,
+    context::Context,
+    error::chain,
+    pass,
+    state::LastStatus,
+    subject::Subject,
+};
+
+/// Steps in a row without a rest after which a subject is suspected to go round in circles.
+const STEPS_IN_A_ROW: u32 = 100;
+const BREATHER: Duration = Duration::from_secs(10);
+/// At least a little, so that clocks that step and rounding never make a loop that only spins.
+const SHORTEST_REST: Duration = Duration::from_millis(10);
+
+/// What workers share.
+#[derive(Clone, Debug)]
+pub(super) struct Worker {
+    pub(super) context: Arc<Context>,
+    pub(super) board: Arc<StatusBoard>,
+    /// Looks that may be under way at once. Calls to the CA and changes of DNS stand in lines of their own, where the least
+    /// slack goes first; here they would wait in the order in which they came.
+    pub(super) looks: Arc<Semaphore>,
+    pub(super) stop: CancellationToken,
+    pub(super) mode: Mode,
+}
+
+/// What a worker gives back.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) subject: Subject,
+    pub(super) facts: Box<Facts>,
+    /// For how long it rests; none where it needs no more looking after.
+    pub(super) rest: Option<Duration>,
+}
+
+impl Worker {
+    /// Decides, carries out, learns, and again, until there is nothing to do now.
+    pub(super) async fn reconcile(self, subject: Subject, mut facts: Box<Facts>) -> Done {
+        let policy = self.context.policy(&subject.account);
+        let mut in_a_row = 0;
+        let rest = loop {
+            let now = clock::now();
+            let decision = decide(&facts, policy, now);
+            self.publish_status(&subject, &facts, &decision, now).await;
+            let step = match &decision.next {
+                Next::Do(step) => step,
+                Next::RestUntil(wake) => {
+                    if self.is_finished(&subject, &facts, &decision.because).await {
+                        break None;
+                    }
+                    facts.keep_lean(policy, *wake, now);
+                    break Some(wake.duration_since(now).unsigned_abs().max(SHORTEST_REST));
+                }
+            };
+            in_a_row += 1;
+            if in_a_row > STEPS_IN_A_ROW {
+                warn!(step = step.kind().label(), because = %decision.because, "many steps without a rest; pausing");
+                break Some(BREATHER);
+            }
+            if self.execute(&subject, &mut facts, step, &decision.because).await.is_none() {
+                break Some(SHORTEST_REST);
+            }
+        };
+        Done { subject, facts, rest }
+    }
+
+    /// Carries out one step, and learns what came of it. None when the agent stops before it has begun.
+    async fn execute(
+        &self,
+        subject: &Subject,
+        facts: &mut Facts,
+        step: &Step,
+        because: &Because,
+    ) -> Option<()> {
+        let permit = match step {
+            Step::Locate(_) | Step::Look(_) | Step::ReadCaa(_) => {
+                Some(self.stop.run_until_cancelled(self.looks.acquire()).await?)
+            }
+            _ if self.stop.is_cancelled() => return None,
+            _ => None,
+        };
+        let span = info_span!("pass", step = step.kind().label(), reason = because.reason.code());
+        let outcome = pass::execute(&self.context, subject, facts, step).instrument(span).await;
+        drop(permit);
+        facts.learn(step, outcome, clock::now());
+        if let Some(failure) = &facts.failure {
+            let (step, class, count) = (failure.step.label(), failure.class, failure.count);
+            debug!(step, ?class, count, "{}", failure.detail);
+        }
+        Some(())
+    }
+
+    /// Whether it needs no more looking after; then it is forgotten where nothing tells more of it.
+    async fn is_finished(&self, subject: &Subject, facts: &Facts, because: &Because) -> bool {
+        let reason = because.reason;
+        if facts.retired && facts.held.is_empty() {
+            self.forget(subject).await;
+            self.board.forget(subject);
+            return true;
+        }
+        if self.mode == Mode::Once && facts.is_settled(reason) {
+            return true;
+        }
+        if !(facts.discovered && facts.held.is_empty() && reason.needs_no_looking_after()) {
+            return false;
+        }
+        // A domain is listed until when it is proven, and what waits for others; of the rest the account tells when
+        // something happens.
+        if subject.id.kind() == Kind::Order {
+            if reason.is_over() {
+                self.board.forget(subject);
+            }
+            self.forget(subject).await;
+        }
+        true
+    }
+
+    async fn forget(&self, subject: &Subject) {
+        if let Err(error) = self.context.state.forget(subject).await {
+            warn!("{}", chain(&error));
+        }
+    }
+
+    /// Says once what has changed, on the board, in the log and in the state.
+    async fn publish_status(&self, subject: &Subject, facts: &Facts, decision: &Decision, now: Timestamp) {
+        let longest = self.context.policy(&subject.account).value_life_cap;
+        let Some(status) = self.board.post(subject, decision, Need::of(facts, longest), now) else { return };
+        match status.outcome {
+            Outcome::Blocked | Outcome::Setup | Outcome::Bug => {
+                warn!(reason = %status.reason, "{}", status.detail);
+            }
+            Outcome::Done => info!(reason = %status.reason, "{}", status.detail),
+            Outcome::Open => debug!(reason = %status.reason, "{}", status.detail),
+        }
+        // Steps come and go within a second; what an order rests for is worth keeping.
+        if let Next::RestUntil(wake) = decision.next {
+            let last = LastStatus {
+                subject: subject.clone(),
+                reason: status.reason.code().to_owned(),
+                detail: status.detail,
+                at: now,
+                wake,
+                status: facts.order.as_ref().map(|order| order.status.as_str().to_owned()),
+                proven: facts.proven,
+                deadline: status.deadline,
+            };
+            if let Err(error) = self.context.state.note(&last).await {
+                warn!("{}", chain(&error));
+            }
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! The one-shot run: until nothing is left that waiting would change, or the time is over.
+
+use std::{sync::Arc, time::Duration};
+
+use serde::Serialize;
+use tokio::{
+    sync::broadcast::{self, error::RecvError},
+    task::JoinHandle,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    board::{Backlog, Status, StatusBoard},
+    clock,
+    config::Config,
+    discover::Listed,
+    engine::{Engine, Mode},
+    exit::{Exit, Failed},
+    forecast,
+    ledger::Event,
+    process::Signals,
+    start::{self, Discovery},
+    subjects::Subjects,
+};
+
+/// What a one-shot run has come to.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    /// The exit code.
+    exit: u8,
+    /// Questions asked of authoritative servers.
+    dns_questions: u64,
+    /// When the work that was still open at the end would have been done.
+    #[serde(rename = "plans")]
+    backlogs: Vec<Backlog>,
+    /// Orders, and domains.
+    #[serde(rename = "orders")]
+    pub statuses: Vec<Status>,
+    /// How the process ends.
+    #[serde(skip)]
+    pub ending: Exit,
+}
+
+/// Runs a configuration once. Progress goes, line by line, to whoever wants it.
+///
+/// # Errors
+/// What keeps it from starting.
+pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) -> Result<Summary, Failed> {
+    let mut signals = Signals::listen()?;
+    let state = start::open(&config).await?;
+    let context = start::begin(config, &state, "once").await?;
+    let subjects = start::subjects(&context, Subjects::new()).await?;
+    let board = Arc::new(StatusBoard::default());
+    let printing = progress.map(|tell| tokio::spawn(print(board.subscribe(), tell)));
+    let stop = CancellationToken::new();
+    // Ends with the process: what is validated is fetched until the last moment.
+    start::serve_files(&context, &CancellationToken::new()).await?;
+    let Discovery { intake, triggers, lists } = start::discovery(&context, &board, &stop, Mode::Once);
+    let tell = move |line: &str| progress.into_iter().for_each(|tell| tell(line));
+    tokio::spawn(forecast::watch(Arc::clone(&context), Arc::clone(&board), stop.clone(), tell));
+    let engine = Engine::new(Arc::clone(&context), Arc::clone(&board), intake, Mode::Once, stop.clone());
+    let mut running = tokio::spawn(engine.run(subjects, triggers));
+    let ended = tokio::select! {
+        _ = &mut running => true,
+        () = tokio::time::sleep(timeout) => false,
+        () = signals.stopped() => false,
+    };
+    if !ended {
+        signals.abort_on_the_next();
+        stop.cancel();
+        let _ = running.await;
+    }
+    if let Some(printing) = printing {
+        printing.abort();
+    }
+    context.ledger.note(Some(Event::stopped())).await;
+    state.close().await;
+    stop.cancel();
+    let (statuses, backlogs) = (board.statuses(), forecast::backlogs(&context, &board, clock::now()));
+    let ending = ending(&statuses, lists).await;
+    let dns_questions = context.observer.questions();
+    Ok(Summary { exit: ending.code(), dns_questions, backlogs, statuses, ending })
+}
+
+/// How the process ends: with what needs the operator most, lists that could not be read included.
+async fn ending(statuses: &[Status], lists: Vec<JoinHandle<Listed>>) -> Exit {
+    let mut exit = Exit::of(statuses.iter().map(|status| status.outcome));
+    for list in lists {
+        // A list that is still being read when the time is over is not waited for.
+        let listed = match tokio::time::timeout(Duration::from_millis(100), list).await {
+            Ok(Ok(listed)) => listed,
+            Ok(Err(_)) | Err(_) => Listed::Open,
+        };
+        exit = exit.max(match listed {
+            Listed::Read => Exit::Success,
+            Listed::Open => Exit::Later,
+            Listed::Refused => Exit::Setup,
+        });
+    }
+    exit
+}
+
+/// One line for each change of an order's reason. A slow terminal misses lines, never the rest of the run.
+async fn print(mut changes: broadcast::Receiver<Status>, tell: fn(&str)) {
+    loop {
+        match changes.recv().await {
+            Ok(Status { subject, reason, detail, .. }) => {
+                tell(&format!("{:.0}  {subject}  {reason}  {detail}", clock::now()));
+            }
+            Err(RecvError::Lagged(missed)) => tell(&format!("({missed} changes are not shown)")),
+            Err(RecvError::Closed) => return,
+        }
+    }
+}

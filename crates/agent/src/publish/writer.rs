@@ -1,0 +1,188 @@
+//! One writer for each destination: gathers what arrives while a change is in flight and sends it as one batch.
+
+use std::collections::{HashMap, HashSet};
+
+use dcv_core::{Artifact, Ttl};
+use dns_providers::Receipt;
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info};
+
+use super::{
+    Error,
+    destination::{Destination, Labels},
+};
+use crate::{
+    clock,
+    ledger::{Action, Event, Ledger},
+    state::{Entry, State},
+};
+
+/// Jobs that one batch takes up; providers split further by their own limits.
+pub(super) const GATHER: usize = 1000;
+
+/// What is wanted of the entries of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Want {
+    There,
+    Gone,
+}
+
+/// What one order wants of one destination.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) want: Want,
+    pub(super) entries: Vec<Entry>,
+    /// What gives way in the same change.
+    pub(super) replacing: Vec<Entry>,
+    /// By when it has to be done; without one it has time.
+    pub(super) deadline: Option<Timestamp>,
+    pub(super) done: oneshot::Sender<Result<Receipt, Error>>,
+}
+
+impl Job {
+    /// What is sorted by: the least slack first, what has time last.
+    fn urgency(&self) -> Timestamp {
+        self.deadline.unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// Writes to one destination.
+pub(super) struct Writer {
+    pub(super) destination: Box<dyn Destination>,
+    pub(super) state: State,
+    pub(super) ledger: Ledger,
+    pub(super) ttl: Ttl,
+}
+
+impl Writer {
+    pub(super) async fn run(self, mut jobs: mpsc::Receiver<Job>, closed: CancellationToken) {
+        let mut waiting = Vec::new();
+        loop {
+            if waiting.is_empty() {
+                let arrived = closed.run_until_cancelled(jobs.recv_many(&mut waiting, GATHER)).await;
+                if arrived.is_none_or(|jobs| jobs == 0) {
+                    return;
+                }
+            }
+            if closed.is_cancelled() {
+                return;
+            }
+            // All that has arrived meanwhile: what is urgent overtakes what is not.
+            while let Ok(job) = jobs.try_recv() {
+                waiting.push(job);
+            }
+            waiting.sort_by_key(Job::urgency);
+            let batch: Vec<Job> = waiting.drain(..waiting.len().min(GATHER)).collect();
+            // Removals of a batch come first: an order that is taken up again then finds its value put back.
+            let (gone, there) = batch.into_iter().partition(|job| job.want == Want::Gone);
+            self.execute(Want::Gone, gone).await;
+            self.execute(Want::There, there).await;
+        }
+    }
+
+    async fn execute(&self, want: Want, jobs: Vec<Job>) {
+        if jobs.is_empty() {
+            return;
+        }
+        let entries: Vec<Entry> = jobs.iter().flat_map(|job| job.entries.iter().cloned()).collect();
+        let replacing: Vec<Entry> = jobs.iter().flat_map(|job| job.replacing.iter().cloned()).collect();
+        let outcome = self.write(want, &entries, &replacing).await;
+        // One name that cannot be written must not hold up the others of its batch.
+        let alone = jobs.len() > 1 && outcome.as_ref().is_err_and(Error::is_of_one_name);
+        for job in jobs {
+            let outcome = match alone {
+                true => self.write(want, &job.entries, &job.replacing).await,
+                false => outcome.clone(),
+            };
+            let _ = job.done.send(outcome);
+        }
+    }
+
+    /// The intent is in the state before anything is changed, and marked applied or gone after.
+    async fn write(&self, want: Want, entries: &[Entry], replacing: &[Entry]) -> Result<Receipt, Error> {
+        let (leaving, coming) = match want {
+            Want::There => {
+                self.check_rivals(entries).await?;
+                self.state.intend(entries, clock::now()).await?;
+                (artifacts(replacing), artifacts(entries))
+            }
+            Want::Gone => (self.leaving(entries).await?, Vec::new()),
+        };
+        let Labels { at, by } = self.destination.labels();
+        debug!(at, coming = coming.len(), leaving = leaving.len(), "writing");
+        let receipt = match (leaving.as_slice(), coming.as_slice()) {
+            ([], []) => Receipt::default(),
+            (leaving, coming) => self.destination.apply(leaving, coming, self.ttl).await?,
+        };
+        self.put_on_record(Want::Gone, replacing, &leaving).await;
+        self.put_on_record(want, entries, &leaving).await;
+        let done = match want {
+            Want::There => {
+                self.state.gone(replacing).await?;
+                self.state.applied(entries, clock::now()).await?;
+                "published"
+            }
+            Want::Gone => {
+                self.state.gone(entries).await?;
+                "retracted"
+            }
+        };
+        info!(at, by, values = entries.len(), "{done}");
+        Ok(receipt)
+    }
+
+    /// Puts what is confirmed on record, before the state may forget it.
+    async fn put_on_record(&self, want: Want, entries: &[Entry], leaving: &[Artifact]) {
+        let leaving: HashSet<&Artifact> = leaving.iter().collect();
+        let Labels { by, .. } = self.destination.labels();
+        for Entry { subject, artifact } in entries {
+            let action = match want {
+                Want::There => Action::Add,
+                Want::Gone if leaving.contains(artifact) => Action::Remove,
+                Want::Gone => Action::Release,
+            };
+            self.ledger.note(Some(Event::change(subject, artifact, action, by))).await;
+        }
+    }
+
+    /// Refuses what needs a slot of which another order, in the state or in this very batch, has the only one.
+    async fn check_rivals(&self, entries: &[Entry]) -> Result<(), Error> {
+        let known = self.destination.neighbours(&self.state, entries).await?;
+        let mut in_slot: HashMap<&str, Vec<&Entry>> = HashMap::new();
+        for neighbour in &known {
+            in_slot.entry(self.destination.slot(&neighbour.artifact)).or_default().push(neighbour);
+        }
+        for entry in entries {
+            let beside = in_slot.entry(self.destination.slot(&entry.artifact)).or_default();
+            let is_rival = |other: &&&Entry| {
+                other.subject != entry.subject && other.artifact.clashes_with(&entry.artifact)
+            };
+            if let Some(rival) = beside.iter().find(is_rival) {
+                return Err(Error::Taken { target: entry.artifact.target(), subject: rival.subject.clone() });
+            }
+            beside.push(entry);
+        }
+        Ok(())
+    }
+
+    /// What goes: all but what somebody outside this batch holds as well, in the same slot.
+    async fn leaving(&self, entries: &[Entry]) -> Result<Vec<Artifact>, Error> {
+        let going: HashSet<&Entry> = entries.iter().collect();
+        let known = self.destination.neighbours(&self.state, entries).await?;
+        let staying = known.iter().filter(|neighbour| !going.contains(neighbour));
+        let staying: HashSet<_> = staying.map(|neighbour| self.content(&neighbour.artifact)).collect();
+        let leaving = entries.iter().map(|entry| &entry.artifact);
+        Ok(leaving.filter(|artifact| !staying.contains(&self.content(artifact))).cloned().collect())
+    }
+
+    /// What stands there, whoever holds it.
+    fn content<'a>(&'a self, artifact: &'a Artifact) -> (&'a str, String) {
+        (self.destination.slot(artifact), artifact.content())
+    }
+}
+
+fn artifacts(entries: &[Entry]) -> Vec<Artifact> {
+    entries.iter().map(|entry| entry.artifact.clone()).collect()
+}

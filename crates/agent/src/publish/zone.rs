@@ -1,0 +1,81 @@
+//! A zone as a destination: changes go to its provider as one batch.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use dcv_core::{Artifact, Change, RecordData, Site, Ttl};
+use dns_providers::{Class, DnsProvider, Receipt, Zone};
+
+use super::{
+    Error,
+    destination::{Destination, Labels},
+};
+use crate::state::{self, Entry, State};
+
+/// A provider call that takes longer than this is given up; it may be repeated.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A configured zone with its provider.
+#[derive(Clone, Debug)]
+pub struct ManagedZone {
+    /// The zone.
+    pub zone: Zone,
+    /// The provider's name in the configuration.
+    pub name: String,
+    /// The provider.
+    pub provider: Arc<dyn DnsProvider>,
+}
+
+impl ManagedZone {
+    /// Whether the provider holds this record.
+    pub(super) async fn holds(&self, site: &Site, data: &RecordData) -> Result<bool, Error> {
+        let set = self.provider.read(&self.zone, site).await.map_err(|cause| self.failed(cause))?;
+        Ok(set.holds(data))
+    }
+
+    fn failed(&self, cause: dns_providers::Error) -> Error {
+        Error::Provider { provider: self.name.clone(), cause: Arc::new(cause) }
+    }
+}
+
+#[async_trait]
+impl Destination for ManagedZone {
+    fn labels(&self) -> Labels<'_> {
+        Labels { at: self.zone.name.as_str(), by: &self.name }
+    }
+
+    fn slot<'a>(&'a self, artifact: &'a Artifact) -> &'a str {
+        artifact.owner().as_str()
+    }
+
+    async fn neighbours(&self, state: &State, entries: &[Entry]) -> Result<Vec<Entry>, state::Error> {
+        let mut owners: Vec<_> = entries.iter().map(|entry| entry.artifact.owner()).collect();
+        owners.sort_unstable();
+        owners.dedup();
+        let mut found = Vec::new();
+        for owner in owners {
+            found.extend(state.at_owner(owner).await?);
+        }
+        Ok(found)
+    }
+
+    async fn apply(&self, leaving: &[Artifact], coming: &[Artifact], ttl: Ttl) -> Result<Receipt, Error> {
+        let removed = records(leaving).map(|(site, data)| Change::Remove { site, data });
+        let added = records(coming).map(|(site, data)| Change::Add { site, data, ttl });
+        let changes: Vec<_> = removed.chain(added).collect();
+        match tokio::time::timeout(CALL_TIMEOUT, self.provider.apply(&self.zone, &changes)).await {
+            Ok(outcome) => outcome.map_err(|cause| self.failed(cause)),
+            Err(_) => {
+                let what = "it did not answer within a minute";
+                Err(self.failed(dns_providers::Error::new(Class::Later, "timeout", what)))
+            }
+        }
+    }
+}
+
+fn records(artifacts: &[Artifact]) -> impl Iterator<Item = (Site, RecordData)> {
+    artifacts.iter().filter_map(|artifact| match artifact {
+        Artifact::Record { site, data } => Some((site.clone(), data.clone())),
+        Artifact::File { .. } => None,
+    })
+}

@@ -1,0 +1,131 @@
+//! What a run needs before it begins; the daemon and `--once` share it.
+
+use std::{path::Path, sync::Arc};
+
+use tokio::{sync::mpsc, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
+use tracing::info;
+
+use crate::{
+    board::StatusBoard,
+    config::{self, Config},
+    context::Context,
+    discover::{Listed, Watch, Watched},
+    engine::{Mode, Triggers},
+    error::chain,
+    exit::Failed,
+    ledger::Event,
+    state::State,
+    subjects::{self, Intake, Subjects},
+};
+
+/// Triggers that wait for the engine; discovery waits beyond that.
+const TRIGGERS: usize = 1024;
+
+/// Reads and checks the configuration.
+///
+/// # Errors
+/// Every problem, each with its place.
+pub fn load(path: &Path) -> Result<Config, Failed> {
+    config::load(path).map_err(Failed::setup)
+}
+
+/// Opens or creates the state.
+///
+/// # Errors
+/// When it cannot be used.
+pub async fn open(config: &Config) -> Result<State, Failed> {
+    State::open(&config.state).await.map_err(|error| Failed::setup(chain(&error)))
+}
+
+/// Builds the context, and puts on record that a process begins: a ledger that is required and cannot be written is better
+/// found now than when the CA should be asked.
+///
+/// # Errors
+/// A setting that cannot be used, or a ledger that cannot be written.
+pub async fn begin(config: Config, state: &State, mode: &'static str) -> Result<Arc<Context>, Failed> {
+    let context = Context::build(config, state.clone(), None).await.map_err(Failed::setup)?;
+    context.ledger.keep(Event::started(mode)).await.map_err(Failed::setup)?;
+    Ok(Arc::new(context))
+}
+
+/// All that is looked after from the beginning, with what is remembered of it.
+///
+/// # Errors
+/// When the state fails.
+pub async fn subjects(context: &Context, earlier: Subjects) -> Result<Subjects, Failed> {
+    let subjects = subjects::load(&context.config, &context.state, earlier).await;
+    subjects.map_err(|error| Failed::setup(chain(&error)))
+}
+
+/// Shows files by the responder, where it is wanted. Commands that only look leave the port to the agent.
+///
+/// # Errors
+/// When the address cannot be listened on.
+pub async fn serve_files(context: &Context, stop: &CancellationToken) -> Result<(), Failed> {
+    let Some(address) = context.config.http.listen else { return Ok(()) };
+    let responder = context.publisher.file_store().responder();
+    let bound = responder.serve(address, stop.clone()).await.map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::PermissionDenied => {
+                " (ports below 1024 need CAP_NET_BIND_SERVICE; or let the web server pass the path on to another port)"
+            }
+            std::io::ErrorKind::AddrInUse => {
+                " (another program listens there: let it pass the path on to another port, or use http.webroots)"
+            }
+            _ => "",
+        };
+        Failed::setup(format!("http.listen {address}: {error}{hint}"))
+    })?;
+    info!("files for http-token at http://{bound}/");
+    Ok(())
+}
+
+/// Discovery of every account's orders and domains, under way.
+#[derive(Debug)]
+pub struct Discovery {
+    /// Where what was found waits.
+    pub intake: Arc<Intake>,
+    /// What it has to say; ends with the last list of `--once`.
+    pub triggers: Triggers,
+    /// What came of reading each list.
+    pub lists: Vec<JoinHandle<Listed>>,
+}
+
+/// Begins to watch the accounts whose orders or domains are found.
+#[must_use]
+pub fn discovery(
+    context: &Arc<Context>,
+    board: &Arc<StatusBoard>,
+    stop: &CancellationToken,
+    mode: Mode,
+) -> Discovery {
+    let (sender, triggers) = mpsc::channel(TRIGGERS);
+    let intake = Arc::new(Intake::default());
+    let watched = context.config.accounts.iter().flat_map(|(name, account)| {
+        let orders = account.discover.is_some().then_some((name, Watched::Orders));
+        let domains = account.domains.is_some().then_some((name, Watched::Domains));
+        orders.into_iter().chain(domains)
+    });
+    let begin = |(name, what): (&String, Watched)| {
+        let watch = Watch {
+            name: name.clone(),
+            context: Arc::clone(context),
+            board: Arc::clone(board),
+            intake: Arc::clone(&intake),
+            triggers: sender.clone(),
+            stop: stop.clone(),
+        };
+        tokio::spawn(async move {
+            match mode {
+                Mode::Daemon => {
+                    watch.run(what).await;
+                    Listed::Open
+                }
+                Mode::Once => watch.once(what).await,
+            }
+        })
+    };
+    let lists = watched.map(begin).collect();
+    Discovery { intake, triggers, lists }
+}
