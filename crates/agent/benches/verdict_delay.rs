@@ -9,7 +9,8 @@
     reason = "a measurement may panic, and prints its figures"
 )]
 
-#[path = "../tests/support/mod.rs"]
+#[expect(dead_code, reason = "the tests use all of it, a measurement a part")]
+#[path = "../tests/it/support/mod.rs"]
 mod support;
 
 use std::{process::Stdio, time::Duration};

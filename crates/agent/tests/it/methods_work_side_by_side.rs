@@ -1,12 +1,10 @@
 //! Orders of different methods, side by side and at one name.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use dcv_sandbox::ca::{CaSimulator, OrderSpec};
 
-use self::support::{Agent, Bind, eventually, list, simulator};
+use super::support::{Agent, Bind, eventually, list, simulator};
 
 const HOST: &str = "h1.dcv.test";
 

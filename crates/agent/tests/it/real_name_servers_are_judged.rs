@@ -1,14 +1,10 @@
 //! The agent in a small Internet of real name servers, from a signed root down: what it sees, says, and leaves unasked.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use serde_json::Value as Json;
 
 use std::time::Duration;
 
-use self::support::{
+use super::support::{
     eventually,
     lab::{DEAD, LAGGING, PRIMARY, PRIMARY_ASIDE, SECONDARY, VALUE},
     read,
@@ -441,7 +437,7 @@ fn files_are_fetched_where_dns_leads() {
 fn every_field_of_the_output_is_documented() {
     let mut scene = Scene::new();
     let order = scene.order("dcv.test", &[PRIMARY], "*.fields.dcv.test");
-    let page = include_str!("../../../docs/output.md");
+    let page = include_str!("../../../../docs/output.md");
     for arguments in [
         vec!["explain", "--domain", "dangling.deleg.test"],
         vec!["explain", "--domain", "high.mistakes.test"],

@@ -1,10 +1,8 @@
 //! A host that lives by a wildcard does not lose its address to a validation record.
 
-mod support;
-
 use dcv_sandbox::ca::OrderSpec;
 
-use self::support::{Agent, Bind, list, read, simulator};
+use super::support::{Agent, Bind, list, read, simulator};
 
 const HOST: &str = "h1.dcv.test";
 

@@ -1,15 +1,11 @@
 //! The evidence of real runs: complete, verifiable beside the agent, free of secrets, and no change of it goes unnoticed.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::{io::Write as _, path::PathBuf, time::Duration};
 
 use dcv_sandbox::ca::{CaSimulator, Endpoint, OrderSpec};
 use serde_json::Value;
 
-use self::support::{Agent, Bind, TSIG, eventually, list, read, simulator};
+use super::support::{Agent, Bind, TSIG, eventually, list, read, simulator};
 
 const HOST: &str = "h1.dcv.test";
 
@@ -90,7 +86,7 @@ async fn a_run_leaves_its_whole_story_and_a_changed_byte_is_named() {
 
     // Also without a configuration, as an auditor with a copy of the folder would.
     let folder = scene.agent.path("ledger");
-    let mut auditor = std::process::Command::new(support::BINARY);
+    let mut auditor = std::process::Command::new(super::support::BINARY);
     auditor.args(["--config", "/nowhere", "ledger", "verify", "--folder"]).arg(&folder);
     assert!(auditor.status().unwrap().success());
 

@@ -1,12 +1,10 @@
 //! The agent finds its work by itself: nobody names an order.
 
-mod support;
-
 use std::time::Duration;
 
 use dcv_sandbox::ca::{ApiKey, CaSimulator, Endpoint, OrderSpec};
 
-use self::support::{Agent, Bind, FOREIGN, eventually, read, simulator};
+use super::support::{Agent, Bind, FOREIGN, eventually, read, simulator};
 
 const DISCOVER: &str = "discover = { only = [\"*.dcv.test\", \"*.example.test\"], except = [\"secret.dcv.test\"], every_seconds = 5 }";
 

@@ -1,14 +1,10 @@
 //! Prevalidated domains are kept valid for good, without an order and without a person.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::time::Duration;
 
 use dcv_sandbox::ca::{ApiKey, CaSimulator, DomainSpec, DomainState, Endpoint, OrderSpec, SuccessBodies};
 
-use self::support::{Agent, Bind, eventually, list, read, simulator};
+use super::support::{Agent, Bind, eventually, list, read, simulator};
 
 /// The list is read every five seconds, so that a test need not wait an hour.
 const KEEP: &str = "domains = { only = [\"*.dcv.test\"], except = [\"left.dcv.test\"], every_seconds = 5 }";

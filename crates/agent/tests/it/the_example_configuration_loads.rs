@@ -1,7 +1,5 @@
 //! The example is the documentation of every key: it has to load.
 
-#![cfg(all(feature = "rfc2136", feature = "route53", feature = "cloudflare"))]
-
 use std::path::Path;
 
 use dcv_agent::config;

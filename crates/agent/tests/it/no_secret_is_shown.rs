@@ -1,10 +1,8 @@
 //! Secrets with a mark run through everything at trace level; the mark must show up nowhere.
 
-mod support;
-
 use dcv_sandbox::ca::{ApiKey, OrderSpec};
 
-use self::support::{Agent, Bind, list, simulator};
+use super::support::{Agent, Bind, list, simulator};
 
 const MARKED_KEY: &str = "CANARY-7f3a-api-key";
 /// Base64 of text that has the mark as well.

@@ -1,14 +1,10 @@
 //! Bad input: one clear message, the documented exit code, and no change anywhere.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::time::Duration;
 
 use dcv_sandbox::ca::{ApiKey, CaSimulator, ExpirationDate, Fault, FaultKind, OrderSpec};
 
-use self::support::{Agent, Bind, Finished, TSIG, list, simulator};
+use super::support::{Agent, Bind, Finished, TSIG, list, simulator};
 
 const HOST: &str = "h1.dcv.test";
 

@@ -1,8 +1,5 @@
 //! What the end-to-end tests stand on: a real BIND, the simulator, and the real binary as a process of its own.
 
-#![expect(dead_code, reason = "each test file uses a part of it")]
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 pub(crate) mod front;
 pub(crate) mod hostile;
 pub(crate) mod lab;

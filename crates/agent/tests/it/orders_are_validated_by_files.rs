@@ -1,9 +1,5 @@
 //! Orders by `http-token`, as a user has them: files by the responder, and below the document roots of a real nginx.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::{
     net::SocketAddr,
     time::{Duration, Instant},
@@ -12,7 +8,7 @@ use std::{
 use dcv_sandbox::ca::{CaSimulator, Endpoint, OrderSpec};
 use serde_json::Value as Json;
 
-use self::support::{
+use super::support::{
     Agent, Bind, Finished, eventually, list, read, simulator,
     web::{FILE, Nginx, address, fetch, shown},
 };
@@ -508,10 +504,10 @@ async fn a_port_that_cannot_be_had_is_told_before_anything_is_done() {
 
     // A network of its own, in which ports below 1024 are privileged, and an agent without the privilege.
     scene.configure(&[order], "listen = \"0.0.0.0:80\"", &[web]);
-    let mut run = support::lab::privileged("unshare");
+    let mut run = super::support::lab::privileged("unshare");
     run.args(["--net", "setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"]);
     let run = Finished::from(
-        run.arg(support::BINARY)
+        run.arg(super::support::BINARY)
             .arg("--config")
             .arg(scene.agent.path("config.toml"))
             .arg("--once")
@@ -602,7 +598,7 @@ async fn what_is_kept_of_files_and_which_fields_there_are() {
     }
     assert_eq!(scene.agent.run(&["ledger", "verify"]).code, 0);
 
-    let page = include_str!("../../../docs/output.md");
+    let page = include_str!("../../../../docs/output.md");
     let mut fields = std::collections::BTreeSet::new();
     documents.iter().for_each(|document| keys(document, &mut fields));
     for field in fields {

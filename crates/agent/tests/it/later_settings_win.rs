@@ -1,7 +1,5 @@
 //! The layers of a configuration: the file, drop-ins beside it, the environment.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
 use std::{path::Path, process::Command};
 
 const FILE: &str = "[accounts.main]\napi_key = { env = \"KEY\" }\norders = [1]\n\

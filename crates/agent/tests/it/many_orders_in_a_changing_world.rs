@@ -1,10 +1,6 @@
 //! A whole estate: hundreds of orders of two accounts, all methods, orders of others between them, and a world that
 //! changes while the agent works.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::{
     collections::BTreeMap,
     io::{Read as _, Write as _},
@@ -18,7 +14,7 @@ use dcv_sandbox::ca::{
     ValueAfterReissue,
 };
 
-use self::support::{
+use super::support::{
     Agent, Bind, FOREIGN, Finished, eventually, faketime,
     front::{Front, Relay},
     list, read, simulator,

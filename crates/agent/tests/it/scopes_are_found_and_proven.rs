@@ -1,10 +1,8 @@
 //! Where an order is proven: as many names as a certificate can have, in any script, and without the CA's word too.
 
-mod support;
-
 use dcv_sandbox::ca::{Endpoint, Fault, FaultKind, OrderSpec, Scope};
 
-use self::support::{Agent, Bind, list, simulator};
+use super::support::{Agent, Bind, list, simulator};
 
 /// An order with 250 names, wildcards and internationalised names among them: three calls, one change of the zone to
 /// publish and one to tidy up.

@@ -106,14 +106,6 @@ impl Lab {
         text.lines().filter(|line| !line.starts_with(';')).map(str::to_owned).collect()
     }
 
-    /// What the resolver thinks of a name: its response code, and whether it vouches for the answer (AD).
-    pub(crate) fn verdict(&self, name: &str, kind: &str) -> (String, bool) {
-        let text = self.run_dig(RESOLVER, name, kind, "+dnssec");
-        let code = text.split("status: ").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default();
-        let flags = text.split("flags:").nth(1).and_then(|rest| rest.split(';').next()).unwrap_or_default();
-        (code.to_owned(), flags.split(' ').any(|flag| flag == "ad"))
-    }
-
     /// The address of the recursive resolver.
     pub(crate) fn resolver(&self) -> SocketAddr {
         RESOLVER

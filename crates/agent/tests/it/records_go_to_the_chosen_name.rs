@@ -1,13 +1,9 @@
 //! At which of DigiCert's two names a TXT record goes, and another suffix of CNAME targets.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use dcv_sandbox::ca::{CaSimulator, OrderSpec, TxtNames};
 use serde_json::Value as Json;
 
-use self::support::{Agent, Bind, list, read, simulator};
+use super::support::{Agent, Bind, list, read, simulator};
 
 const APEX: &str = "dcv.test";
 const HOST: &str = "h1.dcv.test";

@@ -1,12 +1,8 @@
 //! Name servers that misbehave: the agent believes nothing that is not an answer, ends in time, and never falls over.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::time::{Duration, Instant};
 
-use self::support::{
+use super::support::{
     Agent, Finished,
     hostile::{Hostile, Misbehaviour},
 };

@@ -1,12 +1,10 @@
 //! The main job as a user sees it: the binary, the simulated CA and a real BIND, each a party of its own.
 
-mod support;
-
 use std::time::{Duration, Instant};
 
 use dcv_sandbox::ca::{Endpoint, OrderSpec, RateWindow};
 
-use self::support::{Agent, Bind, FOREIGN, eventually, list, read, simulator};
+use super::support::{Agent, Bind, FOREIGN, eventually, list, read, simulator};
 
 fn host(n: usize) -> String {
     format!("h{n}.dcv.test")

@@ -1,15 +1,11 @@
 //! More work than the CA's rate allows at once: the least slack goes first, and everybody is told when all is done.
 
-#![expect(clippy::unwrap_used, reason = "a test may panic")]
-
-mod support;
-
 use std::{net::SocketAddr, time::Duration};
 
 use dcv_sandbox::ca::{CaSimulator, DomainSpec, RateWindow};
 use jiff::Timestamp;
 
-use self::support::{Agent, Bind, eventually, read, simulator};
+use super::support::{Agent, Bind, eventually, read, simulator};
 
 const DOMAINS: usize = 80;
 /// The daemon's pages are asked for on a port that the system chose.

@@ -1,0 +1,28 @@
+//! The agent's integration tests: one program, so that they link once. Each file is named for the behaviour it protects.
+//!
+//! They share one process. The agent under test is a process of its own, servers are children or tasks of the test that
+//! needs them, on ports that the system chose; name servers on port 53 live in a network namespace that a child process
+//! holds and other children enter. Nothing here changes this process's environment, folder or namespaces.
+
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+mod support;
+
+mod bad_input_changes_nothing;
+mod discovery_takes_up_what_is_ours;
+mod hostile;
+mod later_settings_win;
+mod many_orders_in_a_changing_world;
+mod methods_work_side_by_side;
+mod no_proof_of_a_domain_lapses;
+mod no_secret_is_shown;
+mod orders_are_validated_and_tidied_up;
+mod orders_are_validated_by_files;
+mod real_name_servers_are_judged;
+mod records_go_to_the_chosen_name;
+mod scopes_are_found_and_proven;
+#[cfg(all(feature = "rfc2136", feature = "route53", feature = "cloudflare"))]
+mod the_example_configuration_loads;
+mod the_ledger_is_evidence;
+mod urgent_work_goes_first;
+mod wildcard_hosts_keep_their_address;
