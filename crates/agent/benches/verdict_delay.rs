@@ -21,8 +21,8 @@ use jiff::{SignedDuration, Timestamp};
 use self::support::{
     BINARY, eventually,
     lab::{LAGGING, PRIMARY, SECONDARY},
+    lab_scene::LabScene,
     read,
-    scene::Scene,
 };
 
 const ROUNDS: usize = 20;
@@ -32,7 +32,7 @@ fn main() {
     if !std::env::args().any(|argument| argument == "--bench") {
         return;
     }
-    let mut scene = Scene::new();
+    let mut scene = LabScene::new();
     let (mut delays, mut questions) = (Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let name = format!("d{round}.dcv.test");

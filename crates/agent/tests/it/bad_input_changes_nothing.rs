@@ -2,53 +2,29 @@
 
 use std::time::Duration;
 
-use dcv_sandbox::ca::{ApiKey, CaSimulator, ExpirationDate, Fault, FaultKind, OrderSpec};
+use dcv_sandbox::ca::{ApiKey, ExpirationDate, Fault, FaultKind, OrderSpec};
 
-use super::support::{Agent, Bind, Finished, TSIG, list, simulator};
+use super::support::{Agent, Bind, TSIG, scene::Scene};
 
 const HOST: &str = "h1.dcv.test";
 
-/// A simulator, a BIND and an agent with one order, all of them right so far.
-struct Scene {
-    bind: Bind,
-    ca: CaSimulator,
-    agent: Agent,
-    order: u64,
+/// One order for the host, with everything right so far.
+async fn one_order() -> (Scene, u64) {
+    let scene = Scene::new(Bind::start(&[HOST.to_owned()], "gone CNAME nowhere.invalid.", false)).await;
+    let order = scene.ca.place(OrderSpec::dv([HOST]));
+    scene.configure(&[order], "timeout_seconds = 2");
+    (scene, order)
 }
 
-impl Scene {
-    async fn set() -> Self {
-        let bind = Bind::start(&[HOST.to_owned()], "gone CNAME nowhere.invalid.", false);
-        let ca = simulator(&bind.addresses(), |_| {}).await;
-        let order = ca.place(OrderSpec::dv([HOST]));
-        let agent = Agent::new();
-        agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "timeout_seconds = 2");
-        Self { bind, ca, agent, order }
-    }
-
-    /// Changes the configuration's text.
-    fn edit(&self, from: &str, to: &str) {
-        let path = self.agent.path("config.toml");
-        let text = std::fs::read_to_string(&path).unwrap();
-        assert!(text.contains(from), "{from:?} is not in {text}");
-        std::fs::write(path, text.replace(from, to)).unwrap();
-    }
-
-    /// Runs once, and sees that the zone did not change.
-    fn once(&self) -> Finished {
-        let serial = self.bind.serial();
-        let run = self.agent.run(&["--once", "--timeout", "6s"]);
-        assert_eq!(self.bind.serial(), serial, "the zone was changed: {run:?}");
-        run
-    }
-
-    fn expect(&self, code: i32, message: &str) {
-        let run = self.once();
-        assert_eq!(run.code, code, "{run:?}");
-        let said = format!("{}{}", run.out, run.err);
-        assert!(said.contains(message), "{message:?} is not in {said}");
-        assert!(!said.contains(TSIG) && !said.contains("sandbox-key"), "a secret was shown: {said}");
-    }
+/// Runs once, and sees that the zone did not change and that this is what is said.
+fn expect(scene: &Scene, code: i32, message: &str) {
+    let serial = scene.bind.serial();
+    let run = scene.agent.run(&["--once", "--timeout", "6s"]);
+    assert_eq!(scene.bind.serial(), serial, "the zone was changed: {run:?}");
+    assert_eq!(run.code, code, "{run:?}");
+    let said = format!("{}{}", run.out, run.err);
+    assert!(said.contains(message), "{message:?} is not in {said}");
+    assert!(!said.contains(TSIG) && !said.contains("sandbox-key"), "a secret was shown: {said}");
 }
 
 #[test]
@@ -248,66 +224,66 @@ fn a_configuration_that_cannot_be_read_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_ca_refuses() {
-    let scene = Scene::set().await;
-    let order = scene.order.to_string();
-    scene.edit(&order, "999999");
-    scene.expect(1, "not_found|order");
-    scene.edit("999999", &order);
+    let (scene, order) = one_order().await;
+    let order = order.to_string();
+    scene.agent.edit(&order, "999999");
+    expect(&scene, 1, "not_found|order");
+    scene.agent.edit("999999", &order);
 
     std::fs::write(scene.agent.path("api.key"), "wrong").unwrap();
-    scene.expect(78, "API key");
+    expect(&scene, 78, "API key");
     std::fs::write(scene.agent.path("api.key"), "").unwrap();
-    scene.expect(78, "is empty");
+    expect(&scene, 78, "is empty");
     std::fs::write(scene.agent.path("api.key"), "sandbox-key").unwrap();
 
     scene.ca.set_keys(vec![ApiKey::view_only("sandbox-key")]);
-    scene.expect(78, "permission");
+    expect(&scene, 78, "permission");
     scene.ca.set_keys(vec![ApiKey::full("sandbox-key")]);
 
     let by_email = scene.ca.place(OrderSpec::dv([HOST]).method("email"));
-    scene.edit(&format!("[{order}]"), &format!("[{by_email}]"));
-    scene.expect(1, "method-unsupported");
+    scene.agent.edit(&format!("[{order}]"), &format!("[{by_email}]"));
+    expect(&scene, 1, "method-unsupported");
     // With its scopes configured the order is not read first, and the refusal leads to the same answer.
-    scene.edit(&format!("[{by_email}]"), &format!("[{{ id = {by_email}, scopes = [\"{HOST}\"] }}]"));
-    scene.expect(1, "method-unsupported");
+    scene.agent.edit(&format!("[{by_email}]"), &format!("[{{ id = {by_email}, scopes = [\"{HOST}\"] }}]"));
+    expect(&scene, 1, "method-unsupported");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_name_server_refuses() {
-    let scene = Scene::set().await;
+    let (scene, order) = one_order().await;
     std::fs::write(scene.agent.path("tsig.key"), "d3Jvbmctc2VjcmV0LXdyb25nLXNlY3JldC0wMDAwMDA=").unwrap();
-    scene.expect(78, "BADSIG");
+    expect(&scene, 78, "BADSIG");
     std::fs::write(scene.agent.path("tsig.key"), "not base64!").unwrap();
-    scene.expect(78, "not base64");
+    expect(&scene, 78, "not base64");
     std::fs::write(scene.agent.path("tsig.key"), TSIG).unwrap();
 
-    scene.edit("name = \"dcv-key.\"", "name = \"other-key.\"");
-    scene.expect(78, "BADKEY");
-    scene.edit("name = \"other-key.\"", "name = \"dcv-key.\"");
+    scene.agent.edit("name = \"dcv-key.\"", "name = \"other-key.\"");
+    expect(&scene, 78, "BADKEY");
+    scene.agent.edit("name = \"other-key.\"", "name = \"dcv-key.\"");
 
     // The order's second name is not granted to the key.
     let other = scene.ca.place(OrderSpec::dv(["h2.dcv.test"]));
-    scene.edit(&format!("[{}]", scene.order), &format!("[{other}]"));
-    scene.expect(78, "REFUSED");
+    scene.agent.edit(&format!("[{}]", order), &format!("[{other}]"));
+    expect(&scene, 78, "REFUSED");
     let elsewhere = scene.ca.place(OrderSpec::dv(["h1.example.net"]));
-    scene.edit(&format!("[{other}]"), &format!("[{elsewhere}]"));
+    scene.agent.edit(&format!("[{other}]"), &format!("[{elsewhere}]"));
     // The intent to publish the other one is rightly remembered; this is another agent's story.
     std::fs::remove_file(scene.agent.path("state.db")).unwrap();
-    scene.edit("\"dcv.test\" = ", "\"example.net\" = ");
-    scene.edit("zones = [\"dcv.test\"]", "zones = [\"example.net\"]");
-    scene.expect(75, "example.net");
+    scene.agent.edit("\"dcv.test\" = ", "\"example.net\" = ");
+    scene.agent.edit("zones = [\"dcv.test\"]", "zones = [\"example.net\"]");
+    expect(&scene, 75, "example.net");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_name_server_that_is_down_is_waited_for() {
-    let scene = Scene::set().await;
-    scene.edit(&format!("server = \"{}\"", scene.bind.primary()), "server = \"127.0.0.1:1\"");
-    scene.expect(75, "does not answer");
+    let (scene, _) = one_order().await;
+    scene.agent.edit(&format!("server = \"{}\"", scene.bind.primary()), "server = \"127.0.0.1:1\"");
+    expect(&scene, 75, "does not answer");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_answers_of_the_ca_change_nothing() {
-    let scene = Scene::set().await;
+    let (scene, _) = one_order().await;
     for (kind, code, message) in [
         (FaultKind::GarbageJson, 70, "makes no sense"),
         (FaultKind::Http502, 75, "502"),
@@ -317,26 +293,26 @@ async fn hostile_answers_of_the_ca_change_nothing() {
     ] {
         scene.ca.clear_faults();
         scene.ca.fault(Fault::always(kind));
-        scene.expect(code, message);
+        expect(&scene, code, message);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_values_are_not_published() {
-    let scene = Scene::set().await;
+    let (scene, _) = one_order().await;
     for value in ["two words", "quo\"ted", "back\\slash", "bell\u{7}", &"x".repeat(300), "ünicode"] {
         scene.ca.alter_profile(|profile| profile.value_literal = Some(value.to_owned()));
-        scene.expect(70, "random value");
+        expect(&scene, 70, "random value");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn odd_dates_neither_stop_nor_hurry_anything() {
-    let scene = Scene::set().await;
+    let (scene, _) = one_order().await;
     scene.ca.alter_profile(|profile| {
         profile.expiration_date = ExpirationDate::Literal("2001-01-01T00:00:00Z".into())
     });
-    scene.expect(75, "value-expired");
+    expect(&scene, 75, "value-expired");
     let calls = scene.ca.stats().total;
     assert!(calls < 12, "{calls} calls within six seconds for a value that stays expired");
     for date in [
@@ -345,25 +321,25 @@ async fn odd_dates_neither_stop_nor_hurry_anything() {
         ExpirationDate::Literal("soon".into()),
     ] {
         let order = scene.ca.place(OrderSpec::dv([HOST]));
-        scene.edit("orders = [", &format!("orders = [{order}]\n# ["));
+        scene.agent.edit("orders = [", &format!("orders = [{order}]\n# ["));
         scene.ca.alter_profile(|profile| profile.expiration_date = date.clone());
         let run = scene.agent.run(&["--once", "--timeout", "20s"]);
         assert_eq!(run.code, 0, "{date:?}: {run:?}");
-        scene.edit(&format!("orders = [{order}]\n# ["), "orders = [");
+        scene.agent.edit(&format!("orders = [{order}]\n# ["), "orders = [");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_state_file_that_cannot_be_used_stops_everything_before_it_starts() {
-    let scene = Scene::set().await;
+    let (scene, _) = one_order().await;
     let state = scene.agent.path("state.db");
     std::fs::write(&state, "this is no database, and long enough to be looked at as one".repeat(100))
         .unwrap();
-    scene.expect(78, "state.db");
+    expect(&scene, 78, "state.db");
     std::fs::remove_file(&state).unwrap();
 
     std::fs::create_dir(&state).unwrap();
-    scene.expect(78, "state.db");
+    expect(&scene, 78, "state.db");
     std::fs::remove_dir(&state).unwrap();
 
     // SQLite keeps `user_version` at offset 60 of the file (SQLite file format, section 1.3).
@@ -372,43 +348,46 @@ async fn a_state_file_that_cannot_be_used_stops_everything_before_it_starts() {
     bytes[60..64].copy_from_slice(&99u32.to_be_bytes());
     std::fs::write(&state, &bytes).unwrap();
     let calls = scene.ca.stats().total;
-    scene.expect(78, "format 99");
+    expect(&scene, 78, "format 99");
     assert_eq!(std::fs::read(&state).unwrap(), bytes, "a newer state file was touched");
 
-    scene.edit("state.db", "no/such/folder/state.db");
-    scene.expect(78, "state.db");
+    scene.agent.edit("state.db", "no/such/folder/state.db");
+    expect(&scene, 78, "state.db");
     assert_eq!(scene.ca.stats().total, calls, "the CA was called without a state file");
 }
 
 /// A foreign CNAME at the validation name that leads nowhere is refused and explained.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_foreign_cname_is_refused_and_explained() {
-    let bind = Bind::start(&[HOST.to_owned()], "_dnsauth.h1 CNAME nowhere.example.invalid.", false);
-    let ca = simulator(&bind.addresses(), |_| {}).await;
-    let order = ca.place(OrderSpec::dv([HOST]));
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "");
-    let serial = bind.serial();
-    let run = agent.run(&["--once", "--timeout", "20s"]);
+    let scene =
+        Scene::new(Bind::start(&[HOST.to_owned()], "_dnsauth.h1 CNAME nowhere.example.invalid.", false))
+            .await;
+    let order = scene.ca.place(OrderSpec::dv([HOST]));
+    scene.configure(&[order], "");
+    let serial = scene.bind.serial();
+    let run = scene.agent.run(&["--once", "--timeout", "20s"]);
     assert_eq!(run.code, 1, "{run:?}");
     assert!(run.out.contains("foreign-cname") && run.out.contains("nowhere.example.invalid"), "{}", run.out);
-    let explained = agent.run(&["explain", &order.to_string()]);
+    let explained = scene.agent.run(&["explain", &order.to_string()]);
     assert_eq!(explained.code, 1);
     assert!(explained.out.contains("foreign-cname"), "{}", explained.out);
-    assert_eq!(bind.serial(), serial);
+    assert_eq!(scene.bind.serial(), serial);
 }
 
 /// A delegation into a configured zone is followed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_delegating_cname_is_followed() {
-    let bind = Bind::start(&["target".to_owned() + ".dcv.test"], "_dnsauth.h1 CNAME _dnsauth.target", false);
-    let ca = simulator(&bind.addresses(), |_| {}).await;
-    let order = ca.place(OrderSpec::dv([HOST]));
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "");
-    let planned = agent.run(&["plan"]);
+    let scene = Scene::new(Bind::start(
+        &["target".to_owned() + ".dcv.test"],
+        "_dnsauth.h1 CNAME _dnsauth.target",
+        false,
+    ))
+    .await;
+    let order = scene.ca.place(OrderSpec::dv([HOST]));
+    scene.configure(&[order], "");
+    let planned = scene.agent.run(&["plan"]);
     assert!(planned.out.contains("add TXT _dnsauth.target.dcv.test"), "{planned:?}");
-    let run = agent.run(&["--once", "--timeout", "20s"]);
+    let run = scene.agent.run(&["--once", "--timeout", "20s"]);
     assert_eq!(run.code, 0, "{run:?}");
-    assert_eq!(bind.txt("target.dcv.test"), [""; 0]);
+    assert_eq!(scene.bind.txt("target.dcv.test"), [""; 0]);
 }

@@ -8,16 +8,18 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dcv_agent::{config, state::State};
+use dcv_agent::config;
 use dcv_sandbox::ca::{
     ApiKey, CaConfig, CaSimulator, Endpoint, Fault, FaultKind, ListShift, OrderSpec, RateWindow,
     ValueAfterReissue,
 };
+use serde_json::Value as Json;
 
 use super::support::{
-    Agent, Bind, FOREIGN, Finished, eventually, faketime,
+    Agent, Bind, FOREIGN, Finished, account, eventually, faketime,
     front::{Front, Relay},
-    list, read, simulator,
+    scene::Scene,
+    simulator,
 };
 
 const DISCOVER: &str = "discover = { only = [\"*.dcv.test\", \"*.example.test\"], every_seconds = 5 }";
@@ -37,10 +39,6 @@ fn issued(ca: &CaSimulator, order: u64) -> bool {
     is(ca, order, "issued")
 }
 
-fn calls(ca: &CaSimulator, order: u64) -> u64 {
-    ca.stats().order(order).calls.values().sum()
-}
-
 /// Many calls a second: what is tested is not how long the CA makes everybody wait.
 fn in_haste(config: &mut CaConfig) {
     config.rate = vec![RateWindow { calls: 1000, per: Duration::from_secs(1) }];
@@ -48,20 +46,8 @@ fn in_haste(config: &mut CaConfig) {
 
 const HASTE: &str = "rate = { short = \"1000/1s\", long = \"100000/60s\" }";
 
-/// What the state says is, or may be, up.
-async fn held(agent: &Agent) -> usize {
-    let state = State::open_existing(&agent.path("state.db")).await.unwrap();
-    let held = state.held().await.unwrap().len();
-    state.close().await;
-    held
-}
-
-fn log(agent: &Agent) -> String {
-    read(&agent.path("log"))
-}
-
 fn list_is_read(agent: &Agent) {
-    eventually("the list is read", Duration::from_secs(30), || log(agent).contains("read the list"));
+    eventually("the list is read", Duration::from_secs(30), || agent.log().contains("read the list"));
 }
 
 /// Waits until the account was asked for changes once more, and what was heard was acted upon: the question after that.
@@ -73,16 +59,13 @@ fn changes_are_heard(ca: &CaSimulator) {
 
 /// A table of `[verify.web]`, and the responder.
 fn show_files_by(agent: &Agent, relay: &Relay) {
-    let path = agent.path("config.toml");
-    let text = std::fs::read_to_string(&path).unwrap();
-    let web =
-        format!("[http]\nlisten = \"127.0.0.1:0\"\n[verify.web]\n\"dcv.test\" = [\"{}\"]\n", relay.address);
-    std::fs::write(path, text + &web).unwrap();
+    let pinned = relay.address;
+    agent.append(&format!("[http]\nlisten = \"127.0.0.1:0\"\n[verify.web]\n\"dcv.test\" = [\"{pinned}\"]\n"));
 }
 
 /// Where the log says that the responder listens.
 fn responder(agent: &Agent) -> Option<SocketAddr> {
-    let log = log(agent);
+    let log = agent.log();
     let (_, rest) = log.split_once("files for http-token at http://")?;
     rest.split_once('/')?.0.parse().ok()
 }
@@ -249,31 +232,25 @@ impl<'a> Estate<'a> {
 async fn an_estate_is_validated_and_nothing_is_left_of_it() {
     let mut foreign: String = (0..20).map(|n| format!("_dnsauth.h{n} TXT \"{FOREIGN}\"\n")).collect();
     foreign += "_dnsauth.shared0 TXT \"somebody-elses-value\"\n_dnsauth.both0 TXT \"somebody-elses-value\"\n*.z TXT \"wild\"\n";
-    let bind = Bind::open(&foreign);
     let files = Relay::start().await;
-    let ca = simulator(&bind.addresses(), |config| {
+    let scene = Scene::with_ca(Bind::open(&foreign), |config| {
         config.keys = vec![ApiKey::full("sandbox-key"), ApiKey::full("second").account(SECOND)];
         config.rate = vec![RateWindow { calls: 100, per: Duration::from_secs(1) }];
         config.profile.web = [("dcv.test".to_owned(), files.address)].into();
     })
     .await;
-    let mut estate = Estate::place(&ca);
-    let agent = Agent::new();
-    std::fs::write(agent.path("second.key"), "second\n").unwrap();
-    let second = format!(
-        "rate = {{ short = \"100/1s\", long = \"100000/60s\" }}\n{DISCOVER}\n[accounts.second]\nbase_url = \"{}\"\ninsecure_http = true\n\
-         api_key = {{ file = \"{}\" }}\nrate = {{ short = \"40/1s\", long = \"100000/60s\" }}\n{DISCOVER}",
-        ca.base_url(),
-        agent.path("second.key").display()
-    );
-    agent.configure(&ca.base_url(), &bind.addresses(), "", &second);
-    show_files_by(&agent, &files);
-    let (before, start) = (bind.transfer(), Instant::now());
+    let mut estate = Estate::place(&scene.ca);
+    std::fs::write(scene.agent.path("second.key"), "second\n").unwrap();
+    let rate = |calls: u32| format!("rate = {{ short = \"{calls}/1s\", long = \"100000/60s\" }}\n{DISCOVER}");
+    let second = account("second", &scene.ca, &scene.agent.path("second.key"), &rate(40));
+    scene.configure(&[], &(rate(100) + &second));
+    show_files_by(&scene.agent, &files);
+    let (before, start) = (scene.bind.transfer(), Instant::now());
 
-    let daemon = agent.daemon();
+    let daemon = scene.agent.daemon();
     let mut at = None;
     eventually("the responder listens", Duration::from_secs(30), || {
-        at = responder(&agent);
+        at = responder(&scene.agent);
         at.is_some()
     });
     files.lead_to(at.unwrap());
@@ -285,7 +262,7 @@ async fn an_estate_is_validated_and_nothing_is_left_of_it() {
         open.is_none()
     };
     eventually("the estate is validated", Duration::from_secs(110), settled);
-    eventually("every name holds what it held", Duration::from_secs(30), || bind.transfer() == before);
+    eventually("every name holds what it held", Duration::from_secs(30), || scene.bind.transfer() == before);
     let took = start.elapsed();
     for host in ["w0", "w33", "v0", "u3", "y4", "wtwo0", "h0"] {
         let status = status_of_file(at.unwrap(), &format!("{host}.dcv.test"));
@@ -293,20 +270,20 @@ async fn an_estate_is_validated_and_nothing_is_left_of_it() {
     }
     let memory = daemon.peak_memory();
     assert_eq!(daemon.stop().0, 0);
-    assert_eq!(held(&agent).await, 0, "the state still lists something");
-    assert_eq!(bind.transfer(), before);
+    assert_eq!(scene.held(), [Json::Null; 0], "the state still lists something");
+    assert_eq!(scene.bind.transfer(), before);
 
-    let stats = ca.stats();
+    let stats = scene.ca.stats();
     let burst = stats.max_in_window(Duration::from_secs(1));
     figures(&format!("the estate: {took:.1?}, {memory} KiB, {burst} calls in one second: {:?}", stats.calls));
     assert_eq!(stats.throttled, 0);
     assert!(burst <= 140, "{burst} calls in one second");
     assert!(memory < 256 * 1024, "{memory} KiB");
     for order in estate.of(Fate::Foreign) {
-        assert_eq!(calls(&ca, order), 0, "order {order} is none of ours, and was called about");
+        assert_eq!(scene.calls(order), 0, "order {order} is none of ours, and was called about");
     }
     for order in estate.of(Fate::Left) {
-        assert_eq!(calls(&ca, order), 1, "order {order} was more than looked at");
+        assert_eq!(scene.calls(order), 1, "order {order} was more than looked at");
     }
     // It is read, its value is asked for, and it is checked. An order that was issued an instant before the account is
     // asked for changes is read once more.
@@ -331,23 +308,21 @@ fn figures(text: &str) {
 /// A person who places an order does not wait for long until the agent takes it up: one period and a call.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_new_order_is_taken_up_within_a_period() {
-    let bind = Bind::open("");
-    let ca = simulator(&bind.addresses(), |_| {}).await;
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &bind.addresses(), "", "discover = {}");
-    let by_default = config::load(&agent.path("config.toml")).unwrap();
+    let scene = Scene::new(Bind::open("")).await;
+    scene.configure(&[], "discover = {}");
+    let by_default = config::load(&scene.agent.path("config.toml")).unwrap();
     let every = by_default.accounts["main"].discover.as_ref().unwrap().every;
     assert_eq!(every, Duration::from_secs(60), "what is promised is 90 s");
 
-    agent.configure(&ca.base_url(), &bind.addresses(), "", DISCOVER);
-    let daemon = agent.daemon();
-    list_is_read(&agent);
+    scene.configure(&[], DISCOVER);
+    let daemon = scene.agent.daemon();
+    list_is_read(&scene.agent);
     for n in 0..3 {
-        let order = ca.place(OrderSpec::dv([host(n)]));
-        let took = eventually("a new order is taken up", Duration::from_secs(30), || calls(&ca, order) > 0);
+        let order = scene.ca.place(OrderSpec::dv([host(n)]));
+        let took = eventually("a new order is taken up", Duration::from_secs(30), || scene.calls(order) > 0);
         figures(&format!("a new order was taken up after {took:.1?}"));
         assert!(took < Duration::from_secs(5 + 5), "it took {took:?} with a period of five seconds");
-        eventually("it is issued", Duration::from_secs(15), || issued(&ca, order));
+        eventually("it is issued", Duration::from_secs(15), || scene.issued(order));
     }
     assert_eq!(daemon.stop().0, 0);
 }
@@ -356,17 +331,15 @@ async fn a_new_order_is_taken_up_within_a_period() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_idle_account_costs_one_call_a_period() {
     const PERIODS: u64 = 4;
-    let bind = Bind::open("");
-    let ca = simulator(&bind.addresses(), |_| {}).await;
-    ca.place_many(&OrderSpec::dv(["i{n}.dcv.test"]).status("issued"), 10_000);
-    ca.place_many(&OrderSpec::dv(["i{n}.other.example"]), 50);
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &bind.addresses(), "", DISCOVER);
-    let (before, serial) = (bind.transfer(), bind.serial());
-    let daemon = agent.daemon();
-    list_is_read(&agent);
-    eventually("the periods pass", Duration::from_secs(60), || ca.stats().total > PERIODS);
-    let stats = ca.stats();
+    let scene = Scene::new(Bind::open("")).await;
+    scene.ca.place_many(&OrderSpec::dv(["i{n}.dcv.test"]).status("issued"), 10_000);
+    scene.ca.place_many(&OrderSpec::dv(["i{n}.other.example"]), 50);
+    scene.configure(&[], DISCOVER);
+    let (before, serial) = (scene.bind.transfer(), scene.bind.serial());
+    let daemon = scene.agent.daemon();
+    list_is_read(&scene.agent);
+    eventually("the periods pass", Duration::from_secs(60), || scene.ca.stats().total > PERIODS);
+    let stats = scene.ca.stats();
     let expected = [(Endpoint::ListOrders, 1), (Endpoint::StatusChanges, PERIODS)];
     assert_eq!(stats.calls, expected.into(), "a call that nobody needs");
     let gaps = stats.times.iter().zip(stats.times.iter().skip(1)).map(|(one, next)| *next - *one);
@@ -376,33 +349,31 @@ async fn an_idle_account_costs_one_call_a_period() {
     figures(&format!("an idle account of 10,000 orders: {memory} KiB"));
     assert!(memory < 256 * 1024, "{memory} KiB");
     assert_eq!(daemon.stop().0, 0);
-    assert_eq!((bind.transfer(), bind.serial()), (before, serial));
+    assert_eq!((scene.bind.transfer(), scene.bind.serial()), (before, serial));
 }
 
 /// An order is reissued while the removal of its former value is under way, and so long that the agent hears of it
 /// before that ends: the value of the reissue is published and proven, and nothing is left.
 async fn reissue_while_retracting(value: ValueAfterReissue) {
-    let bind = Bind::open("");
-    let front = Front::before(bind.primary()).await;
-    let ca = simulator(&bind.addresses(), |config| config.profile.value_after_reissue = value).await;
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &[front.address], "", DISCOVER);
+    let scene = Scene::with_ca(Bind::open(""), |config| config.profile.value_after_reissue = value).await;
+    let front = Front::before(scene.bind.primary()).await;
+    scene.configure_by_way_of(front.address, DISCOVER);
     front.hold();
-    let order = ca.place(OrderSpec::dv([host(1)]));
-    let daemon = agent.daemon();
-    eventually("the order is issued", Duration::from_secs(20), || issued(&ca, order));
+    let order = scene.ca.place(OrderSpec::dv([host(1)]));
+    let daemon = scene.agent.daemon();
+    eventually("the order is issued", Duration::from_secs(20), || scene.issued(order));
     eventually("its value is being removed", Duration::from_secs(10), || front.waited() > 0);
-    let former = ca.value(order).unwrap();
-    assert!(ca.reissue(order));
-    changes_are_heard(&ca);
-    assert_eq!(bind.txt(&host(1)), [former.as_str()], "the removal was not held");
+    let former = scene.ca.value(order).unwrap();
+    assert!(scene.ca.reissue(order));
+    changes_are_heard(&scene.ca);
+    assert_eq!(scene.bind.txt(&host(1)), [former.as_str()], "the removal was not held");
     front.let_go();
-    eventually("the reissue is proven", Duration::from_secs(40), || issued(&ca, order));
-    eventually("nothing is left", Duration::from_secs(30), || bind.txt(&host(1)).is_empty());
-    let renewed = ca.value(order).unwrap() != former;
+    eventually("the reissue is proven", Duration::from_secs(40), || scene.issued(order));
+    eventually("nothing is left", Duration::from_secs(30), || scene.bind.txt(&host(1)).is_empty());
+    let renewed = scene.ca.value(order).unwrap() != former;
     assert_eq!(renewed, value == ValueAfterReissue::New);
     assert_eq!(daemon.stop().0, 0);
-    assert_eq!(held(&agent).await, 0);
+    assert_eq!(scene.held(), [Json::Null; 0]);
 }
 
 /// The reissue has a value of its own.
@@ -421,23 +392,21 @@ async fn a_reissue_during_the_removal_gets_the_same_value_back() {
 /// back to a name of ours before the removal has ended.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_given_up_is_taken_up_again() {
-    let bind = Bind::open("");
-    let front = Front::before(bind.primary()).await;
-    let ca = simulator(&bind.addresses(), |_| {}).await;
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &[front.address], "", DISCOVER);
+    let scene = Scene::new(Bind::open("")).await;
+    let front = Front::before(scene.bind.primary()).await;
+    scene.configure_by_way_of(front.address, DISCOVER);
     front.hold();
-    let order = ca.place(OrderSpec::dv([host(1)]));
-    let daemon = agent.daemon();
-    eventually("the order is issued", Duration::from_secs(20), || issued(&ca, order));
+    let order = scene.ca.place(OrderSpec::dv([host(1)]));
+    let daemon = scene.agent.daemon();
+    eventually("the order is issued", Duration::from_secs(20), || scene.issued(order));
     eventually("its value is being removed", Duration::from_secs(10), || front.waited() > 0);
-    assert!(ca.reissue_with(order, ["www.other.example"]));
-    changes_are_heard(&ca);
-    assert!(ca.cancel(order) && ca.reissue(order));
-    changes_are_heard(&ca);
+    assert!(scene.ca.reissue_with(order, ["www.other.example"]));
+    changes_are_heard(&scene.ca);
+    assert!(scene.ca.cancel(order) && scene.ca.reissue(order));
+    changes_are_heard(&scene.ca);
     front.let_go();
-    eventually("the reissue is proven", Duration::from_secs(40), || issued(&ca, order));
-    eventually("nothing is left", Duration::from_secs(30), || bind.txt(&host(1)).is_empty());
+    eventually("the reissue is proven", Duration::from_secs(40), || scene.issued(order));
+    eventually("nothing is left", Duration::from_secs(30), || scene.bind.txt(&host(1)).is_empty());
     assert_eq!(daemon.stop().0, 0);
 }
 
@@ -445,19 +414,17 @@ async fn what_was_given_up_is_taken_up_again() {
 /// taken up all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn reissues_between_two_questions_are_noticed() {
-    let bind = Bind::open("");
-    let ca = simulator(&bind.addresses(), |_| {}).await;
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &bind.addresses(), "", DISCOVER);
-    let order = ca.place(OrderSpec::dv([host(1)]));
-    let daemon = agent.daemon();
+    let scene = Scene::new(Bind::open("")).await;
+    scene.configure(&[], DISCOVER);
+    let order = scene.ca.place(OrderSpec::dv([host(1)]));
+    let daemon = scene.agent.daemon();
     for round in 0..4 {
         let what = format!("the order is issued for the {round}. time");
-        eventually(&what, Duration::from_secs(30), || issued(&ca, order));
-        eventually("its value is gone", Duration::from_secs(10), || bind.txt(&host(1)).is_empty());
-        assert!(ca.reissue(order));
+        eventually(&what, Duration::from_secs(30), || scene.issued(order));
+        eventually("its value is gone", Duration::from_secs(10), || scene.bind.txt(&host(1)).is_empty());
+        assert!(scene.ca.reissue(order));
     }
-    eventually("the last reissue is proven", Duration::from_secs(30), || issued(&ca, order));
+    eventually("the last reissue is proven", Duration::from_secs(30), || scene.issued(order));
     assert_eq!(daemon.stop().0, 0);
 }
 
@@ -465,8 +432,7 @@ async fn reissues_between_two_questions_are_noticed() {
 #[tokio::test(flavor = "multi_thread")]
 async fn no_order_is_lost_between_pages_that_shift() {
     for shift in [ListShift::Grows, ListShift::Shrinks] {
-        let bind = Bind::open("");
-        let ca = simulator(&bind.addresses(), |config| {
+        let scene = Scene::with_ca(Bind::open(""), |config| {
             in_haste(config);
             config.profile.list_shift = shift;
         })
@@ -476,117 +442,100 @@ async fn no_order_is_lost_between_pages_that_shift() {
             .filter_map(|n| {
                 let ours = n % 20 >= 18;
                 let name = if ours { host(n) } else { format!("x{n}.other.example") };
-                let order = ca.place(OrderSpec::dv([name]));
+                let order = scene.ca.place(OrderSpec::dv([name]));
                 ours.then_some(order)
             })
             .collect();
-        ca.place_many(&OrderSpec::dv(["y{n}.other.example"]), 20);
-        let agent = Agent::new();
-        agent.configure(&ca.base_url(), &bind.addresses(), "", &format!("{DISCOVER}\n{HASTE}"));
-        let before = bind.transfer();
-        let run = agent.run(&["--once", "--timeout", "100s"]);
+        scene.ca.place_many(&OrderSpec::dv(["y{n}.other.example"]), 20);
+        scene.configure(&[], &format!("{DISCOVER}\n{HASTE}"));
+        let before = scene.bind.transfer();
+        let run = scene.agent.run(&["--once", "--timeout", "100s"]);
         assert_eq!(run.code, 0, "{shift:?}: {}", run.err);
-        let stats = ca.stats();
+        let stats = scene.ca.stats();
         assert!(stats.calls_of(Endpoint::ListOrders) >= 3, "one page does not shift");
         for order in ours {
-            assert!(issued(&ca, order), "{shift:?}: order {order} was overlooked");
-            let calls: u64 = stats.order(order).calls.values().sum();
-            assert_eq!(calls, 3, "{shift:?}: order {order} was taken up more than once");
+            assert!(scene.issued(order), "{shift:?}: order {order} was overlooked");
+            assert_eq!(scene.calls(order), 3, "{shift:?}: order {order} was taken up more than once");
         }
-        assert_eq!(bind.transfer(), before);
+        assert_eq!(scene.bind.transfer(), before);
     }
-}
-
-/// The entry of an order in the summary of a run.
-fn report(run: &Finished, order: u64) -> serde_json::Value {
-    let summary: serde_json::Value = serde_json::from_str(&run.out).unwrap();
-    let reports = summary["orders"].as_array().unwrap();
-    reports.iter().find(|report| report["order"] == order).unwrap_or_else(|| panic!("{run:?}")).clone()
 }
 
 /// A status that this version does not know is looked at and told; nothing is touched. One that is found is not taken up.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_status_is_looked_at_and_left() {
-    let bind = Bind::open("");
-    let ca = simulator(&bind.addresses(), |_| {}).await;
-    let named = ca.place(OrderSpec::dv([host(1)]).status("quarantined"));
-    let found = ca.place(OrderSpec::dv([host(2)]).status("quarantined"));
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[named]), DISCOVER);
-    let serial = bind.serial();
-    let run = agent.run(&["--once", "--timeout", "20s", "--output", "json"]);
+    let scene = Scene::new(Bind::open("")).await;
+    let named = scene.ca.place(OrderSpec::dv([host(1)]).status("quarantined"));
+    let found = scene.ca.place(OrderSpec::dv([host(2)]).status("quarantined"));
+    scene.configure(&[named], DISCOVER);
+    let serial = scene.bind.serial();
+    let run = scene.agent.run(&["--once", "--timeout", "20s", "--output", "json"]);
     assert_eq!(run.code, 1, "{run:?}");
-    let report = report(&run, named);
+    let report = run.order(named);
     assert_eq!(report["reason"], "status-unknown", "{report}");
     assert!(report["detail"].as_str().unwrap().contains("quarantined"), "{report}");
-    assert_eq!((calls(&ca, named), calls(&ca, found)), (1, 0));
-    let explained = agent.run(&["explain", &named.to_string()]);
+    assert_eq!((scene.calls(named), scene.calls(found)), (1, 0));
+    let explained = scene.agent.run(&["explain", &named.to_string()]);
     assert_eq!(explained.code, 1, "{explained:?}");
-    assert_eq!(bind.serial(), serial);
+    assert_eq!(scene.bind.serial(), serial);
 }
 
 /// An order under way whose status becomes unknown keeps its value where it is, over a restart as well, until its status
 /// is known again; then it is gone on with.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_value_stays_while_the_status_is_unknown() {
-    let bind = Bind::open("");
-    let ca = simulator(&bind.addresses(), |config| config.profile.blind = bind.addresses()).await;
-    let order = ca.place(OrderSpec::dv([host(1)]));
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &bind.addresses(), "", DISCOVER);
-    let daemon = agent.daemon();
-    let asked = || ca.stats().order(order).calls_of(Endpoint::CheckDcv);
+    let scene = Scene::with_blind_ca(Bind::open("")).await;
+    let order = scene.ca.place(OrderSpec::dv([host(1)]));
+    scene.configure(&[], DISCOVER);
+    let daemon = scene.agent.daemon();
+    let asked = || scene.ca.stats().order(order).calls_of(Endpoint::CheckDcv);
     eventually("the order waits for the CA", Duration::from_secs(20), || asked() > 0);
-    let (values, serial) = (bind.txt(&host(1)), bind.serial());
+    let (values, serial) = (scene.bind.txt(&host(1)), scene.bind.serial());
     assert_eq!(values.len(), 1);
 
-    ca.set_status(order, "quarantined");
-    let noted = || agent.run(&["status"]).out.contains("status-unknown");
+    scene.ca.set_status(order, "quarantined");
+    let noted = || scene.agent.run(&["status"]).out.contains("status-unknown");
     eventually("the status is noticed", Duration::from_secs(20), noted);
-    let before = calls(&ca, order);
-    changes_are_heard(&ca);
+    let before = scene.calls(order);
+    changes_are_heard(&scene.ca);
     assert_eq!(daemon.stop().0, 0);
-    let daemon = agent.daemon();
-    list_is_read(&agent);
-    changes_are_heard(&ca);
-    assert_eq!((bind.txt(&host(1)), bind.serial()), (values, serial), "the value was touched");
-    let reads = calls(&ca, order) - before;
+    let daemon = scene.agent.daemon();
+    list_is_read(&scene.agent);
+    changes_are_heard(&scene.ca);
+    assert_eq!((scene.bind.txt(&host(1)), scene.bind.serial()), (values, serial), "the value was touched");
+    let reads = scene.calls(order) - before;
     assert!(
         reads <= 2,
         "{reads} reads: after a restart the order is read, and once more for what has changed lately"
     );
 
-    ca.alter_profile(|profile| profile.blind = Vec::new());
-    ca.set_status(order, "pending");
-    eventually("the order is gone on with", Duration::from_secs(30), || issued(&ca, order));
-    eventually("its value is gone", Duration::from_secs(10), || bind.txt(&host(1)).is_empty());
-    assert_eq!(ca.stats().order(order).values.len(), 1);
+    scene.let_the_ca_see();
+    scene.ca.set_status(order, "pending");
+    eventually("the order is gone on with", Duration::from_secs(30), || scene.issued(order));
+    eventually("its value is gone", Duration::from_secs(10), || scene.bind.txt(&host(1)).is_empty());
+    assert_eq!(scene.ca.stats().order(order).values.len(), 1);
     assert_eq!(daemon.stop().0, 0);
-    assert_eq!(held(&agent).await, 0);
+    assert_eq!(scene.held(), [Json::Null; 0]);
 }
 
 /// A pattern in which a letter is wrong admits nothing. That is told, once, when the list is read; so is an order whose
 /// name lies in no zone.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pattern_that_matches_nothing_is_told_once() {
-    let bind = Bind::open("");
-    let ca = simulator(&bind.addresses(), |_| {}).await;
-    let order = ca.place(OrderSpec::dv([host(1)]));
-    let nowhere = ca.place(OrderSpec::dv(["www.example.test"]));
-    ca.place_domain(dcv_sandbox::ca::DomainSpec::new(host(2)).validated());
-    let agent = Agent::new();
+    let scene = Scene::new(Bind::open("")).await;
+    let order = scene.ca.place(OrderSpec::dv([host(1)]));
+    let nowhere = scene.ca.place(OrderSpec::dv(["www.example.test"]));
+    scene.ca.place_domain(dcv_sandbox::ca::DomainSpec::new(host(2)).validated());
     let patterns = "discover = { only = [\"*.dvc.test\", \"*.example.test\"], except = [\"secrte.dcv.test\"], every_seconds = 5 }\n\
                     domains = { only = [\"h3.dcv.test\", \"h2.dcv.test\"], every_seconds = 5 }";
-    agent.configure(&ca.base_url(), &bind.addresses(), "", patterns);
-    let text = std::fs::read_to_string(agent.path("config.toml")).unwrap();
-    std::fs::write(agent.path("config.toml"), format!("{text}\"example.test\" = [\"{}\"]\n", bind.primary()))
-        .unwrap();
-    let daemon = agent.daemon();
-    list_is_read(&agent);
+    scene.configure(&[], patterns);
+    scene.agent.append(&format!("\"example.test\" = [\"{}\"]\n", scene.bind.primary()));
+    let daemon = scene.agent.daemon();
+    list_is_read(&scene.agent);
     eventually("the list of domains is read again", Duration::from_secs(30), || {
-        log(&agent).matches("read the list of domains").count() >= 2
+        scene.agent.log().matches("read the list of domains").count() >= 2
     });
-    let told = log(&agent);
+    let told = scene.agent.log();
     for pattern in ["*.dvc.test", "secrte.dcv.test", "h3.dcv.test"] {
         assert_eq!(told.matches(pattern).count(), 1, "{pattern} in {told}");
     }
@@ -594,11 +543,11 @@ async fn a_pattern_that_matches_nothing_is_told_once() {
         assert!(!told.contains(pattern), "{pattern} in {told}");
     }
     assert_eq!(daemon.stop().0, 0);
-    assert!(!issued(&ca, order));
+    assert!(!scene.issued(order));
 
-    let run = agent.run(&["--once", "--timeout", "20s", "--output", "json"]);
+    let run = scene.agent.run(&["--once", "--timeout", "20s", "--output", "json"]);
     assert_eq!(run.code, 0, "{run:?}");
-    let report = report(&run, nowhere);
+    let report = run.order(nowhere);
     assert_eq!(report["reason"], "not-taken-up", "{report}");
     assert!(report["detail"].as_str().unwrap().contains("no configured provider"), "{report}");
 }
@@ -606,28 +555,27 @@ async fn a_pattern_that_matches_nothing_is_told_once() {
 /// A clock two hours off, either way: the name server refuses the signature, and one sentence says that it is the clock.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_clock_is_told_and_changes_nothing_in_dns() {
-    let bind = Bind::open("");
-    let ca =
-        simulator(&bind.addresses(), |config| config.profile.value_life = Duration::from_secs(1800)).await;
+    let mut scene =
+        Scene::with_ca(Bind::open(""), |config| config.profile.value_life = Duration::from_secs(1800)).await;
     for (n, offset) in ["-2h", "+2h"].into_iter().enumerate() {
-        let order = ca.place(OrderSpec::dv([host(n)]));
-        let agent = Agent::new();
-        agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "");
-        let (before, serial) = (bind.transfer(), bind.serial());
+        scene.agent = Agent::new();
+        let order = scene.ca.place(OrderSpec::dv([host(n)]));
+        scene.configure(&[order], "");
+        let (before, serial) = (scene.bind.transfer(), scene.bind.serial());
         let run = Finished::from(
-            faketime(offset, &agent.command(&["--once", "--timeout", "20s", "--output", "json"]))
+            faketime(offset, &scene.agent.command(&["--once", "--timeout", "20s", "--output", "json"]))
                 .output()
                 .unwrap(),
         );
         assert_eq!(run.code, 78, "{offset}: {run:?}");
-        let report = report(&run, order);
+        let report = run.order(order);
         assert_eq!(report["reason"], "setup-refused", "{report}");
         assert!(report["detail"].as_str().unwrap().contains("clock"), "{report}");
         assert_eq!(run.err.matches("clocks differ").count(), 1, "{run:?}");
-        assert_eq!((bind.transfer(), bind.serial()), (before, serial));
-        assert!(is(&ca, order, "pending"));
+        assert_eq!((scene.bind.transfer(), scene.bind.serial()), (before, serial));
+        assert!(is(&scene.ca, order, "pending"));
 
-        let doctor = Finished::from(faketime(offset, &agent.command(&["doctor"])).output().unwrap());
+        let doctor = Finished::from(faketime(offset, &scene.agent.command(&["doctor"])).output().unwrap());
         assert_eq!(doctor.code, 1, "{doctor:?}");
         assert!(
             doctor.out.contains("differ by 7200 s") || doctor.out.contains("differ by 7199 s"),
@@ -640,25 +588,24 @@ async fn a_wrong_clock_is_told_and_changes_nothing_in_dns() {
 /// for expired nor, once they are, for good.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wrong_clock_misreads_no_date() {
-    let bind = Bind::open("");
     let files = Relay::start().await;
     for offset in ["-2h", "+2h"] {
-        let ca = simulator(&bind.addresses(), |config| {
+        let scene = Scene::with_ca(Bind::open(""), |config| {
             config.profile.value_life = Duration::from_secs(1800);
             config.profile.web = [("dcv.test".to_owned(), files.address)].into();
         })
         .await;
-        let orders: Vec<u64> = (0..10).map(|n| ca.place(OrderSpec::dv([host(n)]).method(FILE))).collect();
-        let agent = Agent::new();
+        let orders: Vec<u64> =
+            (0..10).map(|n| scene.ca.place(OrderSpec::dv([host(n)]).method(FILE))).collect();
         let once = |orders: &[u64], seconds: &str| {
-            agent.configure(&ca.base_url(), &bind.addresses(), &list(orders), "");
-            show_files_by(&agent, &files);
-            let log = std::fs::File::create(agent.path("log")).unwrap();
-            let mut command = faketime(offset, &agent.command(&["--once", "--timeout", seconds]));
+            scene.configure(orders, "");
+            show_files_by(&scene.agent, &files);
+            let log = std::fs::File::create(scene.agent.path("log")).unwrap();
+            let mut command = faketime(offset, &scene.agent.command(&["--once", "--timeout", seconds]));
             let mut child = command.stderr(log).stdout(std::process::Stdio::null()).spawn().unwrap();
             let mut code = None;
             eventually("the run ends", Duration::from_secs(60), || {
-                if let Some(at) = responder(&agent) {
+                if let Some(at) = responder(&scene.agent) {
                     files.lead_to(at);
                 }
                 code = child.try_wait().unwrap();
@@ -666,20 +613,20 @@ async fn a_wrong_clock_misreads_no_date() {
             });
             code.and_then(|status| status.code())
         };
-        assert_eq!(once(&orders, "40s"), Some(0), "{offset}: {}", log(&agent));
+        assert_eq!(once(&orders, "40s"), Some(0), "{offset}: {}", scene.agent.log());
         for order in orders {
-            assert!(issued(&ca, order));
-            assert_eq!(calls(&ca, order), 3, "{offset}: a value was taken for expired");
+            assert!(scene.issued(order));
+            assert_eq!(scene.calls(order), 3, "{offset}: a value was taken for expired");
         }
 
         // The CA sees no file, so the order outlives its value.
-        ca.alter_profile(|profile| {
+        scene.ca.alter_profile(|profile| {
             profile.value_life = Duration::from_secs(6);
             profile.web = BTreeMap::new();
         });
-        let order = ca.place(OrderSpec::dv([host(11)]).method(FILE));
-        assert_eq!(once(&[order], "16s"), Some(75), "{offset}: {}", log(&agent));
-        let values = ca.stats().order(order).values.len();
+        let order = scene.ca.place(OrderSpec::dv([host(11)]).method(FILE));
+        assert_eq!(once(&[order], "16s"), Some(75), "{offset}: {}", scene.agent.log());
+        let values = scene.ca.stats().order(order).values.len();
         assert!(
             (2..=4).contains(&values),
             "{offset}: {values} values within 16 s, each of which lives for 6 s"
@@ -691,8 +638,7 @@ async fn a_wrong_clock_misreads_no_date() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_account_does_not_slow_another() {
     const ORDERS: usize = 20;
-    let bind = Bind::open("");
-    let ca = simulator(&bind.addresses(), in_haste).await;
+    let mut scene = Scene::with_ca(Bind::open(""), in_haste).await;
     let hang = || FaultKind::silence(Duration::from_secs(120));
     let troubles = [
         None,
@@ -702,30 +648,27 @@ async fn a_broken_account_does_not_slow_another() {
     ];
     let mut alone = Duration::ZERO;
     for (round, trouble) in troubles.into_iter().enumerate() {
-        let broken = simulator(&bind.addresses(), in_haste).await;
+        let broken = simulator(&scene.bind.addresses(), in_haste).await;
         broken.place_many(&OrderSpec::dv(["b{n}.dcv.test"]), 200);
-        let agent = Agent::new();
+        scene.agent = Agent::new();
         let mut accounts = format!("{DISCOVER}\n{HASTE}");
         if let Some(trouble) = trouble.clone() {
             broken.fault(trouble);
-            accounts += &format!(
-                "\n[accounts.broken]\nbase_url = \"{}\"\ninsecure_http = true\napi_key = {{ file = \"{}\" }}\n{DISCOVER}\n{HASTE}",
-                broken.base_url(),
-                agent.path("api.key").display()
-            );
+            let key = scene.agent.path("api.key");
+            accounts += &account("broken", &broken, &key, &format!("{DISCOVER}\n{HASTE}"));
         }
-        agent.configure(&ca.base_url(), &bind.addresses(), "", &accounts);
-        let daemon = agent.daemon();
-        list_is_read(&agent);
+        scene.configure(&[], &accounts);
+        let daemon = scene.agent.daemon();
+        list_is_read(&scene.agent);
         if trouble.is_some() {
             eventually("the broken account is in trouble", Duration::from_secs(20), || {
                 broken.stats().faults > 0
             });
         }
         let orders: Vec<u64> =
-            (0..ORDERS).map(|n| ca.place(OrderSpec::dv([host(round * ORDERS + n)]))).collect();
+            (0..ORDERS).map(|n| scene.ca.place(OrderSpec::dv([host(round * ORDERS + n)]))).collect();
         let took = eventually("the sound account's orders are issued", Duration::from_secs(90), || {
-            orders.iter().all(|&order| issued(&ca, order))
+            orders.iter().all(|&order| scene.issued(order))
         });
         if trouble.is_none() {
             alone = took;

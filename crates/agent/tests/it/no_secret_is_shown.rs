@@ -2,7 +2,7 @@
 
 use dcv_sandbox::ca::{ApiKey, OrderSpec};
 
-use super::support::{Agent, Bind, list, simulator};
+use super::support::{Bind, scene::Scene};
 
 const MARKED_KEY: &str = "CANARY-7f3a-api-key";
 /// Base64 of text that has the mark as well.
@@ -10,20 +10,21 @@ const MARKED_TSIG: &str = "Q0FOQVJZLTdmM2EtdHNpZy1zZWNyZXQtMDEyMzQ1Njc=";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_secret_shows_in_any_output() {
-    let bind = Bind::start(&["h1.dcv.test".to_owned()], "", false);
-    let ca = simulator(&bind.addresses(), |config| config.keys = vec![ApiKey::full(MARKED_KEY)]).await;
-    let order = ca.place(OrderSpec::dv(["h1.dcv.test"]));
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "");
-    std::fs::write(agent.path("api.key"), MARKED_KEY).unwrap();
+    let scene = Scene::with_ca(Bind::start(&["h1.dcv.test".to_owned()], "", false), |config| {
+        config.keys = vec![ApiKey::full(MARKED_KEY)]
+    })
+    .await;
+    let order = scene.ca.place(OrderSpec::dv(["h1.dcv.test"]));
+    scene.configure(&[order], "");
+    std::fs::write(scene.agent.path("api.key"), MARKED_KEY).unwrap();
     // BIND knows another secret, so the update is refused and the refusal reported: the path on which secrets leak.
-    std::fs::write(agent.path("tsig.key"), MARKED_TSIG).unwrap();
+    std::fs::write(scene.agent.path("tsig.key"), MARKED_TSIG).unwrap();
     let mut outputs = Vec::new();
     for arguments in
         [&["--once"][..], &["check"], &["plan", "--output", "json"], &["status"], &["explain", "100001"]]
     {
         for format in ["text", "json"] {
-            let mut command = agent.command(arguments);
+            let mut command = scene.agent.command(arguments);
             command.env("DCV_AGENT__AGENT__LOG__LEVEL", "trace").env("DCV_AGENT__AGENT__LOG__FORMAT", format);
             let output = command.output().unwrap();
             outputs.push(
@@ -45,6 +46,6 @@ async fn no_secret_shows_in_any_output() {
             assert_eq!(around, None, "a secret was shown");
         }
     }
-    let state = std::fs::read(agent.path("state.db")).unwrap();
+    let state = std::fs::read(scene.agent.path("state.db")).unwrap();
     assert!(!state.windows(6).any(|bytes| bytes == b"CANARY"), "a secret is in the state file");
 }

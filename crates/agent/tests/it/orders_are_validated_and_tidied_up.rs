@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use dcv_sandbox::ca::{Endpoint, OrderSpec, RateWindow};
 
-use super::support::{Agent, Bind, FOREIGN, eventually, list, read, simulator};
+use super::support::{Bind, FOREIGN, eventually, scene::Scene};
 
 fn host(n: usize) -> String {
     format!("h{n}.dcv.test")
@@ -18,49 +18,48 @@ fn foreign_at(n: usize) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_orders_are_validated_and_a_second_run_changes_nothing() {
     let names: Vec<String> = (0..30).map(host).collect();
-    let bind = Bind::start(&names, &foreign_at(0), true);
-    let ca = simulator(&bind.addresses(), |_| {}).await;
+    let scene = Scene::new(Bind::start(&names, &foreign_at(0), true)).await;
     let mut orders = Vec::new();
     for n in 0..20 {
         let more = (n < 10).then(|| host(20 + n));
-        orders.push(ca.place(OrderSpec::dv([host(n)].into_iter().chain(more))));
+        orders.push(scene.ca.place(OrderSpec::dv([host(n)].into_iter().chain(more))));
     }
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &bind.addresses(), &list(&orders), "");
+    scene.configure(&orders, "");
 
-    let first = agent.run(&["--once", "--timeout", "60s"]);
+    let first = scene.agent.run(&["--once", "--timeout", "60s"]);
     assert_eq!(first.code, 0, "{first:?}");
     for &order in &orders {
-        assert_eq!(ca.order_status(order).as_deref(), Some("issued"));
-        let calls: u64 = ca.stats().order(order).calls.values().sum();
+        assert!(scene.issued(order));
+        let calls = scene.calls(order);
         assert_eq!(calls, 3, "an order whose scopes are looked up needs three calls");
     }
-    assert_eq!(bind.txt(&host(0)), [FOREIGN], "a foreign value was touched, or ours was left");
+    assert_eq!(scene.bind.txt(&host(0)), [FOREIGN], "a foreign value was touched, or ours was left");
     for n in 1..30 {
-        assert_eq!(bind.txt(&host(n)), [""; 0], "a value of ours was left at {}", host(n));
+        assert_eq!(scene.bind.txt(&host(n)), [""; 0], "a value of ours was left at {}", host(n));
     }
 
-    let (serial, calls) = (bind.serial(), ca.stats().total);
-    let second = agent.run(&["--once", "--output", "json"]);
+    let (serial, calls) = (scene.bind.serial(), scene.ca.stats().total);
+    let second = scene.agent.run(&["--once", "--output", "json"]);
     assert_eq!(second.code, 0, "{second:?}");
-    assert_eq!(bind.serial(), serial, "the second run changed the zone");
-    assert_eq!(ca.stats().total - calls, 20, "the second run reads each order once and asks nothing else");
-    let summary: serde_json::Value = serde_json::from_str(&second.out).unwrap();
-    assert_eq!(summary["orders"].as_array().unwrap().len(), 20);
+    assert_eq!(scene.bind.serial(), serial, "the second run changed the zone");
+    assert_eq!(
+        scene.ca.stats().total - calls,
+        20,
+        "the second run reads each order once and asks nothing else"
+    );
+    assert_eq!(second.json()["orders"].as_array().unwrap().len(), 20);
 }
 
 /// Configured scopes spare the look-up.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_with_configured_scopes_needs_two_calls() {
-    let bind = Bind::start(&[host(1)], "", false);
-    let ca = simulator(&bind.addresses(), |_| {}).await;
-    let order = ca.place(OrderSpec::dv([host(1)]));
-    let agent = Agent::new();
+    let scene = Scene::new(Bind::start(&[host(1)], "", false)).await;
+    let order = scene.ca.place(OrderSpec::dv([host(1)]));
     let entry = format!("{{ id = {order}, scopes = [\"*.{}\"] }}", host(1));
-    agent.configure(&ca.base_url(), &bind.addresses(), &entry, "");
-    let run = agent.run(&["--once"]);
+    scene.configure_entries(&entry, "");
+    let run = scene.agent.run(&["--once"]);
     assert_eq!(run.code, 0, "{run:?}");
-    let calls = ca.stats().order(order).calls;
+    let calls = scene.ca.stats().order(order).calls;
     assert_eq!(
         calls.into_iter().collect::<Vec<_>>(),
         [(Endpoint::DcvRandomValue, 1), (Endpoint::CheckDcv, 1)]
@@ -70,27 +69,25 @@ async fn an_order_with_configured_scopes_needs_two_calls() {
 /// The daemon: an order added to the file is taken up on SIGHUP; SIGTERM ends it in under five seconds.
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_added_to_the_file_is_taken_up_on_hangup() {
-    let bind = Bind::start(&[host(1), host(2)], "", false);
-    let ca = simulator(&bind.addresses(), |_| {}).await;
-    let one = ca.place(OrderSpec::dv([host(1)]));
-    let two = ca.place(OrderSpec::dv([host(2)]));
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[one]), "");
-    let daemon = agent.daemon();
-    let issued = |order| ca.order_status(order).as_deref() == Some("issued");
+    let scene = Scene::new(Bind::start(&[host(1), host(2)], "", false)).await;
+    let one = scene.ca.place(OrderSpec::dv([host(1)]));
+    let two = scene.ca.place(OrderSpec::dv([host(2)]));
+    scene.configure(&[one], "");
+    let daemon = scene.agent.daemon();
+    let issued = |order| scene.issued(order);
     eventually("the first order is issued", Duration::from_secs(20), || issued(one));
     assert!(!issued(two));
 
-    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[one, two]), "");
+    scene.configure(&[one, two], "");
     daemon.signal("HUP");
     eventually("the second order is issued", Duration::from_secs(20), || issued(two));
-    eventually("our values are gone", Duration::from_secs(10), || bind.txt(&host(2)).is_empty());
+    eventually("our values are gone", Duration::from_secs(10), || scene.bind.txt(&host(2)).is_empty());
 
     // A configuration that is wrong changes nothing.
-    std::fs::write(agent.path("config.toml"), "[agnet]\n").unwrap();
+    std::fs::write(scene.agent.path("config.toml"), "[agnet]\n").unwrap();
     daemon.signal("HUP");
     eventually("the mistake is named", Duration::from_secs(10), || {
-        read(&agent.path("log")).contains("did you mean")
+        scene.agent.log().contains("did you mean")
     });
     let (code, took) = daemon.stop();
     assert_eq!(code, 0);
@@ -102,30 +99,32 @@ async fn an_order_added_to_the_file_is_taken_up_on_hangup() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_expired_value_is_replaced_within_five_seconds() {
     let life = Duration::from_secs(8);
-    let bind = Bind::start(&[host(1)], &foreign_at(1), false);
     // One perspective of the CA is blind, so that the order stays open.
-    let ca = simulator(&bind.addresses(), |config| {
-        config.profile.value_life = life;
-        config.profile.blind = bind.addresses();
+    let scene = Scene::with_ca(Bind::start(&[host(1)], &foreign_at(1), false), |config| {
+        config.profile.value_life = life
     })
     .await;
-    let order = ca.place(OrderSpec::dv([host(1)]));
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "");
-    let daemon = agent.daemon();
-    eventually("the first value is published", Duration::from_secs(10), || bind.txt(&host(1)).len() == 2);
-    let old = ca.value(order).unwrap();
+    scene.blind_the_ca();
+    let order = scene.ca.place(OrderSpec::dv([host(1)]));
+    scene.configure(&[order], "");
+    let daemon = scene.agent.daemon();
+    eventually("the first value is published", Duration::from_secs(10), || {
+        scene.bind.txt(&host(1)).len() == 2
+    });
+    let old = scene.ca.value(order).unwrap();
     let given = Instant::now();
     eventually("the new value is published", life + Duration::from_secs(6), || {
-        bind.txt(&host(1)).iter().any(|text| *text != old && text != FOREIGN)
+        scene.bind.txt(&host(1)).iter().any(|text| *text != old && text != FOREIGN)
     });
     assert!(
         given.elapsed() < life + Duration::from_secs(5),
         "the gap lasted {:?}",
         given.elapsed().saturating_sub(life)
     );
-    eventually("the old value is retracted", Duration::from_secs(10), || !bind.txt(&host(1)).contains(&old));
-    assert!(bind.txt(&host(1)).contains(&FOREIGN.to_owned()));
+    eventually("the old value is retracted", Duration::from_secs(10), || {
+        !scene.bind.txt(&host(1)).contains(&old)
+    });
+    assert!(scene.bind.txt(&host(1)).contains(&FOREIGN.to_owned()));
     assert_eq!(daemon.stop().0, 0);
 }
 
@@ -136,15 +135,14 @@ async fn fifty_kills_lose_nothing() {
     const KILLS: usize = 50;
     let names: Vec<String> = (0..KILLS).map(host).collect();
     let foreign: String = (0..KILLS).map(|n| foreign_at(n) + "\n").collect();
-    let bind = Bind::start(&names, &foreign, false);
-    let ca = simulator(&bind.addresses(), |_| {}).await;
-    let agent = Agent::new();
+    let scene = Scene::new(Bind::start(&names, &foreign, false)).await;
     let mut orders = Vec::new();
     for n in 0..KILLS {
-        orders.push(ca.place(OrderSpec::dv([host(n)])));
+        orders.push(scene.ca.place(OrderSpec::dv([host(n)])));
         let recent: Vec<u64> = orders.iter().rev().take(5).rev().copied().collect();
-        agent.configure(&ca.base_url(), &bind.addresses(), &list(&recent), "");
-        let mut child = agent
+        scene.configure(&recent, "");
+        let mut child = scene
+            .agent
             .command(&["--once"])
             .stdout(std::process::Stdio::null())
             .stderr(std::process::Stdio::null())
@@ -156,14 +154,14 @@ async fn fifty_kills_lose_nothing() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    agent.configure(&ca.base_url(), &bind.addresses(), &list(&orders), "");
-    let last = agent.run(&["--once", "--timeout", "60s"]);
+    scene.configure(&orders, "");
+    let last = scene.agent.run(&["--once", "--timeout", "60s"]);
     assert_eq!(last.code, 0, "{last:?}");
     for (n, &order) in orders.iter().enumerate() {
-        assert_eq!(ca.order_status(order).as_deref(), Some("issued"));
-        assert_eq!(bind.txt(&host(n)), [FOREIGN]);
+        assert!(scene.issued(order));
+        assert_eq!(scene.bind.txt(&host(n)), [FOREIGN]);
     }
-    let stats = ca.stats();
+    let stats = scene.ca.stats();
     assert_eq!(stats.throttled, 0);
     assert!(stats.max_in_window(Duration::from_secs(5)) <= 100, "a burst of calls");
 }
@@ -173,23 +171,19 @@ async fn fifty_kills_lose_nothing() {
 async fn the_allowed_rate_is_used_and_never_exceeded() {
     const ORDERS: usize = 60;
     let names: Vec<String> = (0..ORDERS).map(host).collect();
-    let bind = Bind::start(&names, "", false);
     let window = |calls, seconds| RateWindow { calls, per: Duration::from_secs(seconds) };
-    let ca = simulator(&bind.addresses(), |config| config.rate = vec![window(10, 1), window(60, 10)]).await;
+    let scene = Scene::with_ca(Bind::start(&names, "", false), |config| {
+        config.rate = vec![window(10, 1), window(60, 10)]
+    })
+    .await;
     let orders: Vec<String> = names
         .iter()
-        .map(|name| format!("{{ id = {}, scopes = [\"{name}\"] }}", ca.place(OrderSpec::dv([name]))))
+        .map(|name| format!("{{ id = {}, scopes = [\"{name}\"] }}", scene.ca.place(OrderSpec::dv([name]))))
         .collect();
-    let agent = Agent::new();
-    agent.configure(
-        &ca.base_url(),
-        &bind.addresses(),
-        &orders.join(", "),
-        "rate = { short = \"10/1s\", long = \"60/10s\" }",
-    );
-    let run = agent.run(&["--once", "--timeout", "120s"]);
+    scene.configure_entries(&orders.join(", "), "rate = { short = \"10/1s\", long = \"60/10s\" }");
+    let run = scene.agent.run(&["--once", "--timeout", "120s"]);
     assert_eq!(run.code, 0, "{run:?}");
-    let stats = ca.stats();
+    let stats = scene.ca.stats();
     assert_eq!((stats.throttled, stats.total), (0, 2 * ORDERS as u64));
     // 120 calls at best: ten a second for six seconds, a pause up to ten, and the same again: the last leaves at 15 s.
     let took = *stats.times.back().unwrap() - *stats.times.front().unwrap();

@@ -5,101 +5,60 @@ use std::{
     time::{Duration, Instant},
 };
 
-use dcv_sandbox::ca::{CaSimulator, Endpoint, OrderSpec};
+use dcv_sandbox::ca::OrderSpec;
 use serde_json::Value as Json;
 
 use super::support::{
-    Agent, Bind, Finished, eventually, list, read, simulator,
+    Agent, BINARY, Bind, Finished, eventually, lab, read,
+    scene::Scene,
     web::{FILE, Nginx, address, fetch, shown},
 };
 
 const SHOP: &str = "shop.dcv.test";
 const WWW: &str = "www.dcv.test";
 
-/// A BIND for CAA and for records, a simulated CA that fetches files from one address, and an agent.
-struct Scene {
-    bind: Bind,
-    ca: CaSimulator,
-    agent: Agent,
+/// A CA that fetches the files of all names from `web`; from nowhere if there is none.
+async fn fetching_from(web: Option<SocketAddr>) -> Scene {
+    let scene = Scene::new(Bind::start(&[SHOP.to_owned(), WWW.to_owned()], "", false)).await;
+    reach(&scene, web);
+    scene
 }
 
-impl Scene {
-    /// The CA fetches the files of all names from `web`; from nowhere if there is none.
-    async fn set(web: Option<SocketAddr>) -> Self {
-        let bind = Bind::start(&[SHOP.to_owned(), WWW.to_owned()], "", false);
-        let ca = simulator(&bind.addresses(), |_| {}).await;
-        let scene = Self { bind, ca, agent: Agent::new() };
-        scene.reach(web);
-        scene
-    }
+fn reach(scene: &Scene, web: Option<SocketAddr>) {
+    let web = web.map(|address| ("dcv.test".to_owned(), address));
+    scene.ca.alter_profile(|profile| profile.web = web.into_iter().collect());
+}
 
-    fn reach(&self, web: Option<SocketAddr>) {
-        let web = web.map(|address| ("dcv.test".to_owned(), address));
-        self.ca.alter_profile(|profile| profile.web = web.into_iter().collect());
-    }
+fn order_by_file(scene: &Scene, names: &[&str]) -> u64 {
+    scene.ca.place(OrderSpec::dv(names.iter().copied()).method("http-token"))
+}
 
-    fn order(&self, names: &[&str]) -> u64 {
-        self.ca.place(OrderSpec::dv(names.iter().copied()).method("http-token"))
-    }
+/// Configures orders, with these keys of `[http]` and the addresses from which the agent fetches.
+fn configure(scene: &Scene, orders: &[u64], http: &str, web: &[SocketAddr]) {
+    configure_account(scene, orders, "", http, web);
+}
 
-    /// Configures orders, with these keys of `[http]` and the addresses from which the agent fetches.
-    fn configure(&self, orders: &[u64], http: &str, web: &[SocketAddr]) {
-        self.configure_account(orders, "", http, web);
-    }
+fn configure_account(scene: &Scene, orders: &[u64], account: &str, http: &str, web: &[SocketAddr]) {
+    scene.configure(orders, account);
+    let web: Vec<_> = web.iter().map(|address| format!("\"{address}\"")).collect();
+    scene.agent.append(&format!("[verify.web]\n\"dcv.test\" = [{}]\n[http]\n{http}\n", web.join(", ")));
+}
 
-    fn configure_account(&self, orders: &[u64], account: &str, http: &str, web: &[SocketAddr]) {
-        self.agent.configure(&self.ca.base_url(), &self.bind.addresses(), &list(orders), account);
-        let web: Vec<_> = web.iter().map(|address| format!("\"{address}\"")).collect();
-        self.agent.append(&format!("[verify.web]\n\"dcv.test\" = [{}]\n[http]\n{http}\n", web.join(", ")));
-    }
+fn keep_a_ledger(agent: &Agent) {
+    agent.append(&format!("[ledger]\nfolder = \"{}\"\n", agent.path("ledger").display()));
+}
 
-    fn keep_a_ledger(&self) {
-        self.agent.append(&format!("[ledger]\nfolder = \"{}\"\n", self.agent.path("ledger").display()));
-    }
+/// How many times the ledger tells of such a change.
+fn changes(agent: &Agent, action: &str) -> usize {
+    let ledger = read(&agent.path("ledger").join("ledger.jsonl"));
+    let event = format!("\"action\":\"{action}\"");
+    ledger.lines().filter(|line| line.contains(&event)).count()
+}
 
-    /// How many times the ledger tells of such a change.
-    fn changes(&self, action: &str) -> usize {
-        let ledger = read(&self.agent.path("ledger").join("ledger.jsonl"));
-        let event = format!("\"action\":\"{action}\"");
-        ledger.lines().filter(|line| line.contains(&event)).count()
-    }
-
-    fn issued(&self, order: u64) -> bool {
-        self.ca.order_status(order).as_deref() == Some("issued")
-    }
-
-    /// Runs until everything is done, and sees that the state holds nothing any more.
-    fn validates(&self, orders: &[u64]) -> Finished {
-        let run = self.agent.run(&["--once", "--timeout", "60s"]);
-        assert_eq!(run.code, 0, "{run:?}");
-        for &order in orders {
-            assert!(self.issued(order), "order {order}: {run:?}");
-        }
-        assert_eq!(self.held(), [Json::Null; 0]);
-        run
-    }
-
-    /// Runs for a moment while something is in the way; returns the exit code and the report of an order.
-    fn once(&self, order: u64) -> (i32, Json) {
-        let run = self.agent.run(&["--once", "--timeout", "4s", "--output", "json"]);
-        let summary: Json = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run:?}"));
-        let reports = summary["orders"].as_array().unwrap();
-        let report = reports.iter().find(|report| report["order"] == order).unwrap();
-        (run.code, report.clone())
-    }
-
-    fn held(&self) -> Vec<Json> {
-        self.json(&["status"])["held"].as_array().unwrap().clone()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Json {
-        let run = self.agent.run(&[arguments, &["--output", "json"]].concat());
-        serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{arguments:?}: {run:?}"))
-    }
-
-    fn checks(&self) -> u64 {
-        self.ca.stats().calls_of(Endpoint::CheckDcv)
-    }
+/// Runs for a moment while something is in the way; returns the exit code and the report of an order.
+fn once(scene: &Scene, order: u64) -> (i32, Json) {
+    let run = scene.agent.run(&["--once", "--timeout", "4s", "--output", "json"]);
+    (run.code, run.order(order))
 }
 
 fn listen(address: SocketAddr) -> String {
@@ -129,11 +88,11 @@ fn detail(report: &Json) -> &str {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_with_two_names_is_validated_by_the_responder() {
     let web = address();
-    let scene = Scene::set(Some(web)).await;
-    let order = scene.order(&["dcv.test", WWW]);
-    scene.configure(&[order], &listen(web), &[web]);
+    let scene = fetching_from(Some(web)).await;
+    let order = order_by_file(&scene, &["dcv.test", WWW]);
+    configure(&scene, &[order], &listen(web), &[web]);
     scene.validates(&[order]);
-    assert_eq!(scene.ca.stats().order(order).calls.values().sum::<u64>(), 3);
+    assert_eq!(scene.calls(order), 3);
     assert_eq!(fetch(web, WWW), None, "the responder outlived the run");
     let serial = scene.bind.serial();
     scene.validates(&[order]);
@@ -145,9 +104,9 @@ async fn an_order_with_two_names_is_validated_by_the_responder() {
 #[tokio::test(flavor = "multi_thread")]
 async fn files_need_no_dns_provider() {
     let web = address();
-    let scene = Scene::set(Some(web)).await;
-    let (order, scoped) = (scene.order(&[WWW]), scene.order(&[SHOP]));
-    scene.configure(&[order], &listen(web), &[web]);
+    let scene = fetching_from(Some(web)).await;
+    let (order, scoped) = (order_by_file(&scene, &[WWW]), order_by_file(&scene, &[SHOP]));
+    configure(&scene, &[order], &listen(web), &[web]);
     let path = scene.agent.path("config.toml");
     let text = read(&path);
     let (head, rest) = text.split_once("[providers.bind]").unwrap();
@@ -165,10 +124,10 @@ async fn files_need_no_dns_provider() {
 async fn an_expired_value_is_exchanged_without_a_gap() {
     let nginx = Nginx::start(&["www"], &site(WWW, "www"));
     let web = address();
-    let scene = Scene::set(None).await;
+    let scene = fetching_from(None).await;
     scene.ca.alter_profile(|profile| profile.value_life = Duration::from_secs(8));
-    let order = scene.order(&[SHOP, WWW]);
-    scene.configure(&[order], &format!("{}\n{}", listen(web), roots(&[(WWW, "www")], &nginx)), &[web]);
+    let order = order_by_file(&scene, &[SHOP, WWW]);
+    configure(&scene, &[order], &format!("{}\n{}", listen(web), roots(&[(WWW, "www")], &nginx)), &[web]);
     let path = scene.agent.path("config.toml");
     let pin = format!("[verify.web]\n\"{WWW}\" = [\"{}\"]\n", nginx.address());
     std::fs::write(&path, read(&path).replace("[verify.web]\n", &pin)).unwrap();
@@ -200,10 +159,10 @@ async fn an_expired_value_is_exchanged_without_a_gap() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_restart_shows_the_file_again() {
     let web = address();
-    let scene = Scene::set(None).await;
-    let order = scene.order(&[WWW]);
-    scene.configure(&[order], &listen(web), &[web]);
-    scene.keep_a_ledger();
+    let scene = fetching_from(None).await;
+    let order = order_by_file(&scene, &[WWW]);
+    configure(&scene, &[order], &listen(web), &[web]);
+    keep_a_ledger(&scene.agent);
     let daemon = scene.agent.daemon();
     eventually("the file is there", Duration::from_secs(15), || shown(web, WWW).is_some());
     let value = shown(web, WWW);
@@ -219,22 +178,22 @@ async fn a_restart_shows_the_file_again() {
     eventually("the file is there again", Duration::from_secs(15), || shown(web, WWW) == value);
     assert_eq!(daemon.stop().0, 0);
     std::fs::write(&path, text).unwrap();
-    scene.reach(Some(web));
+    reach(&scene, Some(web));
     scene.validates(&[order]);
-    assert_eq!((scene.changes("add"), scene.changes("remove")), (1, 1));
+    assert_eq!((changes(&scene.agent, "add"), changes(&scene.agent, "remove")), (1, 1));
 }
 
 /// A reload keeps what the responder shows, without a gap.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reload_goes_on_showing_the_file() {
     let web = address();
-    let scene = Scene::set(None).await;
-    let order = scene.order(&[WWW]);
-    scene.configure(&[order], &listen(web), &[web]);
+    let scene = fetching_from(None).await;
+    let order = order_by_file(&scene, &[WWW]);
+    configure(&scene, &[order], &listen(web), &[web]);
     let daemon = scene.agent.daemon();
     eventually("the file is there", Duration::from_secs(15), || shown(web, WWW).is_some());
-    let second = scene.order(&[SHOP]);
-    scene.configure(&[order, second], &listen(web), &[web]);
+    let second = order_by_file(&scene, &[SHOP]);
+    configure(&scene, &[order, second], &listen(web), &[web]);
     daemon.signal("HUP");
     let mut gaps = 0;
     eventually("the second order's file is there", Duration::from_secs(15), || {
@@ -243,7 +202,7 @@ async fn a_reload_goes_on_showing_the_file() {
     });
     assert_eq!(gaps, 0);
     // An order that is taken out of the configuration takes its file along.
-    scene.configure(&[order], &listen(web), &[web]);
+    configure(&scene, &[order], &listen(web), &[web]);
     daemon.signal("HUP");
     eventually("its file is gone", Duration::from_secs(15), || shown(web, SHOP).is_none());
     assert!(shown(web, WWW).is_some());
@@ -254,9 +213,9 @@ async fn a_reload_goes_on_showing_the_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn two_orders_for_one_host_take_turns() {
     let web = address();
-    let scene = Scene::set(Some(web)).await;
-    let orders = [scene.order(&[WWW]), scene.order(&[WWW])];
-    scene.configure(&orders, &listen(web), &[web]);
+    let scene = fetching_from(Some(web)).await;
+    let orders = [order_by_file(&scene, &[WWW]), order_by_file(&scene, &[WWW])];
+    configure(&scene, &orders, &listen(web), &[web]);
     scene.validates(&orders);
 }
 
@@ -271,12 +230,12 @@ async fn files_below_document_roots_of_nginx() {
         site("c.dcv.test", "shared"),
     ];
     let nginx = Nginx::start(&["www", "shop", "shared"], &sites.concat());
-    let scene = Scene::set(Some(nginx.address())).await;
+    let scene = fetching_from(Some(nginx.address())).await;
     let orders = [
-        scene.order(&[WWW, SHOP]),
-        scene.order(&["a.dcv.test", "b.dcv.test"]),
-        scene.order(&["b.dcv.test"]),
-        scene.order(&["c.dcv.test"]),
+        order_by_file(&scene, &[WWW, SHOP]),
+        order_by_file(&scene, &["a.dcv.test", "b.dcv.test"]),
+        order_by_file(&scene, &["b.dcv.test"]),
+        order_by_file(&scene, &["c.dcv.test"]),
     ];
     let map = [
         (WWW, "www"),
@@ -285,7 +244,7 @@ async fn files_below_document_roots_of_nginx() {
         ("b.dcv.test", "shared"),
         ("c.dcv.test", "shared"),
     ];
-    scene.configure(&orders, &roots(&map, &nginx), &[nginx.address()]);
+    configure(&scene, &orders, &roots(&map, &nginx), &[nginx.address()]);
     scene.validates(&orders);
     for root in ["www", "shop", "shared"] {
         assert!(nginx.is_as_before(root), "something was left below {root}");
@@ -296,13 +255,13 @@ async fn files_below_document_roots_of_nginx() {
 #[tokio::test(flavor = "multi_thread")]
 async fn somebody_elses_file_is_left_alone() {
     let nginx = Nginx::start(&["www"], &site(WWW, "www"));
-    let scene = Scene::set(Some(nginx.address())).await;
-    let order = scene.order(&[WWW]);
-    scene.configure(&[order], &roots(&[(WWW, "www")], &nginx), &[nginx.address()]);
+    let scene = fetching_from(Some(nginx.address())).await;
+    let order = order_by_file(&scene, &[WWW]);
+    configure(&scene, &[order], &roots(&[(WWW, "www")], &nginx), &[nginx.address()]);
     let file = nginx.root("www").join(&FILE[1..]);
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, "somebody-elses").unwrap();
-    let (code, report) = scene.once(order);
+    let (code, report) = once(&scene, order);
     assert_eq!((code, &report["reason"]), (1, &"order-refused".into()), "{report}");
     let said = detail(&report);
     assert!(said.contains("holds something that is not ours; it was left alone"), "{said}");
@@ -318,20 +277,20 @@ async fn somebody_elses_file_is_left_alone() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_root_that_cannot_be_used_is_named() {
     let nginx = Nginx::start(&["www"], &site(WWW, "www"));
-    let scene = Scene::set(Some(nginx.address())).await;
-    let order = scene.order(&[WWW]);
-    scene.configure(&[order], &roots(&[(WWW, "www")], &nginx), &[nginx.address()]);
+    let scene = fetching_from(Some(nginx.address())).await;
+    let order = order_by_file(&scene, &[WWW]);
+    configure(&scene, &[order], &roots(&[(WWW, "www")], &nginx), &[nginx.address()]);
     let root = nginx.root("www");
     let aside = nginx.root("aside");
     std::fs::rename(&root, &aside).unwrap();
-    let (code, report) = scene.once(order);
+    let (code, report) = once(&scene, order);
     assert_eq!(code, 1, "{report}");
     assert!(detail(&report).contains(&format!("the document root {} does not exist", root.display())));
     std::fs::rename(&aside, &root).unwrap();
     let elsewhere = nginx.root("elsewhere");
     std::fs::create_dir(&elsewhere).unwrap();
     std::os::unix::fs::symlink(&elsewhere, root.join(".well-known")).unwrap();
-    let (code, report) = scene.once(order);
+    let (code, report) = once(&scene, order);
     assert_eq!(code, 1, "{report}");
     assert!(detail(&report).contains("is a symbolic link, which is not followed"), "{report}");
     assert_eq!(std::fs::read_dir(&elsewhere).unwrap().count(), 0);
@@ -351,11 +310,11 @@ async fn nginx_passes_the_path_on_or_redirects() {
         "server {{ listen LISTEN; server_name {SHOP}; return 301 http://files.dcv.test$request_uri; }}\n"
     );
     let nginx = Nginx::start(&["www", "files"], &(passes + &redirects + &site("files.dcv.test", "files")));
-    let scene = Scene::set(Some(nginx.address())).await;
-    let order = scene.order(&[WWW, SHOP]);
+    let scene = fetching_from(Some(nginx.address())).await;
+    let order = order_by_file(&scene, &[WWW, SHOP]);
     let http =
         format!("{}\nhosts = [\"{WWW}\"]\n{}", listen(responder), roots(&[("*.dcv.test", "files")], &nginx));
-    scene.configure(&[order], &http, &[nginx.address()]);
+    configure(&scene, &[order], &http, &[nginx.address()]);
     scene.validates(&[order]);
     assert!(nginx.is_as_before("files") && nginx.is_as_before("www"));
 }
@@ -367,10 +326,10 @@ async fn an_address_that_does_not_show_the_file_holds_the_question_back() {
     let web = address();
     // The same port of ::1, where nobody listens yet.
     let six = SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, web.port()));
-    let scene = Scene::set(Some(web)).await;
-    let order = scene.order(&[WWW]);
-    scene.configure(&[order], &listen(web), &[web, six]);
-    let (code, report) = scene.once(order);
+    let scene = fetching_from(Some(web)).await;
+    let order = order_by_file(&scene, &[WWW]);
+    configure(&scene, &[order], &listen(web), &[web, six]);
+    let (code, report) = once(&scene, order);
     assert_eq!((code, &report["reason"]), (75, &"propagating".into()), "{report}");
     let said = detail(&report);
     assert!(said.contains(&format!("({six}): no connection: Connection refused")), "{said}");
@@ -394,14 +353,14 @@ async fn an_address_that_does_not_show_the_file_holds_the_question_back() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ca_that_is_blind_for_a_while_is_waited_for() {
     let nginx = Nginx::start(&["www"], &site(WWW, "www"));
-    let scene = Scene::set(None).await;
-    let order = scene.order(&[WWW]);
-    scene.configure(&[order], &roots(&[(WWW, "www")], &nginx), &[nginx.address()]);
-    let (code, report) = scene.once(order);
+    let scene = fetching_from(None).await;
+    let order = order_by_file(&scene, &[WWW]);
+    configure(&scene, &[order], &roots(&[(WWW, "www")], &nginx), &[nginx.address()]);
+    let (code, report) = once(&scene, order);
     assert_eq!((code, &report["reason"]), (75, &"waiting-for-ca".into()), "{report}");
     assert!(detail(&report).contains("file_random_value_not_found"), "{report}");
     assert_eq!(shown(nginx.address(), WWW), scene.ca.value(order));
-    scene.reach(Some(nginx.address()));
+    reach(&scene, Some(nginx.address()));
     scene.validates(&[order]);
     assert!(!nginx.root("www").join(&FILE[1..]).exists());
 }
@@ -416,12 +375,12 @@ async fn kills_leave_nothing_behind() {
          location / {{ proxy_pass http://{responder}; proxy_set_header Host $host; }} }}\n"
     );
     let nginx = Nginx::start(&["shop"], &(passes + &site(SHOP, "shop")));
-    let scene = Scene::set(Some(nginx.address())).await;
+    let scene = fetching_from(Some(nginx.address())).await;
     let http = format!("{}\nhosts = [\"{WWW}\"]\n{}", listen(responder), roots(&[(SHOP, "shop")], &nginx));
     let mut orders = Vec::new();
     for n in 0..KILLS {
-        orders.push(scene.order(&[WWW, SHOP]));
-        scene.configure(&orders[orders.len().saturating_sub(3)..], &http, &[nginx.address()]);
+        orders.push(order_by_file(&scene, &[WWW, SHOP]));
+        configure(&scene, &orders[orders.len().saturating_sub(3)..], &http, &[nginx.address()]);
         let mut child = scene
             .agent
             .command(&["--once"])
@@ -435,7 +394,7 @@ async fn kills_leave_nothing_behind() {
         child.kill().unwrap();
         child.wait().unwrap();
     }
-    scene.configure(&orders, &http, &[nginx.address()]);
+    configure(&scene, &orders, &http, &[nginx.address()]);
     scene.validates(&orders);
     let folder = nginx.root("shop").join(FILE[1..].trim_end_matches("/fileauth.txt"));
     let left = std::fs::read_dir(&folder).map_or(0, Iterator::count);
@@ -447,10 +406,10 @@ async fn kills_leave_nothing_behind() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_wildcard_cannot_be_proven_by_a_file() {
     let web = address();
-    let scene = Scene::set(Some(web)).await;
-    let order = scene.order(&[WWW, "*.dcv.test"]);
-    scene.configure(&[order], &listen(web), &[web]);
-    let (code, report) = scene.once(order);
+    let scene = fetching_from(Some(web)).await;
+    let order = order_by_file(&scene, &[WWW, "*.dcv.test"]);
+    configure(&scene, &[order], &listen(web), &[web]);
+    let (code, report) = once(&scene, order);
     assert_eq!((code, &report["reason"]), (1, &"method-unsupported".into()), "{report}");
     let expected =
         "the wildcard of dcv.test cannot be proven by a file; change the DCV method to dns-txt-token";
@@ -460,8 +419,8 @@ async fn a_wildcard_cannot_be_proven_by_a_file() {
     assert!(explained.out.contains(expected), "{explained:?}");
     assert_eq!((scene.checks(), scene.held()), (0, Vec::new()));
 
-    scene.configure_account(&[], "discover = { only = [\"*.dcv.test\"] }", &listen(web), &[web]);
-    let (code, report) = scene.once(order);
+    configure_account(&scene, &[], "discover = { only = [\"*.dcv.test\"] }", &listen(web), &[web]);
+    let (code, report) = once(&scene, order);
     assert_eq!((code, &report["reason"]), (0, &"not-taken-up".into()), "{report}");
     assert_eq!(detail(&report), expected);
 }
@@ -470,17 +429,17 @@ async fn a_wildcard_cannot_be_proven_by_a_file() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_host_without_a_way_is_told() {
     let web = address();
-    let scene = Scene::set(Some(web)).await;
-    let order = scene.order(&[WWW, SHOP]);
+    let scene = fetching_from(Some(web)).await;
+    let order = order_by_file(&scene, &[WWW, SHOP]);
     let http = format!("{}\nhosts = [\"{WWW}\"]", listen(web));
-    scene.configure(&[order], &http, &[web]);
-    let (code, report) = scene.once(order);
+    configure(&scene, &[order], &http, &[web]);
+    let (code, report) = once(&scene, order);
     assert_eq!((code, &report["reason"]), (1, &"no-provider".into()), "{report}");
     assert!(detail(&report).contains("is configured for shop.dcv.test; add it to [http]"), "{report}");
     assert_eq!((scene.checks(), scene.held()), (0, Vec::new()));
-    scene.configure_account(&[], "discover = { only = [\"*.dcv.test\"] }", &http, &[web]);
-    let other = scene.order(&[WWW]);
-    let (code, report) = scene.once(order);
+    configure_account(&scene, &[], "discover = { only = [\"*.dcv.test\"] }", &http, &[web]);
+    let other = order_by_file(&scene, &[WWW]);
+    let (code, report) = once(&scene, order);
     assert_eq!((code, &report["reason"]), (0, &"not-taken-up".into()), "{report}");
     assert!(scene.issued(other));
 }
@@ -488,11 +447,11 @@ async fn a_host_without_a_way_is_told() {
 /// An address that cannot be had stops everything before it starts, with a sentence that helps.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_port_that_cannot_be_had_is_told_before_anything_is_done() {
-    let scene = Scene::set(None).await;
-    let order = scene.order(&[WWW]);
+    let scene = fetching_from(None).await;
+    let order = order_by_file(&scene, &[WWW]);
     let taken = std::net::TcpListener::bind(address()).unwrap();
     let web = taken.local_addr().unwrap();
-    scene.configure(&[order], &listen(web), &[web]);
+    configure(&scene, &[order], &listen(web), &[web]);
     for arguments in [&["--once"][..], &[]] {
         let run = scene.agent.run(arguments);
         assert_eq!(run.code, 78, "{run:?}");
@@ -503,16 +462,11 @@ async fn a_port_that_cannot_be_had_is_told_before_anything_is_done() {
     assert_eq!(scene.agent.run(&["plan"]).code, 0);
 
     // A network of its own, in which ports below 1024 are privileged, and an agent without the privilege.
-    scene.configure(&[order], "listen = \"0.0.0.0:80\"", &[web]);
-    let mut run = super::support::lab::privileged("unshare");
+    configure(&scene, &[order], "listen = \"0.0.0.0:80\"", &[web]);
+    let mut run = lab::privileged("unshare");
     run.args(["--net", "setpriv", "--bounding-set=-net_bind_service", "--inh-caps=-net_bind_service"]);
     let run = Finished::from(
-        run.arg(super::support::BINARY)
-            .arg("--config")
-            .arg(scene.agent.path("config.toml"))
-            .arg("--once")
-            .output()
-            .unwrap(),
+        run.arg(BINARY).arg("--config").arg(scene.agent.path("config.toml")).arg("--once").output().unwrap(),
     );
     assert_eq!(run.code, 78, "{run:?}");
     assert!(
@@ -527,9 +481,9 @@ async fn a_port_that_cannot_be_had_is_told_before_anything_is_done() {
 async fn what_is_told_of_files() {
     let nginx = Nginx::start(&["www"], &site(WWW, "www"));
     let web = nginx.address();
-    let scene = Scene::set(None).await;
-    let order = scene.order(&[WWW]);
-    scene.configure(&[order], &roots(&[(WWW, "www")], &nginx), &[web]);
+    let scene = fetching_from(None).await;
+    let order = order_by_file(&scene, &[WWW]);
+    configure(&scene, &[order], &roots(&[(WWW, "www")], &nginx), &[web]);
     let id = order.to_string();
 
     let planned = scene.agent.run(&["plan"]);
@@ -547,7 +501,7 @@ async fn what_is_told_of_files() {
     assert_eq!(before[0]["because"]["reason"], "unpublished", "{before}");
     assert_eq!(before[0]["scopes"].as_array().unwrap().len(), 0);
 
-    assert_eq!(scene.once(order).0, 75);
+    assert_eq!(once(&scene, order).0, 75);
     let after = scene.json(&["explain", &id]);
     let file = &after[0]["files"][0];
     assert_eq!(file["verdict"]["verdict"], "visible", "{after}");
@@ -575,15 +529,15 @@ async fn what_is_told_of_files() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_kept_of_files_and_which_fields_there_are() {
     let web = address();
-    let scene = Scene::set(None).await;
-    let order = scene.order(&[WWW]);
-    scene.configure(&[order], &listen(web), &[web]);
-    scene.keep_a_ledger();
+    let scene = fetching_from(None).await;
+    let order = order_by_file(&scene, &[WWW]);
+    configure(&scene, &[order], &listen(web), &[web]);
+    keep_a_ledger(&scene.agent);
     let id = order.to_string();
     let mut documents = vec![scene.json(&["plan"])];
-    documents.push(scene.once(order).1);
+    documents.push(once(&scene, order).1);
     documents.extend([&["explain", &id][..], &["status"]].map(|arguments| scene.json(arguments)));
-    scene.reach(Some(web));
+    reach(&scene, Some(web));
     scene.validates(&[order]);
     documents.push(scene.json(&["ledger", "show", &id]));
 
@@ -621,16 +575,16 @@ fn keys<'a>(json: &'a Json, found: &mut std::collections::BTreeSet<&'a str>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_with_very_many_names() {
     let web = address();
-    let scene = Scene::set(Some(web)).await;
+    let scene = fetching_from(Some(web)).await;
     let names: Vec<_> = (0..250).map(|n| format!("n{n}.dcv.test")).collect();
-    let order = scene.order(&names.iter().map(String::as_str).collect::<Vec<_>>());
+    let order = order_by_file(&scene, &names.iter().map(String::as_str).collect::<Vec<_>>());
     // Both addresses lead to the responder, which holds fewer connections than that at once.
     let again = address();
     let passes = format!(
         "server {{ listen {again}; location / {{ proxy_pass http://{web}; proxy_set_header Host $host; }} }}"
     );
     let _nginx = Nginx::start(&[], &(passes + "server { listen LISTEN; }"));
-    scene.configure(&[order], &listen(web), &[web, again]);
+    configure(&scene, &[order], &listen(web), &[web, again]);
     let start = Instant::now();
     scene.validates(&[order]);
     assert!(start.elapsed() < Duration::from_secs(30), "it took {:?}", start.elapsed());
@@ -640,13 +594,13 @@ async fn an_order_with_very_many_names() {
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_in_one_run() {
     let web = address();
-    let scene = Scene::set(Some(web)).await;
+    let scene = fetching_from(Some(web)).await;
     let orders = [
-        scene.order(&[WWW, SHOP]),
+        order_by_file(&scene, &[WWW, SHOP]),
         scene.ca.place(OrderSpec::dv([WWW])),
         scene.ca.place(OrderSpec::dv([SHOP]).method("dns-cname-token")),
     ];
-    scene.configure(&orders, &listen(web), &[web]);
+    configure(&scene, &orders, &listen(web), &[web]);
     scene.validates(&orders);
     assert_eq!((scene.bind.txt(WWW).len(), scene.bind.alias(SHOP)), (0, None));
 }
@@ -654,22 +608,20 @@ async fn every_method_in_one_run() {
 /// `doctor` looks at what an order by file would need, and changes nothing.
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_looks_at_document_roots_and_the_port() {
-    let bind = Bind::start(&[], "", false);
-    let ca = simulator(&bind.addresses(), |_| {}).await;
-    let agent = Agent::new();
-    let (root, gone) = (agent.path("root"), agent.path("gone"));
+    let scene = Scene::new(Bind::start(&[], "", false)).await;
+    let (root, gone) = (scene.agent.path("root"), scene.agent.path("gone"));
     std::fs::create_dir(&root).unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    agent.configure(&ca.base_url(), &bind.addresses(), "", "domains = {}");
-    let text = read(&agent.path("config.toml"));
+    scene.configure(&[], "domains = {}");
+    let text = read(&scene.agent.path("config.toml"));
     let http = format!(
         "[http]\nlisten = \"{}\"\nwebroots = {{ \"www.dcv.test\" = \"{}\", \"dcv.test\" = \"{}\" }}\n",
         taken.local_addr().unwrap(),
         root.display(),
         gone.display()
     );
-    std::fs::write(agent.path("config.toml"), text + &http).unwrap();
-    let run = agent.run(&["doctor", "--output", "json"]);
+    std::fs::write(scene.agent.path("config.toml"), text + &http).unwrap();
+    let run = scene.agent.run(&["doctor", "--output", "json"]);
     let checks: serde_json::Value = serde_json::from_str(&run.out).unwrap();
     let result = |subject: &str, check: &str| {
         let mut all = checks.as_array().unwrap().iter();

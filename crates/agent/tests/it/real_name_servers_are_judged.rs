@@ -7,18 +7,18 @@ use std::time::Duration;
 use super::support::{
     eventually,
     lab::{DEAD, LAGGING, PRIMARY, PRIMARY_ASIDE, SECONDARY, VALUE},
+    lab_scene::LabScene,
     read,
-    scene::Scene,
 };
 
-fn explain(scene: &Scene, domain: &str) -> Scope {
+fn explain(scene: &LabScene, domain: &str) -> Scope {
     let run = scene.run(&["explain", "--domain", domain, "--output", "json"]);
     let report: Json = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{domain}: {run:?}"));
     Scope { code: run.code, json: report[0]["scopes"][0].clone() }
 }
 
 /// Questions about validation names that the resolver was asked.
-fn asked_of_the_resolver(scene: &Scene, below: &str) -> Vec<String> {
+fn asked_of_the_resolver(scene: &LabScene, below: &str) -> Vec<String> {
     let questions = scene.lab.resolver_queries().into_iter().map(|(name, _)| name);
     questions.filter(|name| name.starts_with("_dnsauth.") && name.contains(below)).collect()
 }
@@ -51,7 +51,7 @@ impl Scope {
 /// DNSSEC: three zones that are well, five that are broken each in another way, and what a person is told to mend.
 #[test]
 fn dnssec_is_judged_and_its_breakage_is_named() {
-    let scene = Scene::new();
+    let scene = LabScene::new();
     for (zone, state, told) in [
         ("signed.test", "secure", None),
         ("nsec3.test", "secure", None),
@@ -84,7 +84,7 @@ fn dnssec_is_judged_and_its_breakage_is_named() {
 /// A chain of trust may break where the alias stands, however sound the zone is to which it leads.
 #[test]
 fn the_way_to_a_delegated_record_has_to_validate_too() {
-    let scene = Scene::new();
+    let scene = LabScene::new();
     for (scope, trusted) in
         [("alias.signed.test", true), ("alias.expired.test", false), ("good.dn.signed.test", true)]
     {
@@ -97,7 +97,7 @@ fn the_way_to_a_delegated_record_has_to_validate_too() {
 /// Lame, dead, stale and differing name servers.
 #[test]
 fn sick_name_servers_are_told_apart() {
-    let scene = Scene::new();
+    let scene = LabScene::new();
     let lame = explain(&scene, "www.lame.test");
     for (code, words) in [
         ("lame-server", SECONDARY.to_string()),
@@ -122,7 +122,7 @@ fn sick_name_servers_are_told_apart() {
 
 #[test]
 fn caa_is_read_as_rfc_8659_says() {
-    let scene = Scene::new();
+    let scene = LabScene::new();
     for (name, expected, code) in [
         ("caa.test", "open", None),
         ("allowed.caa.test", "allowed", None),
@@ -148,7 +148,7 @@ fn caa_is_read_as_rfc_8659_says() {
 
 #[test]
 fn delegations_are_followed_and_their_dangers_named() {
-    let scene = Scene::new();
+    let scene = LabScene::new();
     for (scope, code, words) in [
         ("loop.deleg.test", "bad-delegation", "circle"),
         ("long.deleg.test", "bad-delegation", "longer than 8"),
@@ -170,7 +170,7 @@ fn delegations_are_followed_and_their_dangers_named() {
 
 #[test]
 fn common_mistakes_are_found() {
-    let scene = Scene::new();
+    let scene = LabScene::new();
     for (scope, code) in [
         ("doubled.mistakes.test", "doubled-zone"),
         ("quoted.mistakes.test", "value-mangled"),
@@ -190,7 +190,7 @@ fn common_mistakes_are_found() {
 /// A name server whose address cannot be found is one that does not answer, not one that is not there.
 #[test]
 fn a_name_server_without_an_address_counts() {
-    let scene = Scene::new();
+    let scene = LabScene::new();
     let seen = explain(&scene, "www.halfdead.test");
     let finding = seen.finding("server-unreachable").unwrap_or_else(|| panic!("{}", seen.json));
     assert!(finding["what"].as_str().unwrap().contains("ns.dead.test"), "{finding}");
@@ -200,7 +200,7 @@ fn a_name_server_without_an_address_counts() {
 /// A server may serve a signed zone and an unsigned one below it, and then never refers from one to the other.
 #[test]
 fn an_unsigned_zone_on_its_signed_parents_server_is_no_breakage() {
-    let scene = Scene::new();
+    let scene = LabScene::new();
     for (scope, apex) in [("y.plain.signed.test", "plain.signed.test"), ("x.plain.signed.test", "dcv.test")] {
         let seen = explain(&scene, scope);
         assert_eq!(seen.json["survey"]["zone"]["apex"], apex, "{scope}: {}", seen.json);
@@ -213,7 +213,7 @@ fn an_unsigned_zone_on_its_signed_parents_server_is_no_breakage() {
 /// however well it is served where the alias leads; and no resolver is asked.
 #[test]
 fn an_alias_that_lags_is_a_record_that_lags() {
-    let mut scene = Scene::new();
+    let mut scene = LabScene::new();
     scene.order("stale.test", &[PRIMARY], "alias.stale.test");
     let run = scene.run(&["--once", "--timeout", "7s"]);
     assert_eq!(run.code, 75, "{run:?}");
@@ -227,7 +227,7 @@ fn an_alias_that_lags_is_a_record_that_lags() {
 /// authority has the value the resolver sees it at once, since nothing had been denied to it.
 #[test]
 fn no_resolver_is_asked_before_the_authorities_agree() {
-    let mut scene = Scene::new();
+    let mut scene = LabScene::new();
     let order = scene.order("dcv.test", &[PRIMARY, SECONDARY, LAGGING], "quiet.dcv.test");
     let early = scene.run(&["--once", "--timeout", "1s"]);
     assert_eq!(early.code, 75, "the secondary polls every two seconds at the earliest: {early:?}");
@@ -249,7 +249,7 @@ fn no_resolver_is_asked_before_the_authorities_agree() {
 /// A signed zone with dynamic updates: enforced validation lets a good chain through, and stops the check at a bad one.
 #[test]
 fn a_bogus_zone_stops_the_check_and_says_so() {
-    let mut scene = Scene::new();
+    let mut scene = LabScene::new();
     scene.order("signed.test", &[PRIMARY], "bogus.signed.test,fine.signed.test");
     let right = std::fs::read_to_string(scene.path("config.toml")).unwrap();
     // The key of another root: nothing validates below it.
@@ -287,7 +287,7 @@ fn swap_key(line: &str) -> String {
 /// Split horizon: other resolvers at and below one domain, and the usual ones elsewhere.
 #[test]
 fn a_domain_may_have_resolvers_of_its_own() {
-    let mut scene = Scene::new();
+    let mut scene = LabScene::new();
     let resolver = scene.lab.resolver();
     let own = "[verify.zones.\"signed.test\"]\nresolvers = []\n";
     scene.look_by(
@@ -302,7 +302,7 @@ fn a_domain_may_have_resolvers_of_its_own() {
 /// `doctor` is well in a well world; with --write it measures the way to every name server and leaves nothing.
 #[test]
 fn doctor_writes_a_probe_measures_it_and_takes_it_away() {
-    let mut scene = Scene::new();
+    let mut scene = LabScene::new();
     scene.order("dcv.test", &[PRIMARY, SECONDARY, LAGGING], "any.dcv.test");
     let harmless = scene.run(&["doctor", "--output", "json"]);
     assert_eq!(harmless.code, 0, "{harmless:?}");
@@ -337,7 +337,7 @@ fn doctor_writes_a_probe_measures_it_and_takes_it_away() {
 /// through resolvers alone, over TLS where HTTPS is not given, and over HTTPS through a proxy.
 #[test]
 fn where_port_53_is_closed_resolvers_take_over() {
-    let mut scene = Scene::new();
+    let mut scene = LabScene::new();
     scene.order("dcv.test", &[PRIMARY_ASIDE], "closed.dcv.test");
     let certificate = scene.lab.certificate();
     let trust = format!("ca_file = \"{}\"", certificate.display());
@@ -366,7 +366,7 @@ struct Proxy {
 }
 
 impl Proxy {
-    fn start(scene: &Scene) -> Self {
+    fn start(scene: &LabScene) -> Self {
         let log = scene.path("proxy.log");
         let script = r#"
 import socket, sys, threading
@@ -412,7 +412,7 @@ impl Drop for Proxy {
 /// address is told as such.
 #[test]
 fn files_are_fetched_where_dns_leads() {
-    let mut scene = Scene::new();
+    let mut scene = LabScene::new();
     let order = scene.order_by_file(&["web.dcv.test", "shop.dcv.test"]);
     scene.append("[http]\nlisten = \"127.0.0.1:80\"\n");
     let run = scene.run(&["--once", "--timeout", "4s"]);
@@ -435,7 +435,7 @@ fn files_are_fetched_where_dns_leads() {
 /// `docs/output.md` names every field that comes out.
 #[test]
 fn every_field_of_the_output_is_documented() {
-    let mut scene = Scene::new();
+    let mut scene = LabScene::new();
     let order = scene.order("dcv.test", &[PRIMARY], "*.fields.dcv.test");
     let page = include_str!("../../../../docs/output.md");
     for arguments in [

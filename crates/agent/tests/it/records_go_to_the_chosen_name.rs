@@ -1,77 +1,55 @@
 //! At which of DigiCert's two names a TXT record goes, and another suffix of CNAME targets.
 
-use dcv_sandbox::ca::{CaSimulator, OrderSpec, TxtNames};
+use dcv_sandbox::ca::{OrderSpec, TxtNames};
 use serde_json::Value as Json;
 
-use super::support::{Agent, Bind, list, read, simulator};
+use super::support::{Bind, scene::Scene};
 
 const APEX: &str = "dcv.test";
 const HOST: &str = "h1.dcv.test";
 /// What others have at the apex: SPF, a text of two strings, one in mixed case, one with a quote inside.
 const OTHERS: &str = "@ TXT \"v=spf1 include:_spf.example.net ~all\"\n@ TXT \"two \" \"strings\"\n@ TXT \"MixedCase=Yes\"\n@ TXT \"a \\\"quoted\\\" word\"\n@ MX 10 ns1";
 
-struct Scene {
-    bind: Bind,
-    ca: CaSimulator,
-    agent: Agent,
-    order: u64,
+/// A zone that takes updates at these names only, and one order by TXT for a name, with a CA that looks at these.
+async fn one_order(granted: &[&str], records: &str, name: &str, looks_at: TxtNames) -> (Scene, u64) {
+    let granted: Vec<_> = granted.iter().map(|&name| name.to_owned()).collect();
+    let bind = Bind::granting(&granted, records, false);
+    let scene = Scene::with_ca(bind, |config| config.profile.txt_names = looks_at).await;
+    let order = scene.ca.place(OrderSpec::dv([name]));
+    (scene, order)
 }
 
-impl Scene {
-    /// A zone that takes updates at these names only, and one order by TXT for a name, with a CA that looks at these.
-    async fn set(granted: &[&str], records: &str, name: &str, looks_at: TxtNames) -> Self {
-        let granted: Vec<_> = granted.iter().map(|&name| name.to_owned()).collect();
-        let bind = Bind::granting(&granted, records, false);
-        let ca = simulator(&bind.addresses(), |config| config.profile.txt_names = looks_at).await;
-        let order = ca.place(OrderSpec::dv([name]));
-        Self { bind, ca, agent: Agent::new(), order }
+/// Configures the zone with this choice, and this one for all zones.
+fn configure(scene: &Scene, order: u64, of_zone: &str, of_all: &str) {
+    scene.configure(&[order], "");
+    let zone = match of_zone {
+        "" => "{ name = \"dcv.test\" }".to_owned(),
+        owner => format!("{{ name = \"dcv.test\", owner = \"{owner}\" }}"),
+    };
+    scene.agent.edit("zones = [\"dcv.test\"]", &format!("zones = [{zone}]"));
+    if !of_all.is_empty() {
+        scene.agent.append(&format!("[records]\nowner = \"{of_all}\"\n"));
     }
+}
 
-    /// Configures the zone with this choice, and this one for all zones.
-    fn configure(&self, of_zone: &str, of_all: &str) {
-        self.agent.configure(&self.ca.base_url(), &self.bind.addresses(), &list(&[self.order]), "");
-        let path = self.agent.path("config.toml");
-        let zone = match of_zone {
-            "" => "{ name = \"dcv.test\" }".to_owned(),
-            owner => format!("{{ name = \"dcv.test\", owner = \"{owner}\" }}"),
-        };
-        let mut text = read(&path).replace("zones = [\"dcv.test\"]", &format!("zones = [{zone}]"));
-        if !of_all.is_empty() {
-            text += &format!("[records]\nowner = \"{of_all}\"\n");
-        }
-        std::fs::write(path, text).unwrap();
-    }
+/// A run that is ended before the CA sees anything.
+fn publishes(scene: &Scene, order: u64) -> String {
+    scene.blind_the_ca();
+    let run = scene.agent.run(&["--once", "--timeout", "3s"]);
+    assert_eq!(run.code, 75, "{run:?}");
+    assert!(run.out.contains("waiting-for-ca"), "{run:?}");
+    scene.let_the_ca_see();
+    format!("\"{}\"", scene.ca.value(order).unwrap())
+}
 
-    fn validates(&self) {
-        let run = self.agent.run(&["--once", "--timeout", "30s"]);
-        assert_eq!(run.code, 0, "{run:?}");
-        assert_eq!(self.ca.order_status(self.order).as_deref(), Some("issued"));
-    }
+fn explain(scene: &Scene, order: u64) -> Json {
+    scene.json(&["explain", &order.to_string()])[0].clone()
+}
 
-    /// A run that is ended before the CA sees anything.
-    fn publishes(&self) -> String {
-        self.ca.alter_profile(|profile| profile.blind = self.bind.addresses());
-        let run = self.agent.run(&["--once", "--timeout", "3s"]);
-        assert_eq!(run.code, 75, "{run:?}");
-        assert!(run.out.contains("waiting-for-ca"), "{run:?}");
-        self.ca.alter_profile(|profile| profile.blind = Vec::new());
-        format!("\"{}\"", self.ca.value(self.order).unwrap())
-    }
-
-    fn json(&self, arguments: &[&str]) -> Json {
-        let run = self.agent.run(&[arguments, &["--output", "json"]].concat());
-        serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{arguments:?}: {run:?}"))
-    }
-
-    fn explain(&self) -> Json {
-        self.json(&["explain", &self.order.to_string()])[0].clone()
-    }
-
-    fn planned(&self) -> Vec<String> {
-        let plan = self.json(&["plan"]);
-        let changes = plan[0]["changes"].as_array().unwrap().iter();
-        changes.map(|change| change["owner"].as_str().unwrap().to_owned()).collect()
-    }
+fn planned(scene: &Scene) -> Vec<String> {
+    let plan = scene.json(&["plan"]);
+    let changes = plan[0]["changes"].as_array().unwrap().iter();
+    changes.map(|change| change["owner"].as_str().unwrap().to_owned()).collect()
 }
 
 fn findings(report: &Json) -> Vec<&str> {
@@ -87,21 +65,21 @@ fn findings(report: &Json) -> Vec<&str> {
 #[tokio::test(flavor = "multi_thread")]
 async fn both_names_are_published_and_tidied() {
     for looks_at in [TxtNames::Dnsauth, TxtNames::Bare] {
-        let scene = Scene::set(&[APEX, "_dnsauth.dcv.test"], OTHERS, APEX, looks_at).await;
-        scene.configure("both", "");
+        let (scene, order) = one_order(&[APEX, "_dnsauth.dcv.test"], OTHERS, APEX, looks_at).await;
+        configure(&scene, order, "both", "");
         let before = scene.bind.at(APEX, "TXT");
         assert_eq!(before.len(), 4, "{before:?}");
-        assert_eq!(scene.planned(), ["_dnsauth.dcv.test", APEX]);
+        assert_eq!(planned(&scene), ["_dnsauth.dcv.test", APEX]);
 
-        let value = scene.publishes();
+        let value = publishes(&scene, order);
         assert_eq!(scene.bind.at("_dnsauth.dcv.test", "TXT"), [value.as_str()]);
         let mut with_ours = before.clone();
         with_ours.push(value);
         with_ours.sort();
         assert_eq!(scene.bind.at(APEX, "TXT"), with_ours);
-        assert_eq!(scene.json(&["status"])["held"].as_array().unwrap().len(), 2);
+        assert_eq!(scene.held().len(), 2);
 
-        let report = scene.explain();
+        let report = explain(&scene, order);
         let owners: Vec<_> = report["scopes"].as_array().unwrap().iter().collect();
         assert_eq!(owners.len(), 2, "{report}");
         for scope in owners {
@@ -109,7 +87,7 @@ async fn both_names_are_published_and_tidied() {
         }
         assert_eq!(findings(&report), [""; 0], "{report}");
 
-        scene.validates();
+        scene.validates(&[order]);
         assert_eq!(scene.bind.at(APEX, "TXT"), before);
         assert_eq!(scene.bind.at("_dnsauth.dcv.test", "TXT"), [""; 0]);
         assert_eq!(scene.bind.at(APEX, "MX"), ["10 ns1.dcv.test."]);
@@ -119,27 +97,27 @@ async fn both_names_are_published_and_tidied() {
 /// The bare name alone, by the choice for all zones: the key for DNS needs no right at `_dnsauth`.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_bare_name_alone() {
-    let scene = Scene::set(&[APEX], OTHERS, APEX, TxtNames::Bare).await;
-    scene.configure("", "bare");
+    let (scene, order) = one_order(&[APEX], OTHERS, APEX, TxtNames::Bare).await;
+    configure(&scene, order, "", "bare");
     let before = scene.bind.at(APEX, "TXT");
-    assert_eq!(scene.planned(), [APEX]);
-    let value = scene.publishes();
+    assert_eq!(planned(&scene), [APEX]);
+    let value = publishes(&scene, order);
     assert!(scene.bind.at(APEX, "TXT").contains(&value));
-    let report = scene.explain();
+    let report = explain(&scene, order);
     assert_eq!(report["scopes"][0]["survey"]["owner"], APEX, "{report}");
     assert_eq!(report["scopes"][0]["verdict"]["verdict"], "visible", "{report}");
     assert_eq!(findings(&report), [""; 0], "{report}");
-    scene.validates();
+    scene.validates(&[order]);
     assert_eq!(scene.bind.at(APEX, "TXT"), before);
 }
 
 /// The zone's own choice goes before the one for all.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_zones_own_choice_wins() {
-    let scene = Scene::set(&["_dnsauth.h1.dcv.test"], "", HOST, TxtNames::Both).await;
-    scene.configure("dnsauth", "bare");
-    assert_eq!(scene.planned(), ["_dnsauth.h1.dcv.test"]);
-    scene.validates();
+    let (scene, order) = one_order(&["_dnsauth.h1.dcv.test"], "", HOST, TxtNames::Both).await;
+    configure(&scene, order, "dnsauth", "bare");
+    assert_eq!(planned(&scene), ["_dnsauth.h1.dcv.test"]);
+    scene.validates(&[order]);
 }
 
 /// No record can stand beside an alias: under "bare" a person has to choose, and is told what; under "both" the other name
@@ -151,8 +129,8 @@ async fn an_alias_at_the_bare_name() {
         ("*.dcv.test. CNAME web.dcv.test.\nweb A 192.0.2.1", false),
     ] {
         let granted = [HOST, "_dnsauth.h1.dcv.test", "web.dcv.test"];
-        let scene = Scene::set(&granted, alias, HOST, TxtNames::Both).await;
-        scene.configure("bare", "");
+        let (scene, order) = one_order(&granted, alias, HOST, TxtNames::Both).await;
+        configure(&scene, order, "bare", "");
         let serial = scene.bind.serial();
         let run = scene.agent.run(&["--once", "--timeout", "10s", "--output", "json"]);
         assert_eq!(run.code, 1, "{run:?}");
@@ -162,11 +140,11 @@ async fn an_alias_at_the_bare_name() {
             summary["orders"][0]["detail"],
             "h1.dcv.test is an alias for web.dcv.test: no record can stand beside an alias; set owner = \"dnsauth\" for its zone"
         );
-        let report = scene.explain();
+        let report = explain(&scene, order);
         assert!(report["action"].as_str().unwrap().contains("owner = \"dnsauth\""), "{report}");
         assert_eq!(scene.bind.serial(), serial);
 
-        scene.configure("both", "");
+        configure(&scene, order, "both", "");
         if !own {
             // The host lives by the wildcard's alias, which a record below it would end as well.
             let run = scene.agent.run(&["--once", "--timeout", "10s"]);
@@ -174,13 +152,13 @@ async fn an_alias_at_the_bare_name() {
             assert_eq!(scene.bind.serial(), serial);
             continue;
         }
-        assert_eq!(scene.planned(), ["_dnsauth.h1.dcv.test"]);
-        let value = scene.publishes();
+        assert_eq!(planned(&scene), ["_dnsauth.h1.dcv.test"]);
+        let value = publishes(&scene, order);
         assert_eq!(scene.bind.at("_dnsauth.h1.dcv.test", "TXT"), [value]);
-        let report = scene.explain();
+        let report = explain(&scene, order);
         assert_eq!(report["action"], "nothing: the agent goes on by itself when it runs", "{report}");
         assert_eq!(findings(&report), [""; 0], "{report}");
-        scene.validates();
+        scene.validates(&[order]);
         let left = scene.bind.at("_dnsauth.h1.dcv.test", "TXT");
         assert!(!left.iter().any(|record| record.starts_with('"')), "{left:?}");
     }
@@ -189,21 +167,19 @@ async fn an_alias_at_the_bare_name() {
 /// An account whose aliases lie below another host: published, found, and taken for its own by nobody else.
 #[tokio::test(flavor = "multi_thread")]
 async fn another_suffix_of_cname_targets() {
-    let bind = Bind::start(&[HOST.to_owned()], "", false);
-    let ca = simulator(&bind.addresses(), |config| {
+    let scene = Scene::with_ca(Bind::start(&[HOST.to_owned()], "", false), |config| {
         config.profile.cname_suffix = "validation.example.net".to_owned();
-        config.profile.blind = bind.addresses();
     })
     .await;
-    let order = ca.place(OrderSpec::dv([HOST]).method("dns-cname-token"));
-    let agent = Agent::new();
+    scene.blind_the_ca();
+    let order = scene.ca.place(OrderSpec::dv([HOST]).method("dns-cname-token"));
     let suffix = "cname_suffix = \"Validation.example.net.\"";
-    agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), suffix);
-    assert_eq!(agent.run(&["--once", "--timeout", "3s"]).code, 75);
-    let target = format!("{}.validation.example.net.", ca.value(order).unwrap());
-    assert_eq!(bind.alias(HOST), Some(target));
-    ca.alter_profile(|profile| profile.blind = Vec::new());
-    let run = agent.run(&["--once", "--timeout", "30s"]);
+    scene.configure(&[order], suffix);
+    assert_eq!(scene.agent.run(&["--once", "--timeout", "3s"]).code, 75);
+    let target = format!("{}.validation.example.net.", scene.ca.value(order).unwrap());
+    assert_eq!(scene.bind.alias(HOST), Some(target));
+    scene.let_the_ca_see();
+    let run = scene.agent.run(&["--once", "--timeout", "30s"]);
     assert_eq!(run.code, 0, "{run:?}");
-    assert_eq!(bind.alias(HOST), None);
+    assert_eq!(scene.bind.alias(HOST), None);
 }

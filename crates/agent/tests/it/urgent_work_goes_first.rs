@@ -5,7 +5,7 @@ use std::{net::SocketAddr, time::Duration};
 use dcv_sandbox::ca::{CaSimulator, DomainSpec, RateWindow};
 use jiff::Timestamp;
 
-use super::support::{Agent, Bind, eventually, read, simulator};
+use super::support::{Agent, Bind, eventually, scene::Scene};
 
 const DOMAINS: usize = 80;
 /// The daemon's pages are asked for on a port that the system chose.
@@ -21,7 +21,7 @@ fn proven(ca: &CaSimulator, domains: &[u64]) -> usize {
 
 /// Where the daemon serves its pages, as its log says.
 fn pages(agent: &Agent) -> Option<SocketAddr> {
-    let log = read(&agent.path("log"));
+    let log = agent.log();
     let line = log.lines().find(|line| line.contains("health and metrics at"))?;
     line.split("http://").nth(1)?.split('/').next()?.parse().ok()
 }
@@ -41,23 +41,23 @@ fn gauge(metrics: &str, name: &str) -> i64 {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_urgent_goes_first_and_the_end_is_foretold() {
     let names: Vec<String> = (0..DOMAINS).map(host).collect();
-    let bind = Bind::start(&names, "", false);
     let window = |calls, seconds| RateWindow { calls, per: Duration::from_secs(seconds) };
-    let ca = simulator(&bind.addresses(), |config| config.rate = vec![window(20, 2), window(60, 6)]).await;
+    let scene = Scene::with_ca(Bind::start(&names, "", false), |config| {
+        config.rate = vec![window(20, 2), window(60, 6)]
+    })
+    .await;
     // Those that lapsed are the last of the list.
-    let new: Vec<u64> = (5..DOMAINS).map(|n| ca.place_domain(DomainSpec::new(host(n)))).collect();
-    let lapsed: Vec<u64> = (0..5).map(|n| ca.place_domain(DomainSpec::new(host(n)).validated())).collect();
-    lapsed.iter().for_each(|&domain| ca.expire_domain(domain));
-    let agent = Agent::new();
-    agent.configure(&ca.base_url(), &bind.addresses(), "", KEEP);
-    let config = agent.path("config.toml");
-    let text = read(&config).replace("listen = \"\"", "listen = \"127.0.0.1:0\"");
-    std::fs::write(&config, text).unwrap();
-    let daemon = agent.daemon();
-    eventually("the daemon listens", Duration::from_secs(10), || pages(&agent).is_some());
-    let pages = pages(&agent).unwrap();
+    let new: Vec<u64> = (5..DOMAINS).map(|n| scene.ca.place_domain(DomainSpec::new(host(n)))).collect();
+    let lapsed: Vec<u64> =
+        (0..5).map(|n| scene.ca.place_domain(DomainSpec::new(host(n)).validated())).collect();
+    lapsed.iter().for_each(|&domain| scene.ca.expire_domain(domain));
+    scene.configure(&[], KEEP);
+    scene.agent.edit("listen = \"\"", "listen = \"127.0.0.1:0\"");
+    let daemon = scene.agent.daemon();
+    eventually("the daemon listens", Duration::from_secs(10), || pages(&scene.agent).is_some());
+    let pages = pages(&scene.agent).unwrap();
     eventually("the burst is told of", Duration::from_secs(15), || {
-        read(&agent.path("log")).contains("burst: account main")
+        scene.agent.log().contains("burst: account main")
     });
 
     let plan: serde_json::Value = serde_json::from_str(&page(pages, "/plan").await).unwrap();
@@ -77,13 +77,13 @@ async fn what_is_urgent_goes_first_and_the_end_is_foretold() {
 
     let mut others = 0;
     eventually("those that lapsed are proven", Duration::from_secs(60), || {
-        others = proven(&ca, &new);
-        proven(&ca, &lapsed) == lapsed.len()
+        others = proven(&scene.ca, &new);
+        proven(&scene.ca, &lapsed) == lapsed.len()
     });
     assert!(others < new.len() / 2, "{others} that had time were proven before those that had none");
-    eventually("all are proven", Duration::from_secs(120), || proven(&ca, &new) == new.len());
+    eventually("all are proven", Duration::from_secs(120), || proven(&scene.ca, &new) == new.len());
     eventually("the end is told of", Duration::from_secs(15), || {
-        read(&agent.path("log")).contains("the burst is over")
+        scene.agent.log().contains("the burst is over")
     });
     let metrics = page(pages, "/metrics").await;
     assert_eq!(
@@ -93,6 +93,6 @@ async fn what_is_urgent_goes_first_and_the_end_is_foretold() {
     assert!(gauge(&metrics, "domain_valid_seconds") > 100 * 86_400, "{metrics}");
     let validated = format!("dcv_agent_domains{{account=\"main\",reason=\"validated\"}} {DOMAINS}");
     assert!(metrics.contains(&validated), "{metrics}");
-    assert_eq!(ca.stats().throttled, 0);
+    assert_eq!(scene.ca.stats().throttled, 0);
     assert_eq!(daemon.stop().0, 0);
 }

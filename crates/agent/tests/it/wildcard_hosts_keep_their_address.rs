@@ -2,7 +2,7 @@
 
 use dcv_sandbox::ca::OrderSpec;
 
-use super::support::{Agent, Bind, list, read, simulator};
+use super::support::{Bind, scene::Scene};
 
 const HOST: &str = "h1.dcv.test";
 
@@ -20,21 +20,18 @@ async fn a_host_that_lives_by_a_wildcard_keeps_its_address() {
         ("*.h1 A 192.0.2.7", false, true),
         ("* TXT \"not a host\"", false, true),
     ] {
-        let bind = Bind::start(&[HOST.to_owned()], records, false);
-        let ca = simulator(&bind.addresses(), |_| {}).await;
-        let order = ca.place(OrderSpec::dv([HOST]));
-        let agent = Agent::new();
-        agent.configure(&ca.base_url(), &bind.addresses(), &list(&[order]), "");
+        let scene = Scene::new(Bind::start(&[HOST.to_owned()], records, false)).await;
+        let order = scene.ca.place(OrderSpec::dv([HOST]));
+        scene.configure(&[order], "");
         if allowed {
-            let text = read(&agent.path("config.toml"));
-            std::fs::write(agent.path("config.toml"), text + "[records]\nover_wildcards = true\n").unwrap();
+            scene.agent.append("[records]\nover_wildcards = true\n");
         }
-        let serial = bind.serial();
-        let run = agent.run(&["--once", "--timeout", "20s"]);
-        let done = ca.order_status(order).as_deref() == Some("issued");
+        let serial = scene.bind.serial();
+        let run = scene.agent.run(&["--once", "--timeout", "20s"]);
+        let done = scene.issued(order);
         assert_eq!((done, run.code), (validated, i32::from(!validated)), "{records:?}: {run:?}");
         if !validated {
-            assert_eq!(bind.serial(), serial, "the zone was changed");
+            assert_eq!(scene.bind.serial(), serial, "the zone was changed");
             assert!(run.out.contains("wildcard-host") && run.out.contains("over_wildcards"), "{run:?}");
         }
     }

@@ -3,6 +3,7 @@
 pub(crate) mod front;
 pub(crate) mod hostile;
 pub(crate) mod lab;
+pub(crate) mod lab_scene;
 pub(crate) mod scene;
 pub(crate) mod web;
 
@@ -15,6 +16,7 @@ use std::{
 };
 
 use dcv_sandbox::ca::{CaConfig, CaSimulator};
+use serde_json::Value as Json;
 use tempfile::TempDir;
 
 pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_dcv-agent");
@@ -32,7 +34,8 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut state: impl FnMut() ->
     start.elapsed()
 }
 
-/// A port that was free for UDP and TCP a moment ago.
+/// A port that was free for UDP and TCP a moment ago. BIND listens on addresses of interfaces only, so that an address of
+/// its own, as [`web::address`] gives, is not for it.
 fn free_port() -> u16 {
     loop {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -232,6 +235,10 @@ impl Agent {
         Self { folder }
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub(crate) fn path(&self, file: &str) -> PathBuf {
         self.folder.path().join(file)
     }
@@ -257,6 +264,14 @@ impl Agent {
         std::fs::write(self.path("config.toml"), text).unwrap();
     }
 
+    /// Changes the configuration's text, which has to be there.
+    pub(crate) fn edit(&self, from: &str, to: &str) {
+        let path = self.path("config.toml");
+        let text = read(&path);
+        assert!(text.contains(from), "{from:?} is not in {text}");
+        std::fs::write(path, text.replace(from, to)).unwrap();
+    }
+
     /// Adds to the configuration.
     pub(crate) fn append(&self, text: &str) {
         let path = self.path("config.toml");
@@ -274,6 +289,11 @@ impl Agent {
         Finished::from(self.command(arguments).output().unwrap())
     }
 
+    /// What the daemon has logged.
+    pub(crate) fn log(&self) -> String {
+        read(&self.path("log"))
+    }
+
     /// Starts the daemon; its log goes to a file beside the configuration.
     pub(crate) fn daemon(&self) -> Daemon {
         let log = std::fs::File::create(self.path("log")).unwrap();
@@ -287,6 +307,32 @@ pub(crate) struct Finished {
     pub(crate) code: i32,
     pub(crate) out: String,
     pub(crate) err: String,
+}
+
+impl Finished {
+    /// What it printed, which is JSON.
+    pub(crate) fn json(&self) -> Json {
+        serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// The entry of an order in the summary of a run.
+    pub(crate) fn order(&self, order: u64) -> Json {
+        self.entry("order", order)
+    }
+
+    /// The entry of a domain in the summary of a run.
+    pub(crate) fn domain(&self, domain: u64) -> Json {
+        self.entry("domain", domain)
+    }
+
+    fn entry(&self, what: &str, id: u64) -> Json {
+        let summary = self.json();
+        let mut entries = summary["orders"].as_array().unwrap().iter();
+        entries
+            .find(|entry| entry[what] == id)
+            .unwrap_or_else(|| panic!("{what} {id} is not in {summary}"))
+            .clone()
+    }
 }
 
 impl From<Output> for Finished {
@@ -336,6 +382,15 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// One more account at a CA, with its key in this file, to be written behind the settings of another one.
+pub(crate) fn account(name: &str, ca: &CaSimulator, key: &Path, settings: &str) -> String {
+    format!(
+        "\n[accounts.{name}]\nbase_url = \"{}\"\ninsecure_http = true\napi_key = {{ file = \"{}\" }}\n{settings}",
+        ca.base_url(),
+        key.display()
+    )
 }
 
 /// A simulator that looks at these servers.

@@ -7,32 +7,27 @@ use std::{
     process::{Child, Stdio},
 };
 
-use tempfile::TempDir;
-
 use super::{
-    BINARY, Finished, TSIG,
+    Agent, BINARY, Finished,
     lab::{Lab, PRIMARY},
 };
 
-/// A lab, a simulated CA inside it, and a configuration for both.
-pub(crate) struct Scene {
+/// A lab, a simulated CA inside it, and an agent that is configured for both.
+pub(crate) struct LabScene {
     pub(crate) lab: Lab,
-    folder: TempDir,
+    agent: Agent,
     ca: Option<Child>,
 }
 
-impl Scene {
+impl LabScene {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("api.key"), "sandbox-key\n").unwrap();
-        std::fs::write(folder.path().join("tsig.key"), TSIG).unwrap();
-        let scene = Self { lab: Lab::start(), folder, ca: None };
+        let scene = Self { lab: Lab::start(), agent: Agent::new(), ca: None };
         scene.configure("");
         scene
     }
 
     pub(crate) fn path(&self, file: &str) -> PathBuf {
-        self.folder.path().join(file)
+        self.agent.path(file)
     }
 
     /// Looks by these settings of `[verify]`, written as TOML, and updates DNS at this server.
@@ -46,7 +41,7 @@ impl Scene {
     }
 
     fn configure(&self, account: &str) {
-        let dir = self.folder.path().display();
+        let dir = self.agent.folder().display();
         let account = match account {
             "" => "base_url = \"http://127.0.0.1:9/services/v2\"\norders = []",
             account => account,
@@ -110,8 +105,7 @@ impl Scene {
 
     /// Adds to the configuration.
     pub(crate) fn append(&self, text: &str) {
-        let path = self.path("config.toml");
-        std::fs::write(&path, super::read(&path) + text).unwrap();
+        self.agent.append(text);
     }
 
     pub(crate) fn run(&self, arguments: &[&str]) -> Finished {
@@ -134,7 +128,7 @@ fn url(line: &str) -> &str {
     line.split('"').nth(1).unwrap_or_else(|| panic!("{line}"))
 }
 
-impl Drop for Scene {
+impl Drop for LabScene {
     fn drop(&mut self) {
         self.end_ca();
     }
