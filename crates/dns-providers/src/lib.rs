@@ -4,21 +4,13 @@
 //! [`Change`](dcv_core::Change)s, whose type can name nothing but a validation record. [`DnsProvider`] states the
 //! contract, [`contract`] is the suite that every kind passes, [`build`] makes a provider from its settings.
 
-#[cfg(feature = "cloudflare")]
-pub mod cloudflare;
+#[cfg(any(feature = "route53", feature = "cloudflare"))]
+mod api;
 pub mod contract;
-#[cfg(any(feature = "route53", feature = "cloudflare"))]
-mod endpoint;
-#[cfg(any(feature = "route53", feature = "cloudflare"))]
-mod pause;
+pub mod kinds;
 mod provider;
-mod registry;
-#[cfg(feature = "rfc2136")]
-pub mod rfc2136;
-#[cfg(feature = "route53")]
-pub mod route53;
 
+pub use kinds::{Fixed, Secret, SecretSource, Settings, build};
 #[cfg(any(feature = "rfc2136", feature = "route53", feature = "cloudflare"))]
 use provider::listed;
 pub use provider::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Zone};
-pub use registry::{Fixed, Secret, SecretSource, Settings, build};

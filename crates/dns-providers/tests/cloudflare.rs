@@ -13,8 +13,8 @@ use async_trait::async_trait;
 use dcv_core::{Change, DomainName, Guarded, Label, Lookup, RandomValue, RecordData, Site, Ttl};
 use dns_providers::{
     Class, DnsProvider, Fixed, RecordSet, Zone,
-    cloudflare::{Cloudflare, CloudflareSettings},
     contract::{Bench, Neighbour},
+    kinds::cloudflare::{Cloudflare, CloudflareSettings},
 };
 use serde_json::{Value, json};
 use wiremock::{Mock, MockServer, Request, Respond, ResponseTemplate, matchers::any};

@@ -14,7 +14,7 @@ use dcv_core::{Change, DomainName, Guarded, Label, Lookup, RandomValue, RecordDa
 use dns_providers::{
     Class, DnsProvider, Error, Fixed, RecordSet, Zone,
     contract::{Bench, Neighbour},
-    rfc2136::{Algorithm, Rfc2136, Rfc2136Settings, Tsig},
+    kinds::rfc2136::{Algorithm, Rfc2136, Rfc2136Settings, Tsig},
 };
 use tempfile::TempDir;
 use tokio::{io::AsyncWriteExt as _, time::Instant};

@@ -23,7 +23,7 @@ use dcv_core::{Change, DomainName, Guarded, Label, Lookup, RandomValue, RecordDa
 use dns_providers::{
     Class, DnsProvider, Fixed, Secret, Zone,
     contract::{Bench, Neighbour},
-    route53::{Route53, Route53Settings},
+    kinds::route53::{Route53, Route53Settings},
 };
 use tokio::time::Instant;
 use wiremock::{

@@ -17,7 +17,7 @@ use dcv_core::{Change, DomainName, RecordData, Site};
 use serde::Deserialize;
 
 use self::api::{Api, Batch, NO_ZONE, OVERTAKEN, Post, Record};
-use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone, pause::jittered};
+use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone, api::pause::jittered};
 
 /// The smallest time to live outside the Enterprise plan.
 const MIN_TTL: u32 = 60;

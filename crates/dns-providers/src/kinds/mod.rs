@@ -1,5 +1,12 @@
 //! Which kinds there are: one line each.
 
+#[cfg(feature = "cloudflare")]
+pub mod cloudflare;
+#[cfg(feature = "rfc2136")]
+pub mod rfc2136;
+#[cfg(feature = "route53")]
+pub mod route53;
+
 use std::sync::Arc;
 
 use secrecy::SecretString;
@@ -36,13 +43,13 @@ pub type Secret = Arc<dyn SecretSource>;
 pub enum Settings<S> {
     /// Dynamic update (RFC 2136) with TSIG.
     #[cfg(feature = "rfc2136")]
-    Rfc2136(crate::rfc2136::Rfc2136Settings<S>),
+    Rfc2136(rfc2136::Rfc2136Settings<S>),
     /// Amazon Route 53.
     #[cfg(feature = "route53")]
-    Route53(crate::route53::Route53Settings<S>),
+    Route53(route53::Route53Settings<S>),
     /// Cloudflare.
     #[cfg(feature = "cloudflare")]
-    Cloudflare(crate::cloudflare::CloudflareSettings<S>),
+    Cloudflare(cloudflare::CloudflareSettings<S>),
     /// Never there: a build without any kind has no settings.
     #[cfg(not(any(feature = "rfc2136", feature = "route53", feature = "cloudflare")))]
     #[serde(skip)]
@@ -65,11 +72,11 @@ pub enum Settings<S> {
 pub async fn build(name: &str, settings: Settings<Secret>) -> Result<Arc<dyn DnsProvider>, Error> {
     Ok(match settings {
         #[cfg(feature = "rfc2136")]
-        Settings::Rfc2136(settings) => Arc::new(crate::rfc2136::Rfc2136::new(name, settings)?),
+        Settings::Rfc2136(settings) => Arc::new(rfc2136::Rfc2136::new(name, settings)?),
         #[cfg(feature = "route53")]
-        Settings::Route53(settings) => Arc::new(crate::route53::Route53::new(name, settings).await?),
+        Settings::Route53(settings) => Arc::new(route53::Route53::new(name, settings).await?),
         #[cfg(feature = "cloudflare")]
-        Settings::Cloudflare(settings) => Arc::new(crate::cloudflare::Cloudflare::new(name, settings)?),
+        Settings::Cloudflare(settings) => Arc::new(cloudflare::Cloudflare::new(name, settings)?),
         #[cfg(not(any(feature = "rfc2136", feature = "route53", feature = "cloudflare")))]
         Settings::Nothing { never, .. } => match never {},
     })

@@ -19,7 +19,7 @@ use super::{
     Names,
     plan::{Held, bug, plain},
 };
-use crate::{Class, Error, listed, pause::jittered};
+use crate::{Class, Error, api::pause::jittered, listed};
 
 /// Label of the error that says: the sets are not as they were read.
 pub(super) const CONFLICT: &str = "changed-meanwhile";

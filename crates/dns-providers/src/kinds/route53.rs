@@ -27,7 +27,7 @@ use self::{
     account::{Account, CONFLICT},
     plan::Held,
 };
-use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone, pause::jittered};
+use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone, api::pause::jittered};
 
 /// How often a batch is planned anew because somebody else changed a name of it.
 const SWAPS: u32 = 8;
@@ -116,7 +116,7 @@ impl Route53 {
         // The account's own throttle must see every request, so the SDK repeats none itself.
         let mut config = Builder::from(&shared).retry_config(RetryConfig::disabled());
         if let Some(endpoint) = settings.endpoint {
-            crate::endpoint::check("endpoint", &endpoint)?;
+            crate::api::endpoint::check("endpoint", &endpoint)?;
             config = config.endpoint_url(endpoint);
         }
         match (settings.role_arn, settings.external_id) {

@@ -275,7 +275,7 @@ fn post_body(post: &Post) -> serde_json::Value {
 
 impl Api {
     pub(super) fn new(base: String, token: Secret) -> Result<Self, Error> {
-        crate::endpoint::check("base_url", &base)?;
+        crate::api::endpoint::check("base_url", &base)?;
         let base = if base.ends_with('/') { base } else { format!("{base}/") };
         let bad = |text: &str| Error::new(Class::Setup, "bad-setting", text);
         // The crate's `Environment` panics later on an address that does not parse.
