@@ -6,18 +6,18 @@
 
 mod api;
 
-use std::{
-    collections::{BTreeSet, HashMap},
-    sync::Mutex,
-    time::Duration,
-};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 use dcv_core::{Change, DomainName, RecordData, Site};
 use serde::Deserialize;
 
-use self::api::{Api, Batch, NO_ZONE, OVERTAKEN, Post, Record};
-use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone, api::pause::jittered};
+use self::api::{Api, Batch, Post, Record};
+use crate::{
+    Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone,
+    api::{ids::Ids, replan},
+    kinds::Kind,
+};
 
 /// The smallest time to live outside the Enterprise plan.
 const MIN_TTL: u32 = 60;
@@ -25,8 +25,6 @@ const MIN_TTL: u32 = 60;
 const AUTOMATIC: u32 = 1;
 /// Most operations of a batch on the Free plan.
 const BATCH: usize = 200;
-/// How often a batch is planned anew because somebody else changed a name of it.
-const TRIES: u32 = 8;
 
 /// `[providers.<name>]` of kind `cloudflare`.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,16 +37,6 @@ pub struct CloudflareSettings<S> {
     pub base_url: String,
 }
 
-impl<S> CloudflareSettings<S> {
-    pub(crate) fn map_secrets<T>(self, secret: impl Fn(S) -> T) -> CloudflareSettings<T> {
-        CloudflareSettings { api_token: secret(self.api_token), base_url: self.base_url }
-    }
-
-    pub(crate) fn secrets(&self) -> Vec<&S> {
-        vec![&self.api_token]
-    }
-}
-
 fn production() -> String {
     "https://api.cloudflare.com/client/v4/".to_owned()
 }
@@ -57,7 +45,7 @@ fn production() -> String {
 pub struct Cloudflare {
     name: String,
     api: Api,
-    ids: Mutex<HashMap<Zone, String>>,
+    ids: Ids,
 }
 
 impl std::fmt::Debug for Cloudflare {
@@ -73,36 +61,18 @@ impl Cloudflare {
     /// When the address cannot be used or would carry the token in the clear.
     pub fn new(name: &str, settings: CloudflareSettings<Secret>) -> Result<Self, Error> {
         let api = Api::new(settings.base_url, settings.api_token)?;
-        Ok(Self { name: name.to_owned(), api, ids: Mutex::default() })
+        Ok(Self { name: name.to_owned(), api, ids: Ids::default() })
     }
 
     /// The zone's id. One that the operator gave is compared with its name once, for a record written under another
     /// zone's id would be created below that zone: `_dnsauth.example.com.example.org`.
     async fn id(&self, zone: &Zone) -> Result<String, Error> {
-        if let Some(id) = self.remembered().get(zone) {
-            return Ok(id.clone());
-        }
-        let id = match &zone.id {
-            Some(id) => {
-                self.api.check_zone(id, &zone.name).await?;
-                id.clone()
-            }
-            None => self.api.find_zone(&zone.name).await?,
+        let find = async {
+            let Some(id) = &zone.id else { return self.api.find_zone(&zone.name).await };
+            self.api.check_zone(id, &zone.name).await?;
+            Ok(id.clone())
         };
-        self.remembered().insert(zone.clone(), id.clone());
-        Ok(id)
-    }
-
-    fn remembered(&self) -> std::sync::MutexGuard<'_, HashMap<Zone, String>> {
-        self.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// A zone that was removed and added again has another id.
-    fn forget_if_gone(&self, zone: &Zone, error: Error) -> Error {
-        if error.label() == NO_ZONE {
-            self.remembered().remove(zone);
-        }
-        error
+        self.ids.of(zone, find).await
     }
 
     async fn replace(&self, id: &str, changes: &[Change]) -> Result<(), Error> {
@@ -121,17 +91,37 @@ impl Cloudflare {
 }
 
 #[async_trait]
+impl Kind for Cloudflare {
+    type Settings<S> = CloudflareSettings<S>;
+
+    async fn build(name: &str, settings: CloudflareSettings<Secret>) -> Result<Self, Error> {
+        Self::new(name, settings)
+    }
+
+    fn map_secrets<S, T>(settings: CloudflareSettings<S>, secret: impl Fn(S) -> T) -> CloudflareSettings<T> {
+        CloudflareSettings { api_token: secret(settings.api_token), base_url: settings.base_url }
+    }
+
+    fn secrets<S>(settings: &CloudflareSettings<S>) -> Vec<&S> {
+        vec![&settings.api_token]
+    }
+}
+
+#[async_trait]
 impl DnsProvider for Cloudflare {
     async fn probe(&self, zone: &Zone) -> Result<Probe, Error> {
         let id = self.id(zone).await?;
-        self.api.records(&id, &zone.name).await.map_err(|error| self.forget_if_gone(zone, error))?;
+        self.api.records(&id, &zone.name).await.map_err(|error| self.ids.forget_if_gone(zone, error))?;
         Ok(Probe { detail: format!("zone {id} holds {}, and the token may read its records", zone.name) })
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {
         let id = self.id(zone).await?;
-        let held =
-            self.api.records(&id, site.owner()).await.map_err(|error| self.forget_if_gone(zone, error))?;
+        let held = self
+            .api
+            .records(&id, site.owner())
+            .await
+            .map_err(|error| self.ids.forget_if_gone(zone, error))?;
         let alias = held.iter().find(|record| record.is_alias(&zone.name));
         let ttl = held.iter().find(|record| record.is_txt()).or(alias).map(|record| record.ttl);
         Ok(RecordSet {
@@ -147,21 +137,10 @@ impl DnsProvider for Cloudflare {
         }
         zone.encloses(changes)?;
         let id = self.id(zone).await?;
-        let mut attempt = 1;
-        loop {
-            match self.replace(&id, changes).await {
-                Err(error) if error.label() == OVERTAKEN && attempt < TRIES => {
-                    tracing::debug!(provider = %self.name, zone = %zone.name, %error, "somebody else changed a record; reading again");
-                    tokio::time::sleep(jittered(Duration::from_millis(100), attempt)).await;
-                    attempt += 1;
-                }
-                done => {
-                    return done
-                        .map(|()| Receipt::default())
-                        .map_err(|error| self.forget_if_gone(zone, error));
-                }
-            }
-        }
+        replan::until_written(&self.name, zone, |_| self.replace(&id, changes))
+            .await
+            .map(|()| Receipt::default())
+            .map_err(|error| self.ids.forget_if_gone(zone, error))
     }
 }
 

@@ -33,7 +33,7 @@ use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
 use self::message::{Asked, Names, bug, dns_name, in_use, plan, sign};
-use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone};
+use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone, kinds::Kind};
 
 /// Larger messages go over TCP: the size at which UDP is not fragmented (DNS flag day 2020).
 const UDP_LIMIT: usize = 1232;
@@ -57,17 +57,6 @@ pub struct Rfc2136Settings<S> {
     pub server: String,
     /// The key that signs updates.
     pub tsig: Tsig<S>,
-}
-
-impl<S> Rfc2136Settings<S> {
-    pub(crate) fn map_secrets<T>(self, secret: impl Fn(S) -> T) -> Rfc2136Settings<T> {
-        let Tsig { name, algorithm, secret: old } = self.tsig;
-        Rfc2136Settings { server: self.server, tsig: Tsig { name, algorithm, secret: secret(old) } }
-    }
-
-    pub(crate) fn secrets(&self) -> Vec<&S> {
-        vec![&self.tsig.secret]
-    }
 }
 
 /// A TSIG key.
@@ -409,6 +398,24 @@ impl Rfc2136 {
             (_, _) => (Class::Later, "rcode", "an unusual refusal", "the server's log tells more".to_owned()),
         };
         Error::new(class, label, format!("{} refuses {asked}: {why} ({code})", self.server)).hint(hint)
+    }
+}
+
+#[async_trait]
+impl Kind for Rfc2136 {
+    type Settings<S> = Rfc2136Settings<S>;
+
+    async fn build(name: &str, settings: Rfc2136Settings<Secret>) -> Result<Self, Error> {
+        Self::new(name, settings)
+    }
+
+    fn map_secrets<S, T>(settings: Rfc2136Settings<S>, secret: impl Fn(S) -> T) -> Rfc2136Settings<T> {
+        let Tsig { name, algorithm, secret: old } = settings.tsig;
+        Rfc2136Settings { server: settings.server, tsig: Tsig { name, algorithm, secret: secret(old) } }
+    }
+
+    fn secrets<S>(settings: &Rfc2136Settings<S>) -> Vec<&S> {
+        vec![&settings.tsig.secret]
     }
 }
 

@@ -8,7 +8,7 @@ mod account;
 mod plan;
 mod text;
 
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use async_trait::async_trait;
 use aws_config::{
@@ -23,14 +23,12 @@ use dcv_core::{Change, DomainName, Site};
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 
-use self::{
-    account::{Account, CONFLICT},
-    plan::Held,
+use self::{account::Account, plan::Held};
+use crate::{
+    Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone,
+    api::{endpoint, ids::Ids, replan},
+    kinds::Kind,
 };
-use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone, api::pause::jittered};
-
-/// How often a batch is planned anew because somebody else changed a name of it.
-const SWAPS: u32 = 8;
 
 /// `[providers.<name>]` of kind `route53`.
 #[derive(Clone, Debug, Deserialize)]
@@ -54,24 +52,6 @@ pub struct Route53Settings<S> {
     pub external_id: Option<String>,
 }
 
-impl<S> Route53Settings<S> {
-    pub(crate) fn map_secrets<T>(self, secret: impl Fn(S) -> T) -> Route53Settings<T> {
-        Route53Settings {
-            region: self.region,
-            endpoint: self.endpoint,
-            access_key_id: self.access_key_id.map(&secret),
-            secret_access_key: self.secret_access_key.map(&secret),
-            session_token: self.session_token.map(&secret),
-            role_arn: self.role_arn,
-            external_id: self.external_id,
-        }
-    }
-
-    pub(crate) fn secrets(&self) -> Vec<&S> {
-        [&self.access_key_id, &self.secret_access_key, &self.session_token].into_iter().flatten().collect()
-    }
-}
-
 fn us_east_1() -> String {
     "us-east-1".to_owned()
 }
@@ -80,7 +60,7 @@ fn us_east_1() -> String {
 pub struct Route53 {
     name: String,
     account: Account,
-    ids: Mutex<BTreeMap<DomainName, String>>,
+    ids: Ids,
 }
 
 impl std::fmt::Debug for Route53 {
@@ -116,7 +96,7 @@ impl Route53 {
         // The account's own throttle must see every request, so the SDK repeats none itself.
         let mut config = Builder::from(&shared).retry_config(RetryConfig::disabled());
         if let Some(endpoint) = settings.endpoint {
-            crate::api::endpoint::check("endpoint", &endpoint)?;
+            endpoint::check("endpoint", &endpoint)?;
             config = config.endpoint_url(endpoint);
         }
         match (settings.role_arn, settings.external_id) {
@@ -133,38 +113,21 @@ impl Route53 {
         Ok(Self {
             name: name.to_owned(),
             account: Account::new(Client::from_conf(config.build())),
-            ids: Mutex::default(),
+            ids: Ids::default(),
         })
     }
 
     async fn id(&self, zone: &Zone) -> Result<String, Error> {
-        if let Some(id) = &zone.id {
-            return Ok(id.trim_start_matches("/hostedzone/").to_owned());
-        }
-        if let Some(id) = self.remembered().get(&zone.name) {
-            return Ok(id.clone());
-        }
-        let id = self.account.find_zone(&zone.name).await?;
-        self.remembered().insert(zone.name.clone(), id.clone());
-        Ok(id)
+        let Some(id) = &zone.id else {
+            return self.ids.of(zone, self.account.find_zone(&zone.name)).await;
+        };
+        Ok(id.trim_start_matches("/hostedzone/").to_owned())
     }
 
-    fn remembered(&self) -> std::sync::MutexGuard<'_, BTreeMap<DomainName, String>> {
-        self.ids.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
-    /// A zone that was deleted and made again has another id.
-    fn forget_if_gone(&self, zone: &Zone, error: Error) -> Error {
-        if error.label() == account::NO_ZONE {
-            self.remembered().remove(&zone.name);
-        }
-        error
-    }
-
-    async fn swap(&self, id: &str, changes: &[Change], attempt: u32) -> Result<Receipt, Error> {
+    async fn swap(&self, id: &str, changes: &[Change], overtaken: u32) -> Result<Receipt, Error> {
         let owners = changes.iter().map(|change| change.site().owner().clone()).collect();
         // After a conflict nothing is concluded from a listing's order any more: each name is asked for.
-        let held = if attempt == 0 {
+        let held = if overtaken == 0 {
             self.account.sweep(id, &owners).await?
         } else {
             self.account.each(id, &owners).await?
@@ -178,11 +141,39 @@ impl Route53 {
 }
 
 #[async_trait]
+impl Kind for Route53 {
+    type Settings<S> = Route53Settings<S>;
+
+    async fn build(name: &str, settings: Route53Settings<Secret>) -> Result<Self, Error> {
+        Self::new(name, settings).await
+    }
+
+    fn map_secrets<S, T>(settings: Route53Settings<S>, secret: impl Fn(S) -> T) -> Route53Settings<T> {
+        Route53Settings {
+            region: settings.region,
+            endpoint: settings.endpoint,
+            access_key_id: settings.access_key_id.map(&secret),
+            secret_access_key: settings.secret_access_key.map(&secret),
+            session_token: settings.session_token.map(&secret),
+            role_arn: settings.role_arn,
+            external_id: settings.external_id,
+        }
+    }
+
+    fn secrets<S>(settings: &Route53Settings<S>) -> Vec<&S> {
+        [&settings.access_key_id, &settings.secret_access_key, &settings.session_token]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+}
+
+#[async_trait]
 impl DnsProvider for Route53 {
     async fn probe(&self, zone: &Zone) -> Result<Probe, Error> {
         let id = self.id(zone).await?;
         let held =
-            self.account.at(&id, &zone.name).await.map_err(|error| self.forget_if_gone(zone, error))?;
+            self.account.at(&id, &zone.name).await.map_err(|error| self.ids.forget_if_gone(zone, error))?;
         if !held.is_apex {
             return Err(Error::new(
                 Class::Setup,
@@ -197,7 +188,7 @@ impl DnsProvider for Route53 {
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {
         let id = self.id(zone).await?;
         let held =
-            self.account.at(&id, site.owner()).await.map_err(|error| self.forget_if_gone(zone, error))?;
+            self.account.at(&id, site.owner()).await.map_err(|error| self.ids.forget_if_gone(zone, error))?;
         held.record_set(site.owner())
     }
 
@@ -207,17 +198,9 @@ impl DnsProvider for Route53 {
         }
         zone.encloses(changes)?;
         let id = self.id(zone).await?;
-        let mut attempt = 0;
-        loop {
-            match self.swap(&id, changes, attempt).await {
-                Err(error) if error.label() == CONFLICT && attempt + 1 < SWAPS => {
-                    tracing::debug!(provider = %self.name, zone = %zone.name, %error, "somebody else changed a record set; reading again");
-                    attempt += 1;
-                    tokio::time::sleep(jittered(Duration::from_millis(100), attempt)).await;
-                }
-                done => return done.map_err(|error| self.forget_if_gone(zone, error)),
-            }
-        }
+        replan::until_written(&self.name, zone, |overtaken| self.swap(&id, changes, overtaken))
+            .await
+            .map_err(|error| self.ids.forget_if_gone(zone, error))
     }
 
     async fn settled(&self, receipt: &Receipt) -> Result<bool, Error> {

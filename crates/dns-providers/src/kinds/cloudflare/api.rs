@@ -14,22 +14,20 @@ use cloudflare::framework::{
 use dcv_core::{DomainName, RecordData};
 use reqwest::{
     Client, StatusCode,
-    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
 };
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
-use crate::{Class, Error, Secret, listed};
-
-/// Label of the error that says: records are not as they were read.
-pub(super) const OVERTAKEN: &str = "changed-meanwhile";
-/// Label of the error that says: there is no zone of that id.
-pub(super) const NO_ZONE: &str = "no-such-zone";
+use crate::{
+    Class, Error, Secret,
+    api::{http, ids::NO_ZONE, replan::OVERTAKEN},
+    provider::listed,
+};
 
 const PER_PAGE: u32 = 100;
 /// More pages than this are a listing that does not end.
 const PAGES: u32 = 50;
-const MAX_BODY: usize = 4 * 1024 * 1024;
 
 pub(super) struct Api {
     http: Client,
@@ -275,26 +273,7 @@ fn post_body(post: &Post) -> serde_json::Value {
 
 impl Api {
     pub(super) fn new(base: String, token: Secret) -> Result<Self, Error> {
-        crate::api::endpoint::check("base_url", &base)?;
-        let base = if base.ends_with('/') { base } else { format!("{base}/") };
-        let bad = |text: &str| Error::new(Class::Setup, "bad-setting", text);
-        // The crate's `Environment` panics later on an address that does not parse.
-        reqwest::Url::parse(&base).map_err(|error| bad("base_url is not an address").caused_by(error))?;
-        let mut http = Client::builder()
-            .user_agent(concat!("dcv-agent/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(Duration::from_secs(10))
-            .timeout(Duration::from_secs(30));
-        if base.starts_with("http://") {
-            http = http.no_proxy();
-        } else {
-            http = http.https_only(true).tls_version_min(reqwest::tls::Version::TLS_1_2);
-        }
-        let http = http.build().map_err(|error| {
-            bad("no https client can be made")
-                .hint("is the system's list of certificate authorities installed?")
-                .caused_by(error)
-        })?;
+        let (http, base) = http::client("base_url", base)?;
         Ok(Self { http, environment: Environment::Custom(base.clone()), base, token })
     }
 
@@ -379,19 +358,9 @@ impl Api {
                 .hint("check that https to it is open, and the proxy settings")
                 .caused_by(error)
         };
-        let mut response = request.send().await.map_err(lost)?;
-        let (status, wait) = (response.status(), retry_after(response.headers()));
-        let mut body = Vec::new();
-        while let Some(part) = response.chunk().await.map_err(lost)? {
-            body.extend_from_slice(&part);
-            if body.len() > MAX_BODY {
-                return Err(Error::new(
-                    Class::Bug,
-                    "oversized",
-                    format!("the answer about {what} exceeds {MAX_BODY} octets"),
-                ));
-            }
-        }
+        let response = request.send().await.map_err(lost)?;
+        let (status, wait) = (response.status(), http::retry_after(response.headers()));
+        let body = http::body(response, what, lost).await?;
         if status.is_success() {
             let strange = || {
                 Error::new(
@@ -429,10 +398,6 @@ impl Api {
         }
         Ok(headers)
     }
-}
-
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok().map(Duration::from_secs)
 }
 
 /// Label of the error that says: the token may not do this.

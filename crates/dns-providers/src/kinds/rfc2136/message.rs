@@ -11,7 +11,7 @@ use hickory_proto::{
     },
 };
 
-use crate::{Class, Error, RecordSet, Zone, listed};
+use crate::{Class, Error, RecordSet, Zone, provider::listed};
 
 /// What a server was asked to do, as far as its refusal is to tell.
 pub(super) enum Asked<'a> {

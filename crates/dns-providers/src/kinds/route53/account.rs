@@ -19,12 +19,11 @@ use super::{
     Names,
     plan::{Held, bug, plain},
 };
-use crate::{Class, Error, api::pause::jittered, listed};
-
-/// Label of the error that says: the sets are not as they were read.
-pub(super) const CONFLICT: &str = "changed-meanwhile";
-/// Label of the error that says: there is no zone of that id.
-pub(super) const NO_ZONE: &str = "no-such-zone";
+use crate::{
+    Class, Error,
+    api::{ids::NO_ZONE, pause::jittered, replan::OVERTAKEN},
+    provider::listed,
+};
 
 /// Label of the error that says: the credentials may not do this.
 const DENIED: &str = "access-denied";
@@ -237,7 +236,7 @@ impl Account {
                 Err(error) => {
                     let known = explain(action, what, &error);
                     // Repeating a batch whose answer was lost is safe: what it deletes is gone, so it conflicts.
-                    if !(known.class() == Class::Later && known.label() != CONFLICT) || attempt == TRIES {
+                    if !(known.class() == Class::Later && known.label() != OVERTAKEN) || attempt == TRIES {
                         return Err(known);
                     }
                     tracing::debug!(action, what, error = %known, "Route 53 is asked again");
@@ -287,7 +286,7 @@ where
     let said: String = said.chars().take(300).collect();
     let text = format!("{action} on {what} failed: {code}: {said}");
     match code {
-        "InvalidChangeBatch" | "InvalidInput" if action == CHANGE => Error::new(Class::Later, CONFLICT, text)
+        "InvalidChangeBatch" | "InvalidInput" if action == CHANGE => Error::new(Class::Later, OVERTAKEN, text)
             .hint("if it stays so, the answer tells which record set is refused; Route 53's quotas are another cause"),
         "InvalidInput" => Error::new(Class::Setup, "refused", text).hint("check the zone's id"),
         "AccessDenied" | "AccessDeniedException" => Error::new(Class::Setup, DENIED, text)
