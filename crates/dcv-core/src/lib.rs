@@ -33,6 +33,7 @@ mod failure;
 mod forecast;
 mod learn;
 mod locate;
+mod lookup;
 mod method;
 mod name;
 mod order;
@@ -45,7 +46,7 @@ mod time;
 mod token;
 mod verdict;
 
-pub use artifact::{Artifact, FILE_PATH, Label, Lookup, Target};
+pub use artifact::{Artifact, Target};
 pub use backoff::Backoff;
 pub use caa::{Caa, CaaRecord, CertName};
 pub use decide::decide;
@@ -60,15 +61,13 @@ pub use failure::{FailedStep, Failure, FailureClass};
 pub use forecast::{Allowance, Forecast, Load, forecast};
 pub use learn::Learned;
 pub use locate::{Broken, Delegation, Judgement, LocateRequest, OwnerSeen, Routing, locate};
+pub use lookup::{DNSAUTH, FILE_PATH, Label, Lookup, dnsauth_owner};
 pub use method::{Form, Life, Method, MethodSpec, Methods, Owner};
 pub use name::{DomainName, NameError};
 pub use order::{OrderFacts, OrderStatus, ScopeFacts, Stage};
 pub use policy::{Cadence, Policy};
 pub use reason::{Because, Outcome, Reason};
-pub use record::{
-    Change, DNSAUTH, Guarded, MAX_CHAIN, RandomValue, RecordData, RecordError, Site, Ttl, ValueError,
-    dnsauth_owner,
-};
+pub use record::{Change, Guarded, MAX_CHAIN, RandomValue, RecordData, RecordError, Site, Ttl, ValueError};
 pub use sighting::{Answer, Security, Sighting, Transport, Vantage, VantageKind};
 pub use step::{Decision, Next, Step, StepKind, Wanted};
 pub use token::{GivenValue, Token, Unfit};

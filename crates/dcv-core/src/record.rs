@@ -11,19 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::{DomainName, Label, Lookup, NameError};
 
-/// The label under which DigiCert looks first (digicert/domain-control-validation, `DcvConfiguration`).
-pub const DNSAUTH: &str = "_dnsauth";
-
 /// Most delegations that are followed from `_dnsauth.<scope>`.
 pub const MAX_CHAIN: usize = 8;
-
-/// `_dnsauth.<scope>`, the name that DigiCert asks first.
-///
-/// # Errors
-/// When the result would be longer than a name may be.
-pub fn dnsauth_owner(scope: &DomainName) -> Result<DomainName, NameError> {
-    scope.child(DNSAUTH)
-}
 
 /// DigiCert's random value, fit to be published: 1 to 255 printable ASCII characters without white space, quotes or
 /// backslashes (a single DNS character-string, RFC 1035 section 3.3, that needs no escaping anywhere).
@@ -367,6 +356,7 @@ impl Change {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::DNSAUTH;
 
     fn name(text: &str) -> DomainName {
         text.parse().unwrap()
