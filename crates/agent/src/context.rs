@@ -52,7 +52,7 @@ impl Context {
         let held = state.held().await.map_err(|error| chain(&error))?;
         file_store.recall(held.iter().map(|(_, held)| held));
         let publisher = Publisher::start(zones, file_store, &state, &ledger, config.ttl);
-        let observer = Observer::new(&config.verify.looking, clock::now)?;
+        let observer = Observer::new(&config.verify.looking, clock::now).map_err(|error| error.describe())?;
         let policy = Policy { verdict: config.verify.verdict, ..Policy::default() };
         let of_account = |(name, account): (&String, &config::Account)| {
             (name.clone(), policy_of(account, &policy, &config))

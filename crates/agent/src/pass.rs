@@ -63,7 +63,7 @@ async fn locate(
         cname_suffixes: &cname_suffixes,
     });
     let located = context.observer.locate(&requests.collect::<Vec<_>>(), &context.config).await;
-    located.map(Learned::Located).map_err(|detail| Failure::new(FailureClass::Later, detail))
+    located.map(Learned::Located).map_err(|error| Failure::new(FailureClass::Later, error.describe()))
 }
 
 fn unpublished(error: &Error) -> Failure {

@@ -1,5 +1,7 @@
 //! Where a lookup leads: every outcome, from what was seen and configured.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use dcv_core::{
     Artifact, Broken, DomainName, Guarded, Held, Judgement, Label, LocateRequest, Location, Lookup,
     MethodSpec, OwnerSeen, RandomValue, Reason, RecordData, Routing, Target, locate,

@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    authority::{recursive, walk::wire_name},
+    authority::{https, walk::wire_name},
     network::{Connection, Network},
     observer::{Observer, answer},
     settings::{Endpoint, Resolver, Settings, View},
@@ -221,7 +221,7 @@ fn read(bytes: &[u8]) {
         let _ = answer::of_resolver(&response.answers, name);
     }
     if let Some(query) = response.queries.first() {
-        let _ = recursive::told(query, bytes.to_vec());
+        let _ = https::read(query, bytes.to_vec());
     }
 }
 

@@ -278,11 +278,11 @@ async fn of_resolvers(context: &Context) -> Vec<Check> {
         let subject = format!("resolver {name}");
         checks.push(match answer {
             Ok(took) => Check::pass(&subject, "answers", format!("in {} ms", took.as_millis())),
-            Err(why) => Check::bad(
+            Err(error) => Check::bad(
                 Outcome::Fail,
                 &subject,
                 "answers",
-                why,
+                error.describe(),
                 "set verify.resolvers to one that this host reaches; one over HTTPS works through a proxy",
             ),
         });
@@ -312,18 +312,18 @@ async fn of_zone(context: &Context, served: &ManagedZone) -> Vec<Check> {
     for (transport, answer) in context.observer.try_transports(&served.zone.name).await {
         checks.push(match answer {
             Ok(took) => Check::pass(&subject, transport, format!("answers in {} ms", took.as_millis())),
-            Err(why) if transport == "tcp" => Check::bad(
+            Err(error) if transport == "tcp" => Check::bad(
                 Outcome::Warn,
                 &subject,
                 transport,
-                why,
+                error.describe(),
                 "open TCP port 53 outwards: long answers, and many at a time, need it",
             ),
-            Err(why) => Check::bad(
+            Err(error) => Check::bad(
                 Outcome::Fail,
                 &subject,
                 transport,
-                why,
+                error.describe(),
                 "open UDP port 53 outwards, or set verify.resolvers to one over HTTPS",
             ),
         });

@@ -26,7 +26,7 @@ use hickory_proto::{
 use jiff::Timestamp;
 
 use super::{kept::Kept, walk::Walk};
-use crate::Clock;
+use crate::{Clock, Error, error::cause};
 
 /// The longest that one validation may take, with every link of the chain fetched.
 const LIMIT: Duration = Duration::from_secs(12);
@@ -107,13 +107,11 @@ impl Validator {
 /// Reads the keys that are trusted: IANA's, or the DNSKEY records in a file.
 ///
 /// # Errors
-/// One sentence, naming the file.
-pub(crate) fn anchors(file: Option<&Path>) -> Result<TrustAnchors, String> {
+/// When the file cannot be read, or holds something else.
+pub(crate) fn anchors(file: Option<&Path>) -> Result<TrustAnchors, Error> {
     let Some(path) = file else { return Ok(TrustAnchors::default()) };
-    let trouble = |what: &dyn std::fmt::Display| {
-        format!("verify.trust_anchor {}: {what}; expected DNSKEY records as in a zone file", path.display())
-    };
-    TrustAnchors::from_file(path).map_err(|error| trouble(&error))
+    let unusable = |error| Error::TrustAnchor { path: path.to_owned(), source: cause(error) };
+    TrustAnchors::from_file(path).map_err(unusable)
 }
 
 pub(crate) fn is_dname(record: &Record) -> bool {
@@ -174,10 +172,10 @@ impl Chain {
             return DnsResponse::from_message(nothing).map_err(NetError::from);
         }
         let link = async { self.walk.ask(name, kind).await.map(|(_, reply)| reply.response) };
-        self.links.once(&(name.clone(), kind), link).await.map_err(|trouble| {
-            let told = format!("{kind} of {name} cannot be read: {trouble}");
-            self.troubles.lock().unwrap_or_else(PoisonError::into_inner).push(told.clone());
-            NetError::from(told)
+        self.links.once(&(name.clone(), kind), link).await.map_err(|error| {
+            let trouble = format!("{kind} of {name} cannot be read: {}", error.describe());
+            self.troubles.lock().unwrap_or_else(PoisonError::into_inner).push(trouble.clone());
+            NetError::from(trouble)
         })
     }
 }

@@ -6,7 +6,6 @@
 
 use std::{
     collections::HashMap,
-    fmt,
     net::SocketAddr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -27,7 +26,11 @@ use hickory_proto::{
 };
 use tokio::{sync::Semaphore, time::Instant};
 
-use crate::network::{Connection, Network};
+use crate::{
+    Error,
+    error::cause,
+    network::{Connection, Network},
+};
 
 /// Below the lowest limit in use (BIND's manual suggests 5 to 10 identical answers a second).
 const UDP_PER_SECOND: f64 = 5.0;
@@ -50,27 +53,6 @@ pub(crate) struct Reply {
     pub(crate) response: DnsResponse,
     pub(crate) took: Duration,
     pub(crate) transport: Transport,
-}
-
-/// Why there is no answer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// Neither UDP nor TCP brought anything in time.
-    Silent,
-    /// The host or network refuses.
-    Unreachable(String),
-    /// What came is not an answer to the question.
-    Garbled(String),
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Silent => f.write_str("no answer over UDP and TCP"),
-            Self::Unreachable(why) => write!(f, "cannot be reached: {why}"),
-            Self::Garbled(why) => write!(f, "the answer cannot be used: {why}"),
-        }
-    }
 }
 
 /// Asks servers, without recursion.
@@ -122,17 +104,17 @@ impl Exchange {
         address: SocketAddr,
         name: &Name,
         kind: RecordType,
-    ) -> Result<Reply, Trouble> {
+    ) -> Result<Reply, Error> {
         let server = self.server(address);
         if lock(&server.silent_since).is_some_and(|since| since.elapsed() < SILENCE) {
-            return Err(Trouble::Silent);
+            return Err(Error::Silent);
         }
         self.asked.fetch_add(1, Ordering::Relaxed);
         let query = Query::query(name.clone(), kind);
         let start = Instant::now();
         let outcome = self.by_any_way(address, &server, &query).await;
-        *lock(&server.silent_since) = matches!(outcome, Err(Trouble::Silent)).then(Instant::now);
-        let unanswered = matches!(outcome, Err(Trouble::Silent | Trouble::Unreachable(_)));
+        *lock(&server.silent_since) = matches!(outcome, Err(Error::Silent)).then(Instant::now);
+        let unanswered = matches!(outcome, Err(Error::Silent | Error::Unreachable { .. } | Error::Closed));
         server.unanswered.store(unanswered, Ordering::Relaxed);
         let (response, transport) = outcome?;
         self.answered.store(true, Ordering::Relaxed);
@@ -140,7 +122,7 @@ impl Exchange {
     }
 
     /// Asks for the root's name servers by one transport alone; whatever it answers, it is reached.
-    pub(crate) async fn only(&self, address: SocketAddr, transport: Transport) -> Result<Duration, Trouble> {
+    pub(crate) async fn only(&self, address: SocketAddr, transport: Transport) -> Result<Duration, Error> {
         let query = Query::query(Name::root(), RecordType::NS);
         let start = Instant::now();
         match transport {
@@ -172,7 +154,7 @@ impl Exchange {
         address: SocketAddr,
         server: &Server,
         query: &Query,
-    ) -> Result<(DnsResponse, Transport), Trouble> {
+    ) -> Result<(DnsResponse, Transport), Error> {
         loop {
             let spent = lock(&server.budget).take();
             let Err(wait) = spent else { break };
@@ -192,28 +174,28 @@ impl Exchange {
         match select(udp, hedged).await {
             Either::Left((Ok(response), _)) if !response.truncation => Ok((response, Transport::Udp)),
             // Cut off, refused or garbled: no reason to wait for the hedge. Silence: the hedge is under way.
-            Either::Left((Err(Trouble::Silent), hedged)) => Ok((hedged.await?, Transport::Tcp)),
+            Either::Left((Err(Error::Silent), hedged)) => Ok((hedged.await?, Transport::Tcp)),
             Either::Left((udp, _)) => match self.tcp(address, server, query).await {
                 Ok(response) => Ok((response, Transport::Tcp)),
-                Err(trouble) => Err(udp.err().unwrap_or(trouble)),
+                Err(error) => Err(udp.err().unwrap_or(error)),
             },
             Either::Right((Ok(response), _)) => Ok((response, Transport::Tcp)),
             Either::Right((Err(_), udp)) => match udp.await? {
                 response if response.truncation => {
-                    Err(Trouble::Garbled("it is cut off over UDP, and TCP does not work".into()))
+                    Err(Error::Garbled("it is cut off over UDP, and TCP does not work".into()))
                 }
                 response => Ok((response, Transport::Udp)),
             },
         }
     }
 
-    async fn udp(&self, address: SocketAddr, query: &Query) -> Result<DnsResponse, Trouble> {
+    async fn udp(&self, address: SocketAddr, query: &Query) -> Result<DnsResponse, Error> {
         let exchange = self.network.datagrams(address, UDP_TIMEOUT);
-        exchange.lookup(query.clone(), self.options()).first_answer().await.map_err(trouble)
+        exchange.lookup(query.clone(), self.options()).first_answer().await.map_err(failure)
     }
 
     /// Over the connection that is kept, or a new one where the server has closed it.
-    async fn tcp(&self, address: SocketAddr, server: &Server, query: &Query) -> Result<DnsResponse, Trouble> {
+    async fn tcp(&self, address: SocketAddr, server: &Server, query: &Query) -> Result<DnsResponse, Error> {
         let _slot = server.pipeline.acquire().await;
         let (exchange, kept) = self.connection(address, server).await?;
         let mut outcome = exchange.lookup(query.clone(), self.options()).first_answer().await;
@@ -225,26 +207,26 @@ impl Exchange {
         if outcome.is_err() {
             *server.connection.lock().await = None;
         }
-        let response = outcome.map_err(trouble)?;
+        let response = outcome.map_err(failure)?;
         // On a connection hickory goes by the id alone.
         if response.queries != [query.clone()] {
-            return Err(Trouble::Garbled("it answers another question".into()));
+            return Err(Error::Garbled("it answers another question".into()));
         }
         if response.truncation {
-            return Err(Trouble::Garbled("it is cut off even over TCP".into()));
+            return Err(Error::Garbled("it is cut off even over TCP".into()));
         }
         Ok(response)
     }
 
-    async fn connection(&self, address: SocketAddr, server: &Server) -> Result<(Connection, bool), Trouble> {
+    async fn connection(&self, address: SocketAddr, server: &Server) -> Result<(Connection, bool), Error> {
         let mut connection = server.connection.lock().await;
         if let Some(kept) = connection.as_ref() {
             return Ok((kept.clone(), true));
         }
         let fresh = tokio::time::timeout(TCP_TIMEOUT, self.network.stream(address, TCP_TIMEOUT))
             .await
-            .map_err(|_| Trouble::Silent)?
-            .map_err(trouble)?;
+            .map_err(|_| Error::Silent)?
+            .map_err(failure)?;
         *connection = Some(fresh.clone());
         Ok((fresh, false))
     }
@@ -257,14 +239,14 @@ impl Exchange {
     }
 }
 
-fn trouble(error: NetError) -> Trouble {
+fn failure(error: NetError) -> Error {
     match error {
-        NetError::Timeout => Trouble::Silent,
-        NetError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Trouble::Silent,
-        NetError::Io(error) => Trouble::Unreachable(error.to_string()),
-        NetError::NoConnections | NetError::Busy => Trouble::Unreachable("the connection was closed".into()),
+        NetError::Timeout => Error::Silent,
+        NetError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Error::Silent,
+        NetError::Io(error) => Error::Unreachable { source: cause(error) },
+        NetError::NoConnections | NetError::Busy => Error::Closed,
         // Bounded: the text may repeat what a hostile server sent.
-        other => Trouble::Garbled(other.to_string().chars().take(200).collect()),
+        other => Error::Garbled(other.to_string().chars().take(200).collect()),
     }
 }
 

@@ -9,21 +9,23 @@ use std::{
 
 use tokio::{sync::OnceCell, time::Instant};
 
+use crate::Error;
+
 /// Entries; beyond them everything is forgotten, which costs questions only.
 const MAX: usize = 10_000;
 /// How long a failure is believed, so that a hundred orders do not run into it one after the other.
 const FAILURES: Duration = Duration::from_secs(2);
 
 /// Values by key, for a while.
-pub(crate) struct Kept<K, V> {
+pub(crate) struct Kept<K, V, E = Error> {
     span: Duration,
-    cells: Mutex<HashMap<K, Cell<V>>>,
+    cells: Mutex<HashMap<K, Cell<V, E>>>,
 }
 
 /// Filled by the first who asks; the others wait for it.
-type Cell<V> = Arc<OnceCell<(Instant, Result<V, String>)>>;
+type Cell<V, E> = Arc<OnceCell<(Instant, Result<V, E>)>>;
 
-impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
+impl<K: Clone + Eq + Hash, V: Clone, E: Clone> Kept<K, V, E> {
     pub(crate) fn new(span: Duration) -> Self {
         Self { span, cells: Mutex::default() }
     }
@@ -41,11 +43,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
     }
 
     /// The value that is kept, or that `learn` finds out.
-    pub(crate) async fn once(
-        &self,
-        key: &K,
-        learn: impl Future<Output = Result<V, String>>,
-    ) -> Result<V, String> {
+    pub(crate) async fn once(&self, key: &K, learn: impl Future<Output = Result<V, E>>) -> Result<V, E> {
         let known = {
             let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
             let fresh = cells.get(key).filter(|cell| match cell.get() {
@@ -69,7 +67,7 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
         .clone()
     }
 
-    fn insert(&self, key: K, cell: Cell<V>) -> Cell<V> {
+    fn insert(&self, key: K, cell: Cell<V, E>) -> Cell<V, E> {
         let mut cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
         if cells.len() >= MAX {
             cells.clear();
@@ -92,7 +90,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_hundred_who_ask_at_once_cost_one_question() {
-        let kept = Kept::new(Duration::from_secs(300));
+        let kept: Kept<_, _, String> = Kept::new(Duration::from_secs(300));
         let asked = AtomicUsize::new(0);
         let learn = || async {
             asked.fetch_add(1, Ordering::Relaxed);
@@ -110,7 +108,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_failure_is_believed_for_a_moment_only() {
-        let kept: Kept<_, u8> = Kept::new(Duration::from_secs(300));
+        let kept: Kept<_, u8, String> = Kept::new(Duration::from_secs(300));
         let failing = || async {
             tokio::time::sleep(FAILURES * 2).await;
             Err("no".to_owned())

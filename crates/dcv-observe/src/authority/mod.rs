@@ -2,6 +2,7 @@
 
 pub(crate) mod dnssec;
 pub(crate) mod exchange;
+pub(crate) mod https;
 pub(crate) mod kept;
 pub(crate) mod recursive;
 pub(crate) mod walk;

@@ -22,6 +22,7 @@ use super::{
     kept::Kept,
     recursive::{Recursive, first},
 };
+use crate::Error;
 
 /// Referrals that are followed from the root.
 const MAX_REFERRALS: usize = 16;
@@ -86,7 +87,7 @@ impl Walk {
     }
 
     /// The zone that holds `name`, with all its servers.
-    pub(crate) async fn home(&self, name: &Name) -> Result<Arc<Cut>, String> {
+    pub(crate) async fn home(&self, name: &Name) -> Result<Arc<Cut>, Error> {
         if let Some(cut) = self.pinned(name) {
             return Ok(cut);
         }
@@ -97,7 +98,7 @@ impl Walk {
     }
 
     /// The zone that holds `name`, and what one of its servers says about TXT there.
-    pub(crate) async fn home_with_answer(&self, name: &Name) -> Result<(Arc<Cut>, Reply), String> {
+    pub(crate) async fn home_with_answer(&self, name: &Name) -> Result<(Arc<Cut>, Reply), Error> {
         let (cut, reply) = self.ask(name, RecordType::TXT).await?;
         if cut.pinned {
             return Ok((cut, reply));
@@ -115,7 +116,7 @@ impl Walk {
     }
 
     /// Asks the authorities for a name, walking down to them; the answer is authoritative.
-    pub(crate) async fn ask(&self, name: &Name, kind: RecordType) -> Result<(Arc<Cut>, Reply), String> {
+    pub(crate) async fn ask(&self, name: &Name, kind: RecordType) -> Result<(Arc<Cut>, Reply), Error> {
         // A zone's DS record lives in its parent.
         let place = if kind == RecordType::DS { name.base_name() } else { name.clone() };
         if let Some(cut) = self.pinned(&place) {
@@ -139,7 +140,7 @@ impl Walk {
             self.cuts.keep(next.apex.clone(), Arc::clone(&next));
             cut = next;
         }
-        Err(format!("the delegation towards {name} is longer than {MAX_REFERRALS} steps"))
+        Err(Error::TooDeep { name: name.to_string(), most: MAX_REFERRALS })
     }
 
     fn pinned(&self, name: &Name) -> Option<Arc<Cut>> {
@@ -173,11 +174,11 @@ impl Walk {
         }
     }
 
-    async fn root(&self) -> Result<Arc<Cut>, String> {
-        let told = first(&self.resolvers, &Name::root(), RecordType::NS)
+    async fn root(&self) -> Result<Arc<Cut>, Error> {
+        let found = first(&self.resolvers, &Name::root(), RecordType::NS)
             .await
-            .map_err(|why| format!("the root's name servers cannot be found: {why}; check verify.resolvers, or set verify.authorities"))?;
-        let names: Vec<Name> = told
+            .map_err(|error| Error::Root { source: Box::new(error) })?;
+        let names: Vec<Name> = found
             .records
             .iter()
             .filter_map(|record| match &record.data {
@@ -199,10 +200,7 @@ impl Walk {
             }
         }
         if servers.is_empty() {
-            return Err(
-                "no root name server has an address that this host can reach; check verify.resolvers"
-                    .to_owned(),
-            );
+            return Err(Error::RootUnreachable);
         }
         Ok(Arc::new(Cut {
             apex: Name::root(),
@@ -222,7 +220,7 @@ impl Walk {
         name: &Name,
         kind: RecordType,
         useful: impl Fn(&DnsResponse) -> bool,
-    ) -> Result<Reply, String> {
+    ) -> Result<Reply, Error> {
         let asking = cut.servers.iter().enumerate().map(|(n, server)| async move {
             if n > 0 {
                 tokio::time::sleep(STAGGER * u32::try_from(n.min(3)).unwrap_or(3)).await;
@@ -232,23 +230,15 @@ impl Walk {
         // Collected: the compiler cannot see that a stream of borrowing futures may move between threads.
         let asking: Vec<_> = asking.collect();
         let mut answers = stream::iter(asking).buffer_unordered(3);
-        let mut trouble = format!("no name server of {} has an address that this host can reach", cut.apex);
-        while let Some((Server { name: server, address }, answer)) = answers.next().await {
-            match answer {
+        let mut failure = Error::NoServer { apex: cut.apex.to_string() };
+        while let Some((server, answer)) = answers.next().await {
+            failure = match answer {
                 Ok(reply) if useful(&reply.response) => return Ok(reply),
-                Ok(Reply { response, .. }) => {
-                    trouble = match response.response_code {
-                        ResponseCode::NoError | ResponseCode::NXDomain => format!(
-                            "{server} ({address}) neither serves {} nor refers towards {name}",
-                            cut.apex
-                        ),
-                        code => format!("{server} ({address}), a name server of {}: {code}", cut.apex),
-                    };
-                }
-                Err(why) => trouble = format!("{server} ({address}), a name server of {}: {why}", cut.apex),
-            }
+                Ok(reply) => useless(cut, server, name, reply.response.response_code),
+                Err(error) => failed(cut, server, error),
+            };
         }
-        Err(trouble)
+        Err(failure)
     }
 
     /// Where the zone that answered begins: a server may serve a parent and a child, and then never refers.
@@ -298,7 +288,7 @@ impl Walk {
             ips.sort();
             ips.dedup();
             match resolved {
-                Err(why) if ips.is_empty() => unresolved.push((host, why)),
+                Err(why) if ips.is_empty() => unresolved.push((host, why.describe())),
                 Ok(_) if ips.is_empty() => skipped.push(format!("{host} has no address")),
                 Ok(_) | Err(_) => {}
             }
@@ -370,19 +360,35 @@ impl Walk {
     }
 
     /// The host's addresses; none only where that is known.
-    pub(crate) async fn addresses(&self, host: &Name) -> Result<Vec<IpAddr>, String> {
+    pub(crate) async fn addresses(&self, host: &Name) -> Result<Vec<IpAddr>, Error> {
         let (v4, v6) = tokio::join!(
             first(&self.resolvers, host, RecordType::A),
             first(&self.resolvers, host, RecordType::AAAA)
         );
-        let told = [&v4, &v6].into_iter().flatten().flat_map(|told| &told.records);
-        let found: Vec<_> = told.filter_map(|record| record.data.ip_addr()).take(MAX_SERVERS).collect();
+        let records = [&v4, &v6].into_iter().flatten().flat_map(|found| &found.records);
+        let found: Vec<_> = records.filter_map(|record| record.data.ip_addr()).take(MAX_SERVERS).collect();
         // Some servers fail for the one family and have the other.
         match (found.is_empty(), v4.and(v6)) {
             (true, Err(why)) => Err(why),
             (true, Ok(_)) | (false, _) => Ok(found),
         }
     }
+}
+
+/// A server that does not get one on.
+fn useless(cut: &Cut, server: &Server, name: &Name, code: ResponseCode) -> Error {
+    match code {
+        ResponseCode::NoError | ResponseCode::NXDomain => {
+            let Server { name: server, address } = server.clone();
+            Error::Lame { server, address, apex: cut.apex.to_string(), name: name.to_string() }
+        }
+        code => failed(cut, server, Error::Refused(code)),
+    }
+}
+
+fn failed(cut: &Cut, server: &Server, error: Error) -> Error {
+    let Server { name: server, address } = server.clone();
+    Error::Server { server, address, apex: cut.apex.to_string(), source: Box::new(error) }
 }
 
 /// The zone below `zone` to which a server refers on the way to `name`. Only downwards: anything else is a lame or
@@ -410,8 +416,8 @@ pub(crate) fn name_servers_in(records: &[hickory_proto::rr::Record], owner: &Nam
     targets.take(MAX_SERVERS).collect()
 }
 
-pub(crate) fn wire_name(name: &DomainName) -> Result<Name, hickory_proto::ProtoError> {
-    Name::from_ascii(format!("{name}."))
+pub(crate) fn wire_name(name: &DomainName) -> Result<Name, Error> {
+    Ok(Name::from_ascii(format!("{name}."))?)
 }
 
 pub(crate) fn host(name: &Name) -> String {

@@ -6,6 +6,13 @@ use hickory_proto::{
     rr::{DNSClass, Name, RData, Record, rdata::TXT},
 };
 
+use crate::Error;
+
+/// No answer, and why.
+pub(crate) fn failed(error: &Error) -> Answer {
+    Answer::Failed(error.describe())
+}
+
 /// What an authority holds at the name: texts, or an alias.
 pub(crate) fn of_authority(response: &DnsResponse, name: &Name) -> Answer {
     match response.response_code {

@@ -9,10 +9,13 @@ use hickory_proto::{
     rr::{RData, RecordType},
 };
 
-use crate::authority::{
-    dnssec::Validator,
-    kept::Kept,
-    walk::{Walk, wire_name},
+use crate::{
+    Error,
+    authority::{
+        dnssec::Validator,
+        kept::Kept,
+        walk::{Walk, wire_name},
+    },
 };
 
 /// How long records are believed.
@@ -47,27 +50,28 @@ impl CaaReader {
             match self.found.once(&place, self.records(&place)).await {
                 Ok(records) if records.is_empty() => at = place.parent(),
                 Ok(records) => return Caa::judge(&place, &records, name.wildcard),
-                Err(why) => {
-                    return Caa::Unknown { why: format!("the CAA records of {place} cannot be read: {why}") };
+                Err(error) => {
+                    let why = format!("the CAA records of {place} cannot be read: {}", error.describe());
+                    return Caa::Unknown { why };
                 }
             }
         }
         Caa::Open
     }
 
-    async fn records(&self, place: &DomainName) -> Result<Vec<CaaRecord>, String> {
-        let mut name = wire_name(place).map_err(|error| error.to_string())?;
+    async fn records(&self, place: &DomainName) -> Result<Vec<CaaRecord>, Error> {
+        let mut name = wire_name(place)?;
         for _ in 0..=MAX_ALIASES {
             let (cut, reply) = self.walk.ask(&name, RecordType::CAA).await?;
             match reply.response.response_code {
                 ResponseCode::NoError | ResponseCode::NXDomain => {}
-                code => return Err(code.to_string()),
+                code => return Err(Error::Refused(code)),
             }
             if let Some(validator) = &self.validator {
                 let query = Query::query(name.clone(), RecordType::CAA);
                 let apex = self.walk.apex(&cut, &name, &reply.response).await;
                 if let Security::Bogus(why) = validator.judge(&apex, &query, &reply.response).await {
-                    return Err(format!("DNSSEC is broken: {why}"));
+                    return Err(Error::Bogus(why));
                 }
             }
             let mut alias = None;
@@ -89,6 +93,6 @@ impl CaaReader {
                 Some(_) | None => return Ok(found),
             }
         }
-        Err(format!("more than {MAX_ALIASES} aliases"))
+        Err(Error::TooManyAliases(MAX_ALIASES))
     }
 }

@@ -9,18 +9,21 @@ use hickory_proto::{
 };
 
 use super::{Observer, answer, random_label};
-use crate::authority::{
-    dnssec::is_dname,
-    exchange::Reply,
-    walk::{Cut, wire_name},
+use crate::{
+    Error,
+    authority::{
+        dnssec::is_dname,
+        exchange::Reply,
+        walk::{Cut, wire_name},
+    },
 };
 
 impl Observer {
     /// Follows the aliases from an owner name.
     ///
     /// # Errors
-    /// One sentence, when nobody answers for the owner name itself.
-    pub(super) async fn delegation(&self, owner: &DomainName) -> Result<Delegation, String> {
+    /// When nobody answers for the owner name itself.
+    pub(super) async fn delegation(&self, owner: &DomainName) -> Result<Delegation, Error> {
         self.follow(owner, Delegation::default()).await
     }
 
@@ -29,13 +32,13 @@ impl Observer {
         &self,
         owner: &DomainName,
         mut found: Delegation,
-    ) -> Result<Delegation, String> {
+    ) -> Result<Delegation, Error> {
         loop {
             let name = found.chain.last().unwrap_or(owner).clone();
-            let wire = wire_name(&name).map_err(|error| error.to_string())?;
+            let wire = wire_name(&name)?;
             let (cut, reply) = match self.alias_at(&name, &wire).await {
                 Ok(answer) => answer,
-                Err(trouble) if found.chain.is_empty() => return Err(trouble),
+                Err(error) if found.chain.is_empty() => return Err(error),
                 Err(_) => {
                     found.broken = Some(Broken::Unanswered(name));
                     return Ok(found);
@@ -93,21 +96,21 @@ impl Observer {
     }
 
     /// What an authority says at a name. A server that follows an alias and gets lost answers SERVFAIL; asked for the
-    /// alias itself it tells.
-    async fn alias_at(&self, name: &DomainName, wire: &Name) -> Result<(Arc<Cut>, Reply), String> {
+    /// alias itself it names it.
+    async fn alias_at(&self, name: &DomainName, wire: &Name) -> Result<(Arc<Cut>, Reply), Error> {
         let walk = &self.eyes(name).walk;
-        let failed = match walk.home_with_answer(wire).await {
+        let failure = match walk.home_with_answer(wire).await {
             Ok((cut, reply)) => match answer::of_authority(&reply.response, wire) {
-                Answer::Failed(why) => why,
+                Answer::Failed(why) => Error::Unusable(why),
                 Answer::Txt(_) | Answer::Cname(_) | Answer::File(_) => return Ok((cut, reply)),
             },
-            Err(trouble) => trouble,
+            Err(error) => error,
         };
         match walk.ask(wire, RecordType::CNAME).await {
             Ok((cut, reply)) if matches!(answer::of_authority(&reply.response, wire), Answer::Cname(_)) => {
                 Ok((cut, reply))
             }
-            Ok(_) | Err(_) => Err(failed),
+            Ok(_) | Err(_) => Err(failure),
         }
     }
 

@@ -9,7 +9,10 @@ use dcv_core::{DomainName, FILE_PATH};
 use futures_util::future::{BoxFuture, join_all};
 use reqwest::{Client, Response, StatusCode, Url, header::LOCATION, redirect, retry};
 
-use crate::chain;
+use crate::{
+    Error, USER_AGENT,
+    error::{cause, chain},
+};
 
 /// What DigiCert reads of a body at most.
 const MAX_BODY: usize = 5000;
@@ -45,16 +48,16 @@ const LIMITS: Limits =
     Limits { connect: Duration::from_secs(2), read: Duration::from_secs(5), whole: Duration::from_secs(15) };
 
 /// What one address of the host showed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub(crate) struct Fetched {
     /// The address that was asked first; redirects may have led on from it.
     pub(crate) address: SocketAddr,
-    /// The body, empty where the server says that there is no such file; or one sentence why nothing is known.
-    pub(crate) outcome: Result<String, String>,
+    /// The body, empty where the server says that there is no such file; or why nothing is known.
+    pub(crate) outcome: Result<String, Error>,
 }
 
 /// Finds what answers on port 80 of a host to which a redirect leads.
-pub(crate) type Resolve<'a> = dyn Fn(String) -> BoxFuture<'a, Result<Vec<SocketAddr>, String>> + Sync + 'a;
+pub(crate) type Resolve<'a> = dyn Fn(DomainName) -> BoxFuture<'a, Result<Vec<SocketAddr>, Error>> + Sync + 'a;
 
 /// Fetches the host's validation file from each address, from all at the same time; outcomes come in that order.
 pub(crate) async fn fetch(
@@ -74,7 +77,7 @@ async fn fetch_within(
     let each = addresses.iter().map(|&address| async move {
         let fetching = Fetch { host, address, resolve, limits };
         let outcome = tokio::time::timeout(limits.whole, fetching.follow()).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(format!("not finished within {:?}", limits.whole)));
+        let outcome = outcome.unwrap_or_else(|_| Err(Error::Unfinished(limits.whole)));
         Fetched { address, outcome }
     });
     join_all(each).await
@@ -88,38 +91,40 @@ struct Fetch<'a, 'r> {
 }
 
 impl Fetch<'_, '_> {
-    async fn follow(&self) -> Result<String, String> {
+    async fn follow(&self) -> Result<String, Error> {
         let start = format!("http://{}:{}{FILE_PATH}", self.host, self.address.port());
-        let mut url = Url::parse(&start).map_err(|error| format!("{start}: {error}"))?;
+        let mut url = Url::parse(&start).map_err(|error| Error::Url { url: start, source: cause(error) })?;
         let mut name = self.host.clone();
         for step in 0..=MAX_REDIRECTS {
-            let place =
-                if step == 0 { String::new() } else { format!("redirected to {}: ", quote(url.as_str())) };
-            let told = |why| format!("{place}{why}");
-            let answer = self.ask(&url, &name).await.map_err(told)?;
+            let at = url.clone();
+            let there = |error| match step {
+                0 => error,
+                _ => Error::Redirected { url: quote(at.as_str()), source: Box::new(error) },
+            };
+            let answer = self.ask(&url, &name).await.map_err(there)?;
             if answer.status().is_success() {
-                return body(answer).await.map_err(told);
+                return body(answer).await.map_err(there);
             }
             if ABSENT.contains(&answer.status()) {
                 return Ok(String::new());
             }
             if !REDIRECTS.contains(&answer.status()) {
-                return Err(told(format!("HTTP status {}", answer.status())));
+                return Err(there(Error::Status(answer.status())));
             }
-            (url, name) = self.next(&url, &answer).map_err(told)?;
+            (url, name) = self.next(&url, &answer).map_err(there)?;
         }
-        Err(format!("more than {MAX_REDIRECTS} redirects"))
+        Err(Error::TooManyRedirects(MAX_REDIRECTS))
     }
 
     /// Sends one request. The client is made for it, so that nothing is carried from one host to the next.
-    async fn ask(&self, url: &Url, name: &DomainName) -> Result<Response, String> {
+    async fn ask(&self, url: &Url, name: &DomainName) -> Result<Response, Error> {
         let mut addresses = self.addresses(name).await?;
         // What stands for port 80 of a name may listen on another; without a port in the URL it is reached there.
         if let Some(port) = url.port_or_known_default().filter(|&port| port != HTTP) {
             addresses.iter_mut().for_each(|address| address.set_port(port));
         }
         let client = Client::builder()
-            .user_agent(concat!("dcv-agent/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .connect_timeout(self.limits.connect)
             .read_timeout(self.limits.read)
             .redirect(redirect::Policy::none())
@@ -137,38 +142,35 @@ impl Fetch<'_, '_> {
             .tls_danger_accept_invalid_certs(true)
             .resolve_to_addrs(name.as_str(), &addresses)
             .build()
-            .map_err(|error| quote(&chain(&error)))?;
-        client.get(url.clone()).send().await.map_err(|error| self.sentence(error))
+            .map_err(|error| Error::Web(quote(&chain(&error))))?;
+        client.get(url.clone()).send().await.map_err(|error| self.failure(error))
     }
 
     /// Where to connect to. DigiCert's redirected fetch would begin anew with an address of its own choice; we keep to
     /// one family, so that each family's way is seen by itself.
-    async fn addresses(&self, name: &DomainName) -> Result<Vec<SocketAddr>, String> {
+    async fn addresses(&self, name: &DomainName) -> Result<Vec<SocketAddr>, Error> {
         if name == self.host {
             return Ok(vec![self.address]);
         }
-        let found = (self.resolve)(name.to_string()).await;
-        let mut found =
-            found.map_err(|why| format!("the address of {name} cannot be found: {}", quote(&why)))?;
+        let mut found = (self.resolve)(name.clone()).await.map_err(|error| {
+            let why = quote(&error.describe());
+            Error::AddressUnknown { name: name.to_string(), why }
+        })?;
         found.retain(|address| address.is_ipv6() == self.address.is_ipv6());
         found.truncate(MAX_ADDRESSES);
         if found.is_empty() {
             let family = if self.address.is_ipv6() { "IPv6" } else { "IPv4" };
-            return Err(format!("{name} has no {family} address"));
+            return Err(Error::NoFamily { name: name.to_string(), family });
         }
         Ok(found)
     }
 
     /// Where a redirect leads, if it is one that DigiCert follows.
-    fn next(&self, from: &Url, answer: &Response) -> Result<(Url, DomainName), String> {
+    fn next(&self, from: &Url, answer: &Response) -> Result<(Url, DomainName), Error> {
         let status = answer.status().as_u16();
-        let location = answer
-            .headers()
-            .get(LOCATION)
-            .ok_or_else(|| format!("HTTP status {status} without a location"))?;
-        let location =
-            location.to_str().map_err(|_| format!("HTTP status {status} with an unreadable location"))?;
-        let refuse = |why: &str| Err(format!("it redirects to {}, {why}", quote(location)));
+        let location = answer.headers().get(LOCATION).ok_or(Error::NoLocation(status))?;
+        let location = location.to_str().map_err(|_| Error::UnreadableLocation(status))?;
+        let refuse = |why| Err(Error::ForbiddenRedirect { location: quote(location), why });
         let Ok(mut url) = from.join(location) else { return refuse("which is not a URL") };
         if !matches!(url.scheme(), "http" | "https") {
             return refuse("which is neither http nor https");
@@ -195,35 +197,35 @@ impl Fetch<'_, '_> {
         Ok((url, name))
     }
 
-    fn sentence(&self, error: reqwest::Error) -> String {
+    fn failure(&self, error: reqwest::Error) -> Error {
         match (error.is_connect(), error.is_timeout()) {
-            (true, true) => format!("no connection within {:?}", self.limits.connect),
+            (true, true) => Error::SlowConnection(self.limits.connect),
             // What the system said; the layers above it only repeat that there is no connection.
             (true, false) => match std::iter::successors(error.source(), |&cause| cause.source()).last() {
-                Some(cause) => format!("no connection: {}", quote(&cause.to_string())),
-                None => sentence(error),
+                Some(cause) => Error::NoConnection(quote(&cause.to_string())),
+                None => failure(error),
             },
-            (false, _) => sentence(error),
+            (false, _) => failure(error),
         }
     }
 }
 
-async fn body(mut answer: Response) -> Result<String, String> {
+async fn body(mut answer: Response) -> Result<String, Error> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(sentence)? {
+    while let Some(chunk) = answer.chunk().await.map_err(failure)? {
         if bytes.len() + chunk.len() > MAX_BODY {
-            return Err(format!("the body is longer than {MAX_BODY} octets"));
+            return Err(Error::LongBody(MAX_BODY));
         }
         bytes.extend_from_slice(&chunk);
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
-fn sentence(error: reqwest::Error) -> String {
+fn failure(error: reqwest::Error) -> Error {
     if error.is_timeout() {
-        return "no answer in time".to_owned();
+        return Error::SlowAnswer;
     }
-    quote(&chain(&error.without_url()))
+    Error::Web(quote(&chain(&error.without_url())))
 }
 
 fn same_base(one: &DomainName, other: &DomainName) -> bool {

@@ -7,21 +7,24 @@ use dcv_core::{
     locate,
 };
 use futures_util::future::join_all;
-use hickory_proto::{op::ResponseCode, rr::RecordType};
+use hickory_proto::{
+    op::ResponseCode,
+    rr::{Name, RecordType},
+};
 
 use super::{Observer, random_label};
-use crate::authority::walk::wire_name;
+use crate::{Error, authority::walk::wire_name};
 
 impl Observer {
     /// Where each lookup leads.
     ///
     /// # Errors
-    /// One sentence, when no server tells.
+    /// When no server answers.
     pub async fn locate(
         &self,
         requests: &[LocateRequest<'_>],
         routing: &dyn Routing,
-    ) -> Result<BTreeMap<Lookup, Location>, String> {
+    ) -> Result<BTreeMap<Lookup, Location>, Error> {
         let each = requests.iter().map(|request| async move {
             Ok((request.lookup.clone(), self.locate_one(request, routing).await?))
         });
@@ -32,7 +35,7 @@ impl Observer {
         &self,
         request: &LocateRequest<'_>,
         routing: &dyn Routing,
-    ) -> Result<Location, String> {
+    ) -> Result<Location, Error> {
         let lookup = request.lookup;
         let seen = match lookup.name() {
             Ok(owner) if lookup.label != Label::File => self.owner_seen(&owner, routing).await?,
@@ -47,13 +50,13 @@ impl Observer {
         }
     }
 
-    async fn owner_seen(&self, owner: &DomainName, routing: &dyn Routing) -> Result<OwnerSeen, String> {
+    async fn owner_seen(&self, owner: &DomainName, routing: &dyn Routing) -> Result<OwnerSeen, Error> {
         let served = routing.zone(owner).is_some();
         let delegation = match self.delegation(owner).await {
             Ok(delegation) => delegation,
             // Where nobody can be asked the configuration is believed; what is published is looked for all the same.
             Err(_) if served && self.blocked() => Delegation::default(),
-            Err(trouble) => return Err(trouble),
+            Err(error) => return Err(error),
         };
         // Nobody serves the name itself, so only an alias can help; it may not be at every server yet.
         let alias = match served || !delegation.chain.is_empty() {
@@ -81,25 +84,21 @@ impl Observer {
     /// The name, or one above it below the zone's apex, that is answered for by a wildcard only. A record at or below such
     /// a name makes it exist, and a name that exists is no longer the wildcard's (RFC 4592 section 2.2.1).
     ///
-    /// It is told by asking below the literal label `*`: the closest name that exists is then the same wildcard's parent only
+    /// It is found out by asking below the literal label `*`: the closest name that exists is then the same wildcard's parent only
     /// if the name itself does not exist.
     ///
     /// # Errors
-    /// One sentence, where no server tells now. One that refuses such a question will not tell later either, and is believed
-    /// to have no wildcard.
+    /// When no server answers now. One that refuses such a question will not answer later either, and is believed to have
+    /// no wildcard.
     async fn lives_by_wildcard(
         &self,
         name: &DomainName,
         zone: &DomainName,
-    ) -> Result<Option<DomainName>, String> {
+    ) -> Result<Option<DomainName>, Error> {
         let mut name = name.clone();
         while name != *zone && name.is_within(zone) {
-            let label = format!("_dcv-{}", random_label());
-            let star = wire_name(&name).and_then(|name| name.prepend_label(b"*".as_slice()));
-            let Ok(probe) = star.and_then(|star| star.prepend_label(label.as_bytes())) else {
-                // Too long to be asked, and so to be answered.
-                return Ok(None);
-            };
+            // Too long to be asked, and so to be answered.
+            let Ok(probe) = below_star(&name) else { return Ok(None) };
             for kind in [RecordType::A, RecordType::AAAA, RecordType::MX] {
                 let (_, reply) = self.eyes(&name).walk.ask(&probe, kind).await?;
                 let response = &reply.response;
@@ -108,7 +107,7 @@ impl Observer {
                         return Ok(Some(name));
                     }
                     ResponseCode::NoError => {}
-                    ResponseCode::ServFail => return Err(format!("{probe}: SERVFAIL")),
+                    ResponseCode::ServFail => return Err(Error::ServFail(probe.to_string())),
                     _ => return Ok(None),
                 }
             }
@@ -117,4 +116,10 @@ impl Observer {
         }
         Ok(None)
     }
+}
+
+/// A name below the literal label `*`, which nobody can have made.
+fn below_star(name: &DomainName) -> Result<Name, Error> {
+    let label = format!("_dcv-{}", random_label());
+    Ok(wire_name(name)?.prepend_label(b"*".as_slice())?.prepend_label(label.as_bytes())?)
 }

@@ -30,10 +30,10 @@ use tokio::{sync::Semaphore, time::Instant};
 
 use self::caa::CaaReader;
 use crate::{
-    Clock,
+    Clock, Error,
     authority::{
         dnssec::{self, Validator},
-        exchange::{Exchange, Reply, Trouble},
+        exchange::{Exchange, Reply},
         kept::Kept,
         recursive::Recursive,
         walk::{Cut, Server, Walk, wire_name},
@@ -92,8 +92,8 @@ impl Observer {
     /// Prepares to look; asks nobody yet.
     ///
     /// # Errors
-    /// One sentence, when the host's resolvers, certificates or the trust anchor cannot be read.
-    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, String> {
+    /// When the host's resolvers, certificates or the trust anchor cannot be read.
+    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, Error> {
         Self::with_network(settings, clock, Arc::new(Sockets::default()))
     }
 
@@ -101,11 +101,7 @@ impl Observer {
     ///
     /// # Errors
     /// As for [`Observer::new`].
-    pub fn with_network(
-        settings: &Settings,
-        clock: Clock,
-        network: Arc<dyn Network>,
-    ) -> Result<Self, String> {
+    pub fn with_network(settings: &Settings, clock: Clock, network: Arc<dyn Network>) -> Result<Self, Error> {
         let anchors = dnssec::anchors(settings.trust_anchor.as_deref())?;
         Self::trusting(anchors, settings, clock, network)
     }
@@ -115,7 +111,7 @@ impl Observer {
         settings: &Settings,
         clock: Clock,
         network: Arc<dyn Network>,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, Error> {
         let exchange = Arc::new(Exchange::new(Arc::clone(&network), settings.validate));
         let (anchors, shared) = (Arc::new(anchors), Arc::clone(&exchange));
         let eyes = |view: &View| {
@@ -127,11 +123,11 @@ impl Observer {
             let validator = settings.validate.then(validator);
             let caa = CaaReader::new(Arc::clone(&walk), validator.clone());
             let resolvers: Result<_, _> = view.resolvers.iter().map(|known| resolver(known, false)).collect();
-            Ok::<_, String>(Eyes { walk, validator, caa, resolvers: resolvers? })
+            Ok::<_, Error>(Eyes { walk, validator, caa, resolvers: resolvers? })
         };
         let everywhere = eyes(&settings.view)?;
         let zones = settings.zones.iter().map(|(domain, view)| Ok((domain.clone(), eyes(view)?)));
-        let zones = zones.collect::<Result<_, String>>()?;
+        let zones = zones.collect::<Result<_, Error>>()?;
         let (web, aliased, fetches) = (settings.web.clone(), Kept::new(ALIASED), Semaphore::new(FETCHES));
         Ok(Self { inner: Arc::new(Inner { clock, exchange, everywhere, zones, fetches, web, aliased }) })
     }
@@ -184,13 +180,10 @@ impl Observer {
         };
         let addresses = match self.web_servers(host).await {
             Ok(addresses) => addresses,
-            Err(why) => return vec![sighting(None, Answer::Failed(why))],
+            Err(error) => return vec![sighting(None, answer::failed(&error))],
         };
-        let resolve = |name: String| -> BoxFuture<'_, Result<Vec<SocketAddr>, String>> {
-            Box::pin(async move {
-                let name: DomainName = name.parse().map_err(|error| format!("{error}"))?;
-                self.web_servers(&name).await
-            })
+        let resolve = |name: DomainName| -> BoxFuture<'_, Result<Vec<SocketAddr>, Error>> {
+            Box::pin(async move { self.web_servers(&name).await })
         };
         // Never closed: it lives as long as what asks it.
         let _permit = self.inner.fetches.acquire().await;
@@ -198,7 +191,7 @@ impl Observer {
         let each = fetched.into_iter().map(|fetched| {
             let answer = match fetched.outcome {
                 Ok(body) => Answer::File(excerpt(body.trim())),
-                Err(why) => Answer::Failed(why),
+                Err(error) => answer::failed(&error),
             };
             sighting(Some(fetched.address), answer)
         });
@@ -206,19 +199,19 @@ impl Observer {
     }
 
     /// The addresses of a host's web server that can be reached from here.
-    async fn web_servers(&self, host: &DomainName) -> Result<Vec<SocketAddr>, String> {
+    async fn web_servers(&self, host: &DomainName) -> Result<Vec<SocketAddr>, Error> {
         let pins = self.inner.web.iter().filter(|(domain, _)| host.is_within(domain));
         if let Some((_, pinned)) = pins.max_by_key(|(domain, _)| domain.as_str().len()) {
             return Ok(pinned.clone());
         }
-        let wire = wire_name(host).map_err(|error| error.to_string())?;
+        let wire = wire_name(host)?;
         let walk = &self.eyes(host).walk;
         let found = walk.addresses(&wire).await?;
         let servers: Vec<_> =
             found.iter().filter(|&&ip| walk.reaches(ip)).map(|&ip| SocketAddr::new(ip, HTTP)).collect();
         match (found.is_empty(), servers.is_empty()) {
-            (true, _) => Err(format!("{host} has no address")),
-            (false, true) => Err(format!("{host} has addresses of a family only that this host has not")),
+            (true, _) => Err(Error::NoAddress { host: host.to_string() }),
+            (false, true) => Err(Error::OtherFamily { host: host.to_string() }),
             (false, false) => Ok(servers),
         }
     }
@@ -271,35 +264,35 @@ impl Observer {
     }
 
     /// Asks each configured resolver for the root's name servers: whether it answers, and how fast.
-    pub async fn try_resolvers(&self) -> Vec<(String, Result<Duration, String>)> {
+    pub async fn try_resolvers(&self) -> Vec<(String, Result<Duration, Error>)> {
         let each = self.inner.everywhere.resolvers.iter().map(|resolver| async {
             let start = Instant::now();
-            let told = resolver.ask(&Name::root(), RecordType::NS).await;
-            (resolver.name.clone(), told.map(|_| start.elapsed()))
+            let answer = resolver.ask(&Name::root(), RecordType::NS).await;
+            (resolver.name.clone(), answer.map(|_| start.elapsed()))
         });
         join_all(each).await
     }
 
     /// Asks one name server of a zone over UDP alone and over TCP alone.
-    pub async fn try_transports(&self, zone: &DomainName) -> Vec<(&'static str, Result<Duration, String>)> {
+    pub async fn try_transports(&self, zone: &DomainName) -> Vec<(&'static str, Result<Duration, Error>)> {
         let home = match wire_name(zone) {
             Ok(wire) => self.eyes(zone).walk.home(&wire).await,
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error),
         };
-        let server =
-            home.and_then(|cut| cut.servers.first().cloned().ok_or_else(|| "no name server".to_owned()));
+        let server = home.and_then(|cut| cut.servers.first().cloned().ok_or(Error::NoNameServer));
         let server = match server {
             Ok(server) => server,
-            Err(why) => return vec![("udp", Err(why))],
+            Err(error) => return vec![("udp", Err(error))],
         };
-        let told = |outcome: Result<Duration, Trouble>| {
-            outcome.map_err(|trouble| format!("{} ({}): {trouble}", server.name, server.address))
+        let by_name = |outcome: Result<Duration, Error>| {
+            let (server, address) = (server.name.clone(), server.address);
+            outcome.map_err(|error| Error::Address { server, address, source: Box::new(error) })
         };
         let (udp, tcp) = tokio::join!(
             self.inner.exchange.only(server.address, Transport::Udp),
             self.inner.exchange.only(server.address, Transport::Tcp)
         );
-        vec![("udp", told(udp)), ("tcp", told(tcp))]
+        vec![("udp", by_name(udp)), ("tcp", by_name(tcp))]
     }
 
     /// What every server of the zone says about the name, each at every address.
@@ -315,17 +308,17 @@ impl Observer {
         recent: &[&Sighting],
     ) -> Vec<Sighting> {
         let eyes = self.eyes(owner);
-        let unknown = |trouble: String| {
+        let unknown = |error: &Error| {
             let vantage = Vantage { server: owner.to_string(), address: None, kind: VantageKind::Authority };
-            vec![Sighting::new(vantage, self.now(), Answer::Failed(trouble))]
+            vec![Sighting::new(vantage, self.now(), answer::failed(error))]
         };
         let wire = match wire_name(owner) {
             Ok(wire) => wire,
-            Err(error) => return unknown(error.to_string()),
+            Err(error) => return unknown(&error),
         };
         let cut = match eyes.walk.home(&wire).await {
             Ok(cut) => cut,
-            Err(trouble) => return unknown(trouble),
+            Err(error) => return unknown(&error),
         };
         let each = cut.servers.iter().map(|server| async {
             if let Some(&recent) = recent.iter().find(|sighting| sighting.vantage == vantage(server)) {
@@ -349,8 +342,8 @@ impl Observer {
     ) -> (Sighting, Option<Reply>) {
         let reply = match self.inner.exchange.ask(server.address, name, kind).await {
             Ok(reply) => reply,
-            Err(trouble) => {
-                let answer = Answer::Failed(trouble.to_string());
+            Err(error) => {
+                let answer = answer::failed(&error);
                 return (Sighting::new(vantage(server), self.now(), answer), None);
             }
         };
@@ -368,21 +361,22 @@ impl Observer {
     pub(crate) async fn look_at_resolvers(&self, owner: &DomainName, kind: RecordType) -> Vec<Sighting> {
         let Ok(wire) = wire_name(owner) else { return Vec::new() };
         let each = self.eyes(owner).resolvers.iter().map(|resolver| async {
-            let told = resolver.ask(&wire, kind).await;
+            let answer = resolver.ask(&wire, kind).await;
             let now = self.now();
             let vantage = Vantage {
                 server: resolver.name.clone(),
                 address: resolver.address,
                 kind: VantageKind::Resolver,
             };
-            match told {
-                Ok(told) => {
-                    let mut sighting = Sighting::new(vantage, now, answer::of_resolver(&told.records, &wire));
-                    let ttl = told.denied_for.and_then(|ttl| SignedDuration::try_from(ttl).ok());
+            match answer {
+                Ok(resolved) => {
+                    let mut sighting =
+                        Sighting::new(vantage, now, answer::of_resolver(&resolved.records, &wire));
+                    let ttl = resolved.denied_for.and_then(|ttl| SignedDuration::try_from(ttl).ok());
                     sighting.denied_until = ttl.and_then(|ttl| now.checked_add(ttl).ok());
                     sighting
                 }
-                Err(why) => Sighting::new(vantage, now, Answer::Failed(why)),
+                Err(error) => Sighting::new(vantage, now, answer::failed(&error)),
             }
         });
         join_all(each).await

@@ -44,8 +44,8 @@ impl Observer {
         };
         let delegation = match followed {
             Ok(delegation) => delegation,
-            Err(trouble) => {
-                survey.trouble = Some(trouble);
+            Err(error) => {
+                survey.trouble = Some(error.describe());
                 Delegation::default()
             }
         };
@@ -58,7 +58,7 @@ impl Observer {
         }
         let home = match wire_name(&end) {
             Ok(wire) => self.eyes(&end).walk.home(&wire).await.map(|cut| (cut, wire)),
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(error),
         };
         match home {
             Ok((cut, wire)) => {
@@ -70,7 +70,7 @@ impl Observer {
                 survey.elsewhere = self.elsewhere(scope, &cut).await;
                 survey.resolver_view = self.resolver_view(&cut, &end).await;
             }
-            Err(trouble) => drop(survey.trouble.get_or_insert(trouble)),
+            Err(error) => drop(survey.trouble.get_or_insert_with(|| error.describe())),
         }
         let servers = survey.zone.iter().flat_map(|zone| &zone.servers);
         let there =
@@ -162,8 +162,8 @@ impl Observer {
     /// The zone's name servers as the configured resolvers see them. The zone exists, so nothing is denied.
     async fn resolver_view(&self, cut: &Cut, end: &DomainName) -> Option<Vec<String>> {
         let resolver = self.eyes(end).resolvers.first()?;
-        let told = resolver.ask(&cut.apex, RecordType::NS).await.ok()?;
-        Some(name_servers_in(&told.records, &cut.apex).iter().map(host).collect())
+        let resolved = resolver.ask(&cut.apex, RecordType::NS).await.ok()?;
+        Some(name_servers_in(&resolved.records, &cut.apex).iter().map(host).collect())
     }
 }
 

@@ -105,9 +105,14 @@ async fn ask_within(address: SocketAddr, limits: Limits) -> Result<String, Strin
         |_| async { Ok(vec!["[::1]:80".parse().unwrap(), "127.0.0.1:80".parse().unwrap()]) }.boxed();
     let (host, addresses) = (host(), [address]);
     // A pass over an order moves between threads, and a look with it.
-    let mut fetched = movable(fetch_within(&host, &addresses, &resolve, limits)).await;
+    let fetched = movable(fetch_within(&host, &addresses, &resolve, limits)).await;
     assert_eq!((fetched.len(), fetched[0].address), (1, address));
-    fetched.remove(0).outcome
+    shown(&fetched[0])
+}
+
+/// The outcome as a person reads it.
+fn shown(fetched: &Fetched) -> Result<String, String> {
+    fetched.outcome.clone().map_err(|error| error.describe())
 }
 
 fn movable<F: Future + Send>(future: F) -> F {
@@ -272,7 +277,7 @@ async fn redirects_stay_within_the_base_domain() {
             async { Ok(Vec::new()) }.boxed()
         };
         let fetched = fetch(&host(), &[address], &resolve).await;
-        assert_why(&fetched[0].outcome, why);
+        assert_why(&shown(&fetched[0]), why);
         assert_eq!(resolved.load(Ordering::Relaxed), 0, "{location} was looked up");
     }
 }
@@ -288,15 +293,18 @@ async fn a_redirect_that_leads_nowhere_is_a_sentence() {
     assert!(ask(address).await.is_err_and(|why| why.len() < 1000));
 
     let address = serve("127.0.0.1", |_, _| Act::redirect(302, "http://www.example.com/")).await;
-    let answers: [Result<Vec<SocketAddr>, String>; 3] =
-        [Err("no such name".to_owned()), Ok(Vec::new()), Ok(vec!["[::1]:80".parse().unwrap()])];
+    let answers: [Result<Vec<SocketAddr>, Error>; 3] = [
+        Err(Error::Lookup("no such name".to_owned())),
+        Ok(Vec::new()),
+        Ok(vec!["[::1]:80".parse().unwrap()]),
+    ];
     for (answer, why) in answers.into_iter().zip(["no such name", "no IPv4 address", "no IPv4 address"]) {
-        let resolve = |name: String| {
-            assert_eq!(name, "www.example.com");
+        let resolve = |name: DomainName| {
+            assert_eq!(name.as_str(), "www.example.com");
             let answer = answer.clone();
             async { answer }.boxed()
         };
-        assert_why(&fetch(&host(), &[address], &resolve).await[0].outcome, why);
+        assert_why(&shown(&fetch(&host(), &[address], &resolve).await[0]), why);
     }
 }
 
@@ -402,8 +410,8 @@ async fn each_address_is_seen_by_itself() {
     let addresses: Vec<_> = fetched.iter().map(|fetched| fetched.address).collect();
     assert_eq!(addresses, [silent, good, closed, other]);
     assert!(fetched[0].outcome.is_err() && fetched[2].outcome.is_err(), "{fetched:?}");
-    assert_eq!(fetched[1].outcome.as_deref(), Ok("value"));
-    assert_eq!(fetched[3].outcome.as_deref(), Ok("another"));
+    assert_eq!(shown(&fetched[1]).as_deref(), Ok("value"));
+    assert_eq!(shown(&fetched[3]).as_deref(), Ok("another"));
 }
 
 /// What stands for port 80 of a name, as the configuration may say, is asked also where a redirect leads there.
@@ -420,10 +428,10 @@ async fn a_redirect_to_port_80_leads_to_what_stands_for_it() {
         path => Act::ok(path),
     })
     .await;
-    let resolve = |name: String| {
-        assert_eq!(name, "files.example.com");
+    let resolve = |name: DomainName| {
+        assert_eq!(name.as_str(), "files.example.com");
         async move { Ok(vec![other]) }.boxed()
     };
     let fetched = fetch(&host(), &[address], &resolve).await;
-    assert_eq!(fetched[0].outcome.as_deref(), Ok("elsewhere"));
+    assert_eq!(shown(&fetched[0]).as_deref(), Ok("elsewhere"));
 }
