@@ -1,6 +1,6 @@
 //! Entries for fuzzing: whatever bytes come where an answer of DNS is expected, nothing panics.
 //!
-//! The input stands in for the [`Network`], so what runs between an answer and a finding is the crate's own way, with its
+//! The input stands in for the [`Network`], so what runs between an answer and a finding is the crate's own, with its
 //! own order of questions. The public functions take bytes and return nothing; only a panic counts.
 
 use std::{
@@ -39,7 +39,7 @@ use crate::{
 
 /// Questions that one input may answer; after them everybody is silent, so that an input has an end.
 const QUESTIONS: usize = 200;
-/// The owner name where the input does not tell one.
+/// The owner name where the input does not name one.
 const OWNER: &str = "_dnsauth.www.dcv.test";
 /// The value that is looked for.
 const VALUE: &str = "q7m3xk2v9p0tz4n8c1wfy6hd5bj3r0ls";
@@ -228,9 +228,9 @@ fn read(bytes: &[u8]) {
 fn observe(answers: Vec<Vec<u8>>) {
     let script = Script::new(answers);
     STAGE.with(|stage| {
-        let told = script.answers.first().and_then(|scripted| scripted.question.as_ref());
-        let told: Option<DomainName> = told.and_then(|query| query.name().to_ascii().parse().ok());
-        let owner = told.unwrap_or_else(|| stage.owner.clone());
+        let asked = script.answers.first().and_then(|scripted| scripted.question.as_ref());
+        let asked: Option<DomainName> = asked.and_then(|query| query.name().to_ascii().parse().ok());
+        let owner = asked.unwrap_or_else(|| stage.owner.clone());
         let scope = match owner.as_str().strip_prefix("_dnsauth.") {
             Some(_) => owner.parent().unwrap_or_else(|| owner.clone()),
             None => owner.clone(),

@@ -1,7 +1,7 @@
 //! Whether an answer validates (RFC 4035), from the trust anchor down, with every link read from authorities.
 //!
-//! The verdict is hickory's. Where it is "bogus" the records it rests on are looked at once more, only to tell a person
-//! what to mend: that sentence never changes the verdict.
+//! The verdict is hickory's. Where it is "bogus" the records it rests on are looked at once more, only for a person to
+//! know what to mend: that sentence never changes the verdict.
 
 use std::{
     path::Path,
@@ -202,7 +202,7 @@ pub(crate) fn signed_until(response: &DnsResponse) -> Option<Timestamp> {
     signatures(records).filter_map(|rrsig| time(rrsig.input().sig_expiration.get())).min()
 }
 
-/// What a person has to mend, as far as the records tell.
+/// What a person has to mend, as far as the records show.
 fn reason(apex: &Name, query: &Query, response: &DnsResponse, links: &Links, now: Timestamp) -> String {
     let mut zones: Vec<Name> =
         std::iter::successors(Some(apex.clone()), |zone| (!zone.is_root()).then(|| zone.base_name()))

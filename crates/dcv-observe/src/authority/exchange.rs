@@ -71,7 +71,7 @@ struct Server {
     connection: tokio::sync::Mutex<Option<Connection>>,
     pipeline: Semaphore,
     silent_since: Mutex<Option<Instant>>,
-    /// Whether the last question brought nothing, for lack of a way or of an answer.
+    /// Whether the last question brought nothing, unreachable or silent.
     unanswered: AtomicBool,
 }
 

@@ -45,7 +45,7 @@ pub(crate) struct Server {
 
 /// A zone and its servers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Cut {
+pub(crate) struct ZoneCut {
     /// Where the zone begins; the configured domain where its servers are configured.
     pub(crate) apex: Name,
     pub(crate) servers: Vec<Server>,
@@ -67,12 +67,12 @@ pub(crate) struct Walk {
     resolvers: Vec<Arc<Recursive>>,
     exchange: Arc<Exchange>,
     families: Families,
-    /// Zones by apex, as referrals told of them.
-    cuts: Kept<Name, Arc<Cut>>,
+    /// Zones by apex, as parents refer to them.
+    referred: Kept<Name, Arc<ZoneCut>>,
     /// Zones by apex, with all their servers.
-    zones: Kept<Name, Arc<Cut>>,
+    zones: Kept<Name, Arc<ZoneCut>>,
     /// Zones by the names that were asked for.
-    homes: Kept<Name, Arc<Cut>>,
+    by_name: Kept<Name, Arc<ZoneCut>>,
 }
 
 impl Walk {
@@ -82,23 +82,23 @@ impl Walk {
         exchange: Arc<Exchange>,
     ) -> Self {
         let families = Families::of_this_host();
-        let (cuts, zones, homes) = (Kept::new(KEPT), Kept::new(KEPT), Kept::new(KEPT));
-        Self { pinned, resolvers, exchange, families, cuts, zones, homes }
+        let (referred, zones, by_name) = (Kept::new(KEPT), Kept::new(KEPT), Kept::new(KEPT));
+        Self { pinned, resolvers, exchange, families, referred, zones, by_name }
     }
 
     /// The zone that holds `name`, with all its servers.
-    pub(crate) async fn home(&self, name: &Name) -> Result<Arc<Cut>, Error> {
+    pub(crate) async fn find_zone(&self, name: &Name) -> Result<Arc<ZoneCut>, Error> {
         if let Some(cut) = self.pinned(name) {
             return Ok(cut);
         }
-        if let Some(cut) = self.homes.get(name) {
+        if let Some(cut) = self.by_name.get(name) {
             return Ok(cut);
         }
-        self.home_with_answer(name).await.map(|(cut, _)| cut)
+        self.find_zone_with_answer(name).await.map(|(cut, _)| cut)
     }
 
     /// The zone that holds `name`, and what one of its servers says about TXT there.
-    pub(crate) async fn home_with_answer(&self, name: &Name) -> Result<(Arc<Cut>, Reply), Error> {
+    pub(crate) async fn find_zone_with_answer(&self, name: &Name) -> Result<(Arc<ZoneCut>, Reply), Error> {
         let (cut, reply) = self.ask(name, RecordType::TXT).await?;
         if cut.pinned {
             return Ok((cut, reply));
@@ -107,8 +107,8 @@ impl Walk {
         let complete = async { Ok(Arc::new(self.complete(&cut, apex.clone()).await)) };
         let whole = self.zones.once(&apex, complete).await?;
         if whole.unresolved.is_empty() {
-            self.cuts.keep(whole.apex.clone(), Arc::clone(&whole));
-            self.homes.keep(name.clone(), Arc::clone(&whole));
+            self.referred.keep(whole.apex.clone(), Arc::clone(&whole));
+            self.by_name.keep(name.clone(), Arc::clone(&whole));
         } else {
             self.zones.forget(&apex);
         }
@@ -116,7 +116,7 @@ impl Walk {
     }
 
     /// Asks the authorities for a name, walking down to them; the answer is authoritative.
-    pub(crate) async fn ask(&self, name: &Name, kind: RecordType) -> Result<(Arc<Cut>, Reply), Error> {
+    pub(crate) async fn ask(&self, name: &Name, kind: RecordType) -> Result<(Arc<ZoneCut>, Reply), Error> {
         // A zone's DS record lives in its parent.
         let place = if kind == RecordType::DS { name.base_name() } else { name.clone() };
         if let Some(cut) = self.pinned(&place) {
@@ -125,7 +125,7 @@ impl Walk {
         }
         let mut cut = match self.deepest(&place) {
             Some(cut) => cut,
-            None => self.cuts.once(&Name::root(), self.root()).await?,
+            None => self.referred.once(&Name::root(), self.root()).await?,
         };
         for _ in 0..MAX_REFERRALS {
             let useful = |response: &DnsResponse| {
@@ -137,20 +137,20 @@ impl Walk {
             }
             let Some((below, names)) = referral(&reply.response, &cut.apex, &place) else { break };
             let next = Arc::new(self.refer(below, names, &reply.response).await);
-            self.cuts.keep(next.apex.clone(), Arc::clone(&next));
+            self.referred.keep(next.apex.clone(), Arc::clone(&next));
             cut = next;
         }
         Err(Error::TooDeep { name: name.to_string(), most: MAX_REFERRALS })
     }
 
-    fn pinned(&self, name: &Name) -> Option<Arc<Cut>> {
+    fn pinned(&self, name: &Name) -> Option<Arc<ZoneCut>> {
         // Compared as names on the wire: what is asked may hold labels that no domain of ours does.
         let pins =
             self.pinned.iter().filter_map(|(domain, servers)| Some((wire_name(domain).ok()?, servers)));
         let (apex, servers) =
             pins.filter(|(apex, _)| apex.zone_of(name)).max_by_key(|(apex, _)| apex.num_labels())?;
         let server = |&address: &SocketAddr| Server { name: address.to_string(), address };
-        Some(Arc::new(Cut {
+        Some(Arc::new(ZoneCut {
             apex,
             servers: servers.iter().map(server).collect(),
             at_parent: BTreeSet::new(),
@@ -161,10 +161,10 @@ impl Walk {
         }))
     }
 
-    fn deepest(&self, name: &Name) -> Option<Arc<Cut>> {
+    fn deepest(&self, name: &Name) -> Option<Arc<ZoneCut>> {
         let mut at = name.clone();
         loop {
-            if let Some(cut) = self.cuts.get(&at) {
+            if let Some(cut) = self.referred.get(&at) {
                 return Some(cut);
             }
             if at.is_root() {
@@ -174,7 +174,7 @@ impl Walk {
         }
     }
 
-    async fn root(&self) -> Result<Arc<Cut>, Error> {
+    async fn root(&self) -> Result<Arc<ZoneCut>, Error> {
         let found = first(&self.resolvers, &Name::root(), RecordType::NS)
             .await
             .map_err(|error| Error::Root { source: Box::new(error) })?;
@@ -202,7 +202,7 @@ impl Walk {
         if servers.is_empty() {
             return Err(Error::RootUnreachable);
         }
-        Ok(Arc::new(Cut {
+        Ok(Arc::new(ZoneCut {
             apex: Name::root(),
             servers,
             at_parent: BTreeSet::new(),
@@ -216,7 +216,7 @@ impl Walk {
     /// The first useful answer of any server: the next one is asked when one fails or takes long.
     async fn any(
         &self,
-        cut: &Cut,
+        cut: &ZoneCut,
         name: &Name,
         kind: RecordType,
         useful: impl Fn(&DnsResponse) -> bool,
@@ -242,7 +242,7 @@ impl Walk {
     }
 
     /// Where the zone that answered begins: a server may serve a parent and a child, and then never refers.
-    pub(crate) async fn apex(&self, cut: &Cut, name: &Name, response: &DnsResponse) -> Name {
+    pub(crate) async fn apex(&self, cut: &ZoneCut, name: &Name, response: &DnsResponse) -> Name {
         let below = |response: &DnsResponse| {
             let soa = response.answers.iter().chain(&response.authorities).find(|record| {
                 record.record_type() == RecordType::SOA
@@ -267,7 +267,7 @@ impl Walk {
     }
 
     /// Adds the servers that the zone itself names, and every address of all.
-    async fn complete(&self, cut: &Cut, apex: Name) -> Cut {
+    async fn complete(&self, cut: &ZoneCut, apex: Name) -> ZoneCut {
         let own = self.any(cut, &apex, RecordType::NS, |response| response.authoritative).await;
         let child: Vec<Name> = own.map(|reply| name_servers(&reply.response, &apex)).unwrap_or_default();
         let at_parent = if apex == cut.apex { cut.at_parent.clone() } else { BTreeSet::new() };
@@ -302,10 +302,10 @@ impl Walk {
             servers.truncate(MAX_ADDRESSES);
         }
         let at_child = child.iter().map(host).collect();
-        Cut { apex, servers, at_parent, at_child, pinned: false, skipped, unresolved }
+        ZoneCut { apex, servers, at_parent, at_child, pinned: false, skipped, unresolved }
     }
 
-    async fn refer(&self, below: Name, names: Vec<Name>, response: &DnsResponse) -> Cut {
+    async fn refer(&self, below: Name, names: Vec<Name>, response: &DnsResponse) -> ZoneCut {
         let glue: Vec<(&Name, IpAddr)> = response
             .additionals
             .iter()
@@ -331,7 +331,7 @@ impl Walk {
         }
         servers.truncate(MAX_ADDRESSES);
         let at_parent = names.iter().map(host).collect();
-        Cut {
+        ZoneCut {
             apex: below,
             servers,
             at_parent,
@@ -376,7 +376,7 @@ impl Walk {
 }
 
 /// A server that does not get one on.
-fn useless(cut: &Cut, server: &Server, name: &Name, code: ResponseCode) -> Error {
+fn useless(cut: &ZoneCut, server: &Server, name: &Name, code: ResponseCode) -> Error {
     match code {
         ResponseCode::NoError | ResponseCode::NXDomain => {
             let Server { name: server, address } = server.clone();
@@ -386,7 +386,7 @@ fn useless(cut: &Cut, server: &Server, name: &Name, code: ResponseCode) -> Error
     }
 }
 
-fn failed(cut: &Cut, server: &Server, error: Error) -> Error {
+fn failed(cut: &ZoneCut, server: &Server, error: Error) -> Error {
     let Server { name: server, address } = server.clone();
     Error::Server { server, address, apex: cut.apex.to_string(), source: Box::new(error) }
 }

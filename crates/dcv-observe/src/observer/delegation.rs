@@ -14,7 +14,7 @@ use crate::{
     authority::{
         dnssec::is_dname,
         exchange::Reply,
-        walk::{Cut, wire_name},
+        walk::{ZoneCut, wire_name},
     },
 };
 
@@ -75,14 +75,14 @@ impl Observer {
         let mut worst = Security::Unchecked;
         let mut name = owner.clone();
         for _ in 0..MAX_CHAIN {
-            let eyes = self.eyes(&name);
-            let (Some(validator), Ok(wire)) = (&eyes.validator, wire_name(&name)) else { break };
+            let view = self.view(&name);
+            let (Some(validator), Ok(wire)) = (&view.validator, wire_name(&name)) else { break };
             if name == *end {
                 break;
             }
-            let Ok((cut, reply)) = eyes.walk.ask(&wire, RecordType::CNAME).await else { break };
+            let Ok((cut, reply)) = view.walk.ask(&wire, RecordType::CNAME).await else { break };
             let query = Query::query(wire.clone(), RecordType::CNAME);
-            let apex = eyes.walk.apex(&cut, &wire, &reply.response).await;
+            let apex = view.walk.apex(&cut, &wire, &reply.response).await;
             worst = validator.judge(&apex, &query, &reply.response).await;
             if matches!(worst, Security::Bogus(_)) {
                 break;
@@ -97,9 +97,9 @@ impl Observer {
 
     /// What an authority says at a name. A server that follows an alias and gets lost answers SERVFAIL; asked for the
     /// alias itself it names it.
-    async fn alias_at(&self, name: &DomainName, wire: &Name) -> Result<(Arc<Cut>, Reply), Error> {
-        let walk = &self.eyes(name).walk;
-        let failure = match walk.home_with_answer(wire).await {
+    async fn alias_at(&self, name: &DomainName, wire: &Name) -> Result<(Arc<ZoneCut>, Reply), Error> {
+        let walk = &self.view(name).walk;
+        let failure = match walk.find_zone_with_answer(wire).await {
             Ok((cut, reply)) => match answer::of_authority(&reply.response, wire) {
                 Answer::Failed(why) => Error::Unusable(why),
                 Answer::Txt(_) | Answer::Cname(_) | Answer::File(_) => return Ok((cut, reply)),
@@ -119,7 +119,7 @@ impl Observer {
         let label = format!("_dcv-{}", random_label());
         let Some(sibling) = name.parent().and_then(|parent| parent.child(&label).ok()) else { return false };
         let Ok(wire) = wire_name(&sibling) else { return false };
-        match self.eyes(&sibling).walk.ask(&wire, RecordType::TXT).await {
+        match self.view(&sibling).walk.ask(&wire, RecordType::TXT).await {
             Ok((_, reply)) => answer::of_authority(&reply.response, &wire) == Answer::Cname(target.clone()),
             Err(_) => false,
         }

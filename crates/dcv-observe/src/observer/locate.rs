@@ -100,7 +100,7 @@ impl Observer {
             // Too long to be asked, and so to be answered.
             let Ok(probe) = below_star(&name) else { return Ok(None) };
             for kind in [RecordType::A, RecordType::AAAA, RecordType::MX] {
-                let (_, reply) = self.eyes(&name).walk.ask(&probe, kind).await?;
+                let (_, reply) = self.view(&name).walk.ask(&probe, kind).await?;
                 let response = &reply.response;
                 match response.response_code {
                     ResponseCode::NoError if response.answers.iter().any(|record| record.name == probe) => {

@@ -36,10 +36,10 @@ use crate::{
         exchange::{Exchange, Reply},
         kept::Kept,
         recursive::Recursive,
-        walk::{Cut, Server, Walk, wire_name},
+        walk::{Server, Walk, ZoneCut, wire_name},
     },
     network::{Network, Sockets},
-    settings::{Settings, View},
+    settings::{self, Settings},
 };
 
 /// How long an alias that every authority showed is believed.
@@ -62,9 +62,9 @@ pub struct Observer {
 struct Inner {
     clock: Clock,
     exchange: Arc<Exchange>,
-    everywhere: Eyes,
-    /// Other eyes at and below certain domains.
-    zones: BTreeMap<DomainName, Eyes>,
+    everywhere: View,
+    /// Other views at and below certain domains.
+    zones: BTreeMap<DomainName, View>,
     /// Hosts whose files are fetched at the same time; each takes a connection for every address.
     fetches: Semaphore,
     /// Web servers that are not looked up, by domain.
@@ -73,10 +73,10 @@ struct Inner {
     aliased: Kept<DomainName, ()>,
 }
 
-/// Whom to ask.
-struct Eyes {
+/// Whom to ask, with what was learned from them.
+struct View {
     walk: Arc<Walk>,
-    /// None where nobody wants to know.
+    /// None where signatures are not to be validated.
     validator: Option<Arc<Validator>>,
     caa: CaaReader,
     resolvers: Vec<Recursive>,
@@ -114,7 +114,7 @@ impl Observer {
     ) -> Result<Self, Error> {
         let exchange = Arc::new(Exchange::new(Arc::clone(&network), settings.validate));
         let (anchors, shared) = (Arc::new(anchors), Arc::clone(&exchange));
-        let eyes = |view: &View| {
+        let view = |view: &settings::View| {
             let resolver = |resolver, caching| Recursive::new(resolver, settings, &network, caching);
             let discovery: Result<Vec<_>, _> =
                 view.discovery.iter().map(|known| resolver(known, true).map(Arc::new)).collect();
@@ -123,10 +123,10 @@ impl Observer {
             let validator = settings.validate.then(validator);
             let caa = CaaReader::new(Arc::clone(&walk), validator.clone());
             let resolvers: Result<_, _> = view.resolvers.iter().map(|known| resolver(known, false)).collect();
-            Ok::<_, Error>(Eyes { walk, validator, caa, resolvers: resolvers? })
+            Ok::<_, Error>(View { walk, validator, caa, resolvers: resolvers? })
         };
-        let everywhere = eyes(&settings.view)?;
-        let zones = settings.zones.iter().map(|(domain, view)| Ok((domain.clone(), eyes(view)?)));
+        let everywhere = view(&settings.view)?;
+        let zones = settings.zones.iter().map(|(domain, known)| Ok((domain.clone(), view(known)?)));
         let zones = zones.collect::<Result<_, Error>>()?;
         let (web, aliased, fetches) = (settings.web.clone(), Kept::new(ALIASED), Semaphore::new(FETCHES));
         Ok(Self { inner: Arc::new(Inner { clock, exchange, everywhere, zones, fetches, web, aliased }) })
@@ -150,12 +150,12 @@ impl Observer {
 
     /// What CAA says about names of a certificate.
     pub async fn caa(&self, names: &[CertName]) -> Vec<(CertName, Caa)> {
-        let each = names.iter().map(|name| self.eyes(&name.name).caa.read(std::slice::from_ref(name)));
+        let each = names.iter().map(|name| self.view(&name.name).caa.read(std::slice::from_ref(name)));
         join_all(each).await.into_iter().flatten().collect()
     }
 
     /// Looks at each lookup for what was put up: asks the authorities, and, once all of them show it, the resolvers; or
-    /// fetches the file. A server that showed it a moment ago, as `known` tells, is not asked again.
+    /// fetches the file. A server that showed it a moment ago, by what is `known`, is not asked again.
     pub async fn look(
         &self,
         wanted: &[Wanted],
@@ -205,7 +205,7 @@ impl Observer {
             return Ok(pinned.clone());
         }
         let wire = wire_name(host)?;
-        let walk = &self.eyes(host).walk;
+        let walk = &self.view(host).walk;
         let found = walk.addresses(&wire).await?;
         let servers: Vec<_> =
             found.iter().filter(|&&ip| walk.reaches(ip)).map(|&ip| SocketAddr::new(ip, HTTP)).collect();
@@ -239,7 +239,7 @@ impl Observer {
         let everywhere = seen.iter().all(|sighting| sighting.answer.shows(data));
         // Where no authority can be asked the resolvers are all there is: better a late answer than none.
         let nobody = self.blocked() && seen.iter().all(|s| matches!(s.answer, Answer::Failed(_)));
-        if everywhere || nobody && !self.eyes(&owner).resolvers.is_empty() {
+        if everywhere || nobody && !self.view(&owner).resolvers.is_empty() {
             let asked = self.look_at_resolvers(&owner, kind).await;
             if nobody {
                 seen = asked;
@@ -275,11 +275,11 @@ impl Observer {
 
     /// Asks one name server of a zone over UDP alone and over TCP alone.
     pub async fn try_transports(&self, zone: &DomainName) -> Vec<(&'static str, Result<Duration, Error>)> {
-        let home = match wire_name(zone) {
-            Ok(wire) => self.eyes(zone).walk.home(&wire).await,
+        let cut = match wire_name(zone) {
+            Ok(wire) => self.view(zone).walk.find_zone(&wire).await,
             Err(error) => Err(error),
         };
-        let server = home.and_then(|cut| cut.servers.first().cloned().ok_or(Error::NoNameServer));
+        let server = cut.and_then(|cut| cut.servers.first().cloned().ok_or(Error::NoNameServer));
         let server = match server {
             Ok(server) => server,
             Err(error) => return vec![("udp", Err(error))],
@@ -307,7 +307,7 @@ impl Observer {
         kind: RecordType,
         recent: &[&Sighting],
     ) -> Vec<Sighting> {
-        let eyes = self.eyes(owner);
+        let view = self.view(owner);
         let unknown = |error: &Error| {
             let vantage = Vantage { server: owner.to_string(), address: None, kind: VantageKind::Authority };
             vec![Sighting::new(vantage, self.now(), answer::failed(error))]
@@ -316,7 +316,7 @@ impl Observer {
             Ok(wire) => wire,
             Err(error) => return unknown(&error),
         };
-        let cut = match eyes.walk.home(&wire).await {
+        let cut = match view.walk.find_zone(&wire).await {
             Ok(cut) => cut,
             Err(error) => return unknown(&error),
         };
@@ -324,7 +324,7 @@ impl Observer {
             if let Some(&recent) = recent.iter().find(|sighting| sighting.vantage == vantage(server)) {
                 return recent.clone();
             }
-            self.see(eyes, &cut, server, &wire, kind).await.0
+            self.see(view, &cut, server, &wire, kind).await.0
         });
         let mut seen = join_all(each).await;
         seen.extend(unresolved(&cut, self.now()));
@@ -334,8 +334,8 @@ impl Observer {
     /// What one server says about a name, judged; with the answer itself, where one came.
     async fn see(
         &self,
-        eyes: &Eyes,
-        cut: &Cut,
+        view: &View,
+        cut: &ZoneCut,
         server: &Server,
         name: &Name,
         kind: RecordType,
@@ -349,7 +349,7 @@ impl Observer {
         };
         let answer = answer::of_authority(&reply.response, name);
         let mut sighting = Sighting::new(vantage(server), self.now(), answer);
-        if let Some(validator) = &eyes.validator
+        if let Some(validator) = &view.validator
             && !matches!(sighting.answer, Answer::Failed(_))
         {
             let query = Query::query(name.clone(), kind);
@@ -360,7 +360,7 @@ impl Observer {
 
     pub(crate) async fn look_at_resolvers(&self, owner: &DomainName, kind: RecordType) -> Vec<Sighting> {
         let Ok(wire) = wire_name(owner) else { return Vec::new() };
-        let each = self.eyes(owner).resolvers.iter().map(|resolver| async {
+        let each = self.view(owner).resolvers.iter().map(|resolver| async {
             let answer = resolver.ask(&wire, kind).await;
             let now = self.now();
             let vantage = Vantage {
@@ -383,15 +383,15 @@ impl Observer {
     }
 
     /// Whom to ask about a name: the settings of the longest domain that holds it.
-    fn eyes(&self, name: &DomainName) -> &Eyes {
+    fn view(&self, name: &DomainName) -> &View {
         let zones = self.inner.zones.iter().filter(|(domain, _)| name.is_within(domain));
         let closest = zones.max_by_key(|(domain, _)| domain.as_str().len());
-        closest.map_or(&self.inner.everywhere, |(_, eyes)| eyes)
+        closest.map_or(&self.inner.everywhere, |(_, view)| view)
     }
 }
 
 /// Name servers without an address: for whoever asks them there is no answer.
-pub(crate) fn unresolved(cut: &Cut, now: Timestamp) -> impl Iterator<Item = Sighting> {
+pub(crate) fn unresolved(cut: &ZoneCut, now: Timestamp) -> impl Iterator<Item = Sighting> {
     cut.unresolved.iter().map(move |(server, why)| {
         let vantage = Vantage { server: server.clone(), address: None, kind: VantageKind::Authority };
         let why = format!("its address cannot be found: {why}");
@@ -400,15 +400,15 @@ pub(crate) fn unresolved(cut: &Cut, now: Timestamp) -> impl Iterator<Item = Sigh
 }
 
 /// A break on the way to the record is a break of every answer about it.
-fn distrust(seen: &mut [Sighting], way: &Security) {
-    if matches!(way, Security::Bogus(_)) {
+fn distrust(seen: &mut [Sighting], aliases: &Security) {
+    if matches!(aliases, Security::Bogus(_)) {
         for sighting in seen {
-            sighting.security = way.clone();
+            sighting.security = aliases.clone();
         }
     }
 }
 
-/// A file longer than any value is somebody else's, perhaps a page that a redirect led to: its beginning tells enough.
+/// A file longer than any value is somebody else's, perhaps a page that a redirect led to: its beginning is enough.
 fn excerpt(body: &str) -> String {
     match body.char_indices().nth(LONGEST_VALUE) {
         Some((end, _)) => format!("{}… ({} bytes more)", &body[..end], body.len() - end),

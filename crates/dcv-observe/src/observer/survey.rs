@@ -1,10 +1,8 @@
 //! Everything that can be seen of one scope, for a person: every server, the delegation, the usual mistakes, CAA.
 
-use std::time::Duration;
-
 use dcv_core::{
     Answer, Broken, CertName, Delegation, DelegationSeen, DomainName, Elsewhere, Lookup, MethodSpec,
-    Misplaced, Path, Security, ServerSeen, Sighting, Survey, Transport, ZoneSeen, dnsauth_owner,
+    Misplaced, Path, Security, ServerSeen, Sighting, Survey, ZoneSeen, dnsauth_owner,
 };
 use futures_util::future::join_all;
 use hickory_proto::{
@@ -15,7 +13,7 @@ use hickory_proto::{
 use super::{Observer, answer, unresolved};
 use crate::authority::{
     dnssec,
-    walk::{Cut, Server, host, name_servers_in, wire_name},
+    walk::{Server, ZoneCut, host, name_servers_in, wire_name},
 };
 
 impl Observer {
@@ -50,21 +48,21 @@ impl Observer {
             }
         };
         let end = delegation.chain.last().unwrap_or(&owner).clone();
-        survey.delegation = seen(&owner, delegation);
+        survey.delegation = describe(&owner, delegation);
         if self.blocked() {
             survey.path = Path::Resolvers;
             survey.resolvers = self.look_at_resolvers(&owner, kind).await;
             return survey;
         }
-        let home = match wire_name(&end) {
-            Ok(wire) => self.eyes(&end).walk.home(&wire).await.map(|cut| (cut, wire)),
+        let cut = match wire_name(&end) {
+            Ok(wire) => self.view(&end).walk.find_zone(&wire).await.map(|cut| (cut, wire)),
             Err(error) => Err(error),
         };
-        match home {
+        match cut {
             Ok((cut, wire)) => {
                 let mut zone = self.zone(&cut, &wire, &end, kind).await;
-                if let way @ Security::Bogus(_) = self.trust(&owner, &end).await {
-                    zone.servers.iter_mut().for_each(|server| server.sighting.security = way.clone());
+                if let broken @ Security::Bogus(_) = self.trust(&owner, &end).await {
+                    zone.servers.iter_mut().for_each(|server| server.sighting.security = broken.clone());
                 }
                 survey.zone = Some(zone);
                 survey.elsewhere = self.elsewhere(scope, &cut).await;
@@ -83,7 +81,7 @@ impl Observer {
         survey
     }
 
-    async fn zone(&self, cut: &Cut, owner: &Name, end: &DomainName, kind: RecordType) -> ZoneSeen {
+    async fn zone(&self, cut: &ZoneCut, owner: &Name, end: &DomainName, kind: RecordType) -> ZoneSeen {
         let each = cut.servers.iter().map(|server| self.server(cut, server, owner, end, kind));
         let mut negative_ttl = None;
         let mut servers = Vec::new();
@@ -95,7 +93,7 @@ impl Observer {
             }
             servers.push(seen);
         }
-        servers.extend(unresolved(cut, self.now()).map(|sighting| told(sighting, None, None, None, None)));
+        servers.extend(unresolved(cut, self.now()).map(without_answer));
         let apex = apex.unwrap_or_else(|| cut.apex.clone());
         ZoneSeen {
             apex: apex.to_ascii().parse().unwrap_or_else(|_| end.clone()),
@@ -110,27 +108,32 @@ impl Observer {
 
     async fn server(
         &self,
-        cut: &Cut,
+        cut: &ZoneCut,
         server: &Server,
         owner: &Name,
         end: &DomainName,
         kind: RecordType,
     ) -> (ServerSeen, Option<Soa>) {
-        let (sighting, reply) = self.see(self.eyes(end), cut, server, owner, kind).await;
-        let Some(reply) = reply else { return (told(sighting, None, None, None, None), None) };
+        let (sighting, reply) = self.see(self.view(end), cut, server, owner, kind).await;
+        let Some(reply) = reply else { return (without_answer(sighting), None) };
         // A denial brings the SOA record along; beside an answer it is asked for.
         let mut soa = soa(&reply.response);
         if soa.is_none() && !matches!(sighting.answer, Answer::Failed(_)) {
             let asked = self.inner.exchange.ask(server.address, &cut.apex, RecordType::SOA).await;
             soa = asked.ok().and_then(|reply| self::soa(&reply.response));
         }
-        let serial = soa.as_ref().map(|soa| soa.serial);
-        let until = dnssec::signed_until(&reply.response);
-        (told(sighting, serial, Some(reply.took), Some(reply.transport), until), soa)
+        let seen = ServerSeen {
+            sighting,
+            serial: soa.as_ref().map(|soa| soa.serial),
+            took_ms: u64::try_from(reply.took.as_millis()).ok(),
+            transport: Some(reply.transport),
+            signed_until: dnssec::signed_until(&reply.response),
+        };
+        (seen, soa)
     }
 
     /// Names at which people put the record by mistake, asked of one server of the zone.
-    async fn elsewhere(&self, scope: &DomainName, cut: &Cut) -> Vec<Elsewhere> {
+    async fn elsewhere(&self, scope: &DomainName, cut: &ZoneCut) -> Vec<Elsewhere> {
         let apex: Option<DomainName> = cut.apex.to_ascii().parse().ok();
         let owner = dnsauth_owner(scope).ok();
         let doubled =
@@ -149,7 +152,7 @@ impl Observer {
         let each = places.into_iter().filter_map(|(place, name)| Some((place, name?))).map(
             |(place, name)| async move {
                 let wire = wire_name(&name).ok()?;
-                let (_, reply) = self.eyes(&name).walk.ask(&wire, RecordType::TXT).await.ok()?;
+                let (_, reply) = self.view(&name).walk.ask(&wire, RecordType::TXT).await.ok()?;
                 match answer::of_authority(&reply.response, &wire) {
                     Answer::Txt(texts) if !texts.is_empty() => Some(Elsewhere { place, name, texts }),
                     Answer::Txt(_) | Answer::Cname(_) | Answer::File(_) | Answer::Failed(_) => None,
@@ -160,14 +163,14 @@ impl Observer {
     }
 
     /// The zone's name servers as the configured resolvers see them. The zone exists, so nothing is denied.
-    async fn resolver_view(&self, cut: &Cut, end: &DomainName) -> Option<Vec<String>> {
-        let resolver = self.eyes(end).resolvers.first()?;
+    async fn resolver_view(&self, cut: &ZoneCut, end: &DomainName) -> Option<Vec<String>> {
+        let resolver = self.view(end).resolvers.first()?;
         let resolved = resolver.ask(&cut.apex, RecordType::NS).await.ok()?;
         Some(name_servers_in(&resolved.records, &cut.apex).iter().map(host).collect())
     }
 }
 
-/// What a start-of-authority record tells.
+/// What a start-of-authority record says.
 struct Soa {
     name: Name,
     serial: u32,
@@ -185,18 +188,12 @@ fn soa(response: &DnsResponse) -> Option<Soa> {
     })
 }
 
-fn told(
-    sighting: Sighting,
-    serial: Option<u32>,
-    took: Option<Duration>,
-    transport: Option<Transport>,
-    signed_until: Option<jiff::Timestamp>,
-) -> ServerSeen {
-    let took_ms = took.and_then(|took| u64::try_from(took.as_millis()).ok());
-    ServerSeen { sighting, serial, took_ms, transport, signed_until }
+/// A server that brought no answer.
+fn without_answer(sighting: Sighting) -> ServerSeen {
+    ServerSeen { sighting, serial: None, took_ms: None, transport: None, signed_until: None }
 }
 
-fn seen(owner: &DomainName, delegation: Delegation) -> DelegationSeen {
+fn describe(owner: &DomainName, delegation: Delegation) -> DelegationSeen {
     let Delegation { chain, wildcard, dname, broken } = delegation;
     DelegationSeen {
         chain,
