@@ -31,7 +31,7 @@ use jiff::Timestamp;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{
-    authority::{https, walk::wire_name},
+    authority::{https, zone_cut::wire_name},
     network::{Connection, Network},
     observer::{Observer, answer},
     settings::{Endpoint, Resolver, Settings, View},

@@ -1,4 +1,29 @@
 //! Looking at DNS and web servers as the CA will: where a record or file goes, and who shows it.
+//!
+//! There are two layers. Below, `authority` asks the servers that hold a zone: it walks down from the root, keeps what it
+//! learned for a while and validates signatures. Above, [`Observer`] turns answers into the words of [`dcv_core`]: where a
+//! lookup leads, which vantage shows what was put up, what CAA says, what a person should see.
+//!
+//! The crate refuses to know how it is configured, what an order is, what was written and when, and DigiCert's API.
+//! [`Settings`], the time ([`Clock`]), the operator's zones ([`dcv_core::Routing`]) and the way to name servers
+//! ([`Network`]) come in; judgements (is that visible? where does this lead?) are the core's.
+//!
+//! ```no_run
+//! use dcv_core::Lookup;
+//! use dcv_observe::{Endpoint, Observer, Resolver, Settings};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let mut settings = Settings::default();
+//! settings.view.discovery = vec![Resolver { endpoints: vec!["192.0.2.1".parse::<Endpoint>()?] }];
+//! let observer = Observer::new(&settings, jiff::Timestamp::now)?;
+//!
+//! let owner = Lookup::dnsauth("www.example.com".parse()?).name()?;
+//! for sighting in observer.authorities(&owner).await {
+//!     println!("{} shows {:?}", sighting.vantage, sighting.answer);
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 mod authority;
 mod error;

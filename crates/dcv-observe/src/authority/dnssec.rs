@@ -16,16 +16,16 @@ use hickory_net::{
     DnsError, DnsHandle, NetError, dnssec::DnssecDnsHandle, runtime::TokioRuntimeProvider, xfer::FirstAnswer,
 };
 use hickory_proto::{
-    dnssec::{
-        Proof, TrustAnchors,
-        rdata::{DNSKEY, DNSSECRData, DS, RRSIG},
-    },
+    dnssec::{Proof, TrustAnchors},
     op::{DnsRequest, DnsRequestOptions, DnsResponse, Message, OpCode, Query},
-    rr::{Name, RData, Record, RecordType},
+    rr::{Name, Record, RecordType},
 };
-use jiff::Timestamp;
 
-use super::{kept::Kept, walk::Walk};
+use super::{
+    bogus::{Links, reason},
+    kept::Kept,
+    walk::Walk,
+};
 use crate::{Clock, Error, error::cause};
 
 /// The longest that one validation may take, with every link of the chain fetched.
@@ -141,9 +141,6 @@ fn proof_of(response: &DnsResponse) -> Proof {
     proofs.min_by_key(rank).unwrap_or(Proof::Insecure)
 }
 
-/// Links of the chain: DNSKEY, DS and NS answers.
-type Links = Kept<(Name, RecordType), DnsResponse>;
-
 /// Gives the validator what it asks for: the answer under judgement, and links of the chain from authorities.
 #[derive(Clone)]
 struct Chain {
@@ -194,124 +191,4 @@ impl DnsHandle for Chain {
             }
         }))
     }
-}
-
-/// When the first of the answer's signatures runs out.
-pub(crate) fn signed_until(response: &DnsResponse) -> Option<Timestamp> {
-    let records = response.answers.iter().chain(&response.authorities);
-    signatures(records).filter_map(|rrsig| time(rrsig.input().sig_expiration.get())).min()
-}
-
-/// What a person has to mend, as far as the records show.
-fn reason(apex: &Name, query: &Query, response: &DnsResponse, links: &Links, now: Timestamp) -> String {
-    let mut zones: Vec<Name> =
-        std::iter::successors(Some(apex.clone()), |zone| (!zone.is_root()).then(|| zone.base_name()))
-            .collect();
-    zones.reverse();
-    for zone in &zones {
-        let Some(answer) = links.get(&(zone.clone(), RecordType::DNSKEY)) else { continue };
-        let keys: Vec<&DNSKEY> = answer.answers.iter().filter_map(dnskey).collect();
-        let parent = links.get(&(zone.clone(), RecordType::DS));
-        let ds: Vec<&DS> = parent.iter().flat_map(|parent| parent.answers.iter().filter_map(ds)).collect();
-        if !ds.is_empty() {
-            let tags = list(ds.iter().map(|ds| ds.key_tag()));
-            if keys.is_empty() {
-                return format!(
-                    "{zone} has no DNSKEY, though its parent publishes a DS record (key tag {tags}): sign the zone again, or have the DS record removed at the registrar"
-                );
-            }
-            let matched = ds.iter().any(|ds| keys.iter().any(|key| ds.covers(zone, key).unwrap_or(false)));
-            if !matched {
-                let own = list(keys.iter().filter_map(|key| key.calculate_key_tag().ok()));
-                return format!(
-                    "the DS record of {zone} at its parent (key tag {tags}) matches none of the zone's keys (key tags {own}): have the registrar replace the DS record"
-                );
-            }
-        }
-        if let Some(trouble) = signature_trouble(answer.answers.iter(), now) {
-            return format!("the DNSKEY records of {zone}: {trouble}");
-        }
-    }
-    let what = format!("{} {}", query.name(), query.query_type());
-    let denial = response.answers.is_empty();
-    let records = if denial { &response.authorities } else { &response.answers };
-    if denial
-        && !records.iter().any(|record| matches!(record.record_type(), RecordType::NSEC | RecordType::NSEC3))
-    {
-        return format!(
-            "{what}: the answer that there is none carries no proof (NSEC or NSEC3): sign the zone again"
-        );
-    }
-    if signatures(records.iter()).next().is_none() {
-        return format!(
-            "{what}: the answer carries no signature, though the zone's parent publishes a DS record: sign the zone again, or have the DS record removed"
-        );
-    }
-    if let Some(trouble) = signature_trouble(records.iter(), now) {
-        return format!("{what}: {trouble}");
-    }
-    let keys = links.get(&(apex.clone(), RecordType::DNSKEY));
-    let tags: Vec<u16> = keys
-        .iter()
-        .flat_map(|keys| keys.answers.iter().filter_map(dnskey))
-        .filter_map(|key| key.calculate_key_tag().ok())
-        .collect();
-    let used: Vec<u16> = signatures(records.iter()).map(|rrsig| rrsig.input().key_tag).collect();
-    if !used.iter().any(|tag| tags.contains(tag)) {
-        return format!(
-            "{what}: signed with a key (key tag {}) that is not among the zone's DNSKEY records",
-            list(used)
-        );
-    }
-    format!("{what}: the signature does not match the records")
-}
-
-/// Signatures of which none is within its time.
-fn signature_trouble<'a>(
-    records: impl Iterator<Item = &'a Record> + Clone,
-    now: Timestamp,
-) -> Option<String> {
-    let times: Vec<_> = signatures(records)
-        .filter_map(|rrsig| {
-            Some((time(rrsig.input().sig_inception.get())?, time(rrsig.input().sig_expiration.get())?))
-        })
-        .collect();
-    if times.is_empty() || times.iter().any(|&(from, until)| from <= now && now <= until) {
-        return None;
-    }
-    let expired = times.iter().map(|&(_, until)| until).filter(|&until| until < now).max();
-    Some(match expired {
-        Some(until) => format!("the signature expired at {until:.0}: have the zone signed again"),
-        None => "the signature is not valid yet: check the clock of the signer and of this host".to_owned(),
-    })
-}
-
-fn signatures<'a>(records: impl Iterator<Item = &'a Record>) -> impl Iterator<Item = &'a RRSIG> {
-    records.filter_map(|record| match &record.data {
-        RData::DNSSEC(DNSSECRData::RRSIG(rrsig)) => Some(rrsig),
-        _ => None,
-    })
-}
-
-fn dnskey(record: &Record) -> Option<&DNSKEY> {
-    match &record.data {
-        RData::DNSSEC(DNSSECRData::DNSKEY(key)) => Some(key),
-        _ => None,
-    }
-}
-
-fn ds(record: &Record) -> Option<&DS> {
-    match &record.data {
-        RData::DNSSEC(DNSSECRData::DS(ds)) => Some(ds),
-        _ => None,
-    }
-}
-
-/// Signature times are seconds since 1970 in 32 bits (RFC 4034 section 3.1.5); read as they will be until 2106.
-fn time(seconds: u32) -> Option<Timestamp> {
-    Timestamp::from_second(seconds.into()).ok()
-}
-
-fn list(tags: impl IntoIterator<Item = u16>) -> String {
-    tags.into_iter().take(6).map(|tag| tag.to_string()).collect::<Vec<_>>().join(", ")
 }

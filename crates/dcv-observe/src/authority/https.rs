@@ -8,7 +8,7 @@ use hickory_proto::{
 };
 use reqwest::{Response, Url};
 
-use super::recursive::{Resolved, TIMEOUT};
+use super::resolved::{Resolved, TIMEOUT};
 use crate::{Error, USER_AGENT, error::cause, settings::Settings};
 
 const WHOLE_TIMEOUT: Duration = Duration::from_secs(5);

@@ -14,7 +14,7 @@ use std::{
 use hickory_net::{DnsError, NetError};
 use hickory_proto::{
     op::ResponseCode,
-    rr::{Name, Record, RecordType},
+    rr::{Name, RecordType},
 };
 use hickory_resolver::{
     Resolver, ResolverBuilder,
@@ -25,24 +25,16 @@ use rustls::{
     pki_types::{CertificateDer, pem::PemObject as _},
 };
 
-use super::https::Https;
+use super::{
+    https::Https,
+    resolved::{Resolved, TIMEOUT},
+};
 use crate::{
     Error,
     error::cause,
     network::{Network, Wire},
     settings::{self, Endpoint, Settings},
 };
-
-pub(super) const TIMEOUT: Duration = Duration::from_secs(2);
-
-/// What a resolver answered.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Resolved {
-    /// The records of the answer, aliases included.
-    pub(crate) records: Vec<Record>,
-    /// With a denial: for how long the resolver may repeat it (RFC 2308 section 5).
-    pub(crate) denied_for: Option<Duration>,
-}
 
 /// One resolver.
 pub(crate) struct Recursive {

@@ -3,63 +3,37 @@
 //! Resolvers are asked for the root's name servers and for addresses of name servers, never about the owner name or a
 //! name that may not exist: a denial would be cached for the SOA minimum and hide our own record (RFC 2308, RFC 8020).
 
+mod servers;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     sync::Arc,
     time::Duration,
 };
 
 use dcv_core::DomainName;
-use futures_util::{StreamExt as _, future::join_all, stream};
+use futures_util::{StreamExt as _, stream};
 use hickory_proto::{
     op::{DnsResponse, ResponseCode},
-    rr::{Name, RData, RecordType},
+    rr::{Name, RecordType},
 };
 
 use super::{
     exchange::{Exchange, Reply},
+    families::Families,
     kept::Kept,
-    recursive::{Recursive, first},
+    recursive::Recursive,
+    zone_cut::{Server, ZoneCut, referral, wire_name},
 };
 use crate::Error;
 
 /// Referrals that are followed from the root.
 const MAX_REFERRALS: usize = 16;
-/// Name servers that are taken up of one zone; and their addresses, a few of each family for every one.
-const MAX_SERVERS: usize = 26;
-const MAX_ADDRESSES: usize = 104;
-/// Servers that are enough to walk through a zone on the way down.
-const WAYPOINTS: usize = 4;
 /// How long a zone's servers are believed.
 const KEPT: Duration = Duration::from_secs(300);
 /// When a server has not answered for this long, the next one is asked beside it.
 const STAGGER: Duration = Duration::from_millis(300);
-
-/// A name server at one address.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Server {
-    pub(crate) name: String,
-    pub(crate) address: SocketAddr,
-}
-
-/// A zone and its servers.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct ZoneCut {
-    /// Where the zone begins; the configured domain where its servers are configured.
-    pub(crate) apex: Name,
-    pub(crate) servers: Vec<Server>,
-    /// Name servers as the parent refers to them.
-    pub(crate) at_parent: BTreeSet<String>,
-    /// Name servers as the zone itself names them, once it was asked.
-    pub(crate) at_child: BTreeSet<String>,
-    /// The servers are configured.
-    pub(crate) pinned: bool,
-    /// What is not asked, and why.
-    pub(crate) skipped: Vec<String>,
-    /// Name servers whose addresses could not be found out, and why: they count as servers that do not answer.
-    pub(crate) unresolved: Vec<(String, String)>,
-}
 
 /// Finds and asks authorities.
 pub(crate) struct Walk {
@@ -174,45 +148,6 @@ impl Walk {
         }
     }
 
-    async fn root(&self) -> Result<Arc<ZoneCut>, Error> {
-        let found = first(&self.resolvers, &Name::root(), RecordType::NS)
-            .await
-            .map_err(|error| Error::Root { source: Box::new(error) })?;
-        let names: Vec<Name> = found
-            .records
-            .iter()
-            .filter_map(|record| match &record.data {
-                RData::NS(target) => Some(target.0.clone()),
-                _ => None,
-            })
-            .take(MAX_SERVERS)
-            .collect();
-        let mut servers = Vec::new();
-        let mut skipped = Vec::new();
-        // A handful answers for all; asking for every address of every root server would be rude.
-        for batch in names.chunks(WAYPOINTS) {
-            let found = join_all(batch.iter().map(|name| self.addresses(name))).await;
-            for (name, ips) in batch.iter().zip(found) {
-                self.admit(name, ips.as_deref().unwrap_or_default(), &mut servers, &mut skipped);
-            }
-            if !servers.is_empty() {
-                break;
-            }
-        }
-        if servers.is_empty() {
-            return Err(Error::RootUnreachable);
-        }
-        Ok(Arc::new(ZoneCut {
-            apex: Name::root(),
-            servers,
-            at_parent: BTreeSet::new(),
-            at_child: BTreeSet::new(),
-            pinned: false,
-            skipped,
-            unresolved: Vec::new(),
-        }))
-    }
-
     /// The first useful answer of any server: the next one is asked when one fails or takes long.
     async fn any(
         &self,
@@ -265,114 +200,6 @@ impl Walk {
             Err(_) => cut.apex.clone(),
         }
     }
-
-    /// Adds the servers that the zone itself names, and every address of all.
-    async fn complete(&self, cut: &ZoneCut, apex: Name) -> ZoneCut {
-        let own = self.any(cut, &apex, RecordType::NS, |response| response.authoritative).await;
-        let child: Vec<Name> = own.map(|reply| name_servers(&reply.response, &apex)).unwrap_or_default();
-        let at_parent = if apex == cut.apex { cut.at_parent.clone() } else { BTreeSet::new() };
-        let mut names: BTreeSet<Name> = child.iter().cloned().collect();
-        names.extend(at_parent.iter().filter_map(|name| Name::from_ascii(format!("{name}.")).ok()));
-        let mut servers = Vec::new();
-        let mut skipped = Vec::new();
-        let names: Vec<Name> = names.into_iter().take(MAX_SERVERS).collect();
-        let resolved = join_all(names.iter().map(|name| self.addresses(name))).await;
-        let mut unresolved = Vec::new();
-        for (name, resolved) in names.iter().zip(resolved) {
-            let mut ips = resolved.as_ref().map_or_else(|_| Vec::new(), Clone::clone);
-            // Glue may be all there is: the resolver need not know a name server that only the parent names.
-            let host = host(name);
-            ips.extend(
-                cut.servers.iter().filter(|server| server.name == host).map(|server| server.address.ip()),
-            );
-            ips.sort();
-            ips.dedup();
-            match resolved {
-                Err(why) if ips.is_empty() => unresolved.push((host, why.describe())),
-                Ok(_) if ips.is_empty() => skipped.push(format!("{host} has no address")),
-                Ok(_) | Err(_) => {}
-            }
-            self.admit(name, &ips, &mut servers, &mut skipped);
-        }
-        if servers.is_empty() {
-            servers.clone_from(&cut.servers);
-        }
-        if servers.len() > MAX_ADDRESSES {
-            skipped.push(format!("{} more addresses than {MAX_ADDRESSES}", servers.len() - MAX_ADDRESSES));
-            servers.truncate(MAX_ADDRESSES);
-        }
-        let at_child = child.iter().map(host).collect();
-        ZoneCut { apex, servers, at_parent, at_child, pinned: false, skipped, unresolved }
-    }
-
-    async fn refer(&self, below: Name, names: Vec<Name>, response: &DnsResponse) -> ZoneCut {
-        let glue: Vec<(&Name, IpAddr)> = response
-            .additionals
-            .iter()
-            .take(4 * MAX_SERVERS)
-            .filter_map(|record| Some((&record.name, record.data.ip_addr()?)))
-            .collect();
-        let mut servers = Vec::new();
-        let mut skipped = Vec::new();
-        let mut bare = Vec::new();
-        for name in &names {
-            let ips: Vec<IpAddr> = glue.iter().filter(|(host, _)| *host == name).map(|&(_, ip)| ip).collect();
-            if ips.is_empty() {
-                bare.push(name);
-            }
-            self.admit(name, &ips, &mut servers, &mut skipped);
-        }
-        // Names elsewhere come without glue; where there is none at all, some are looked up to get on.
-        if servers.is_empty() {
-            let found = join_all(bare.iter().take(WAYPOINTS).map(|name| self.addresses(name))).await;
-            for (name, ips) in bare.into_iter().zip(found) {
-                self.admit(name, ips.as_deref().unwrap_or_default(), &mut servers, &mut skipped);
-            }
-        }
-        servers.truncate(MAX_ADDRESSES);
-        let at_parent = names.iter().map(host).collect();
-        ZoneCut {
-            apex: below,
-            servers,
-            at_parent,
-            at_child: BTreeSet::new(),
-            pinned: false,
-            skipped,
-            unresolved: Vec::new(),
-        }
-    }
-
-    /// Takes up the addresses that this host can reach.
-    fn admit(&self, name: &Name, ips: &[IpAddr], servers: &mut Vec<Server>, skipped: &mut Vec<String>) {
-        for &ip in ips {
-            if self.families.reach(ip) {
-                servers.push(Server { name: host(name), address: SocketAddr::new(ip, 53) });
-            } else {
-                let family = if ip.is_ipv6() { "IPv6" } else { "IPv4" };
-                skipped.push(format!("{} at {ip}: this host has no {family}", host(name)));
-            }
-        }
-    }
-
-    /// Whether an address can be reached from this host at all.
-    pub(crate) fn reaches(&self, ip: IpAddr) -> bool {
-        self.families.reach(ip)
-    }
-
-    /// The host's addresses; none only where that is known.
-    pub(crate) async fn addresses(&self, host: &Name) -> Result<Vec<IpAddr>, Error> {
-        let (v4, v6) = tokio::join!(
-            first(&self.resolvers, host, RecordType::A),
-            first(&self.resolvers, host, RecordType::AAAA)
-        );
-        let records = [&v4, &v6].into_iter().flatten().flat_map(|found| &found.records);
-        let found: Vec<_> = records.filter_map(|record| record.data.ip_addr()).take(MAX_SERVERS).collect();
-        // Some servers fail for the one family and have the other.
-        match (found.is_empty(), v4.and(v6)) {
-            (true, Err(why)) => Err(why),
-            (true, Ok(_)) | (false, _) => Ok(found),
-        }
-    }
 }
 
 /// A server that does not get one on.
@@ -389,58 +216,4 @@ fn useless(cut: &ZoneCut, server: &Server, name: &Name, code: ResponseCode) -> E
 fn failed(cut: &ZoneCut, server: &Server, error: Error) -> Error {
     let Server { name: server, address } = server.clone();
     Error::Server { server, address, apex: cut.apex.to_string(), source: Box::new(error) }
-}
-
-/// The zone below `zone` to which a server refers on the way to `name`. Only downwards: anything else is a lame or
-/// lying server.
-fn referral(response: &DnsResponse, zone: &Name, name: &Name) -> Option<(Name, Vec<Name>)> {
-    let records = response.authorities.iter().take(4 * MAX_SERVERS);
-    let below = records
-        .filter(|record| record.record_type() == RecordType::NS)
-        .map(|record| &record.name)
-        .find(|&below| zone.zone_of(below) && below != zone && below.zone_of(name))?;
-    let names = name_servers_in(&response.authorities, below);
-    (!names.is_empty()).then(|| (below.clone(), names))
-}
-
-fn name_servers(response: &DnsResponse, apex: &Name) -> Vec<Name> {
-    name_servers_in(&response.answers, apex)
-}
-
-pub(crate) fn name_servers_in(records: &[hickory_proto::rr::Record], owner: &Name) -> Vec<Name> {
-    let targets =
-        records.iter().filter(|record| record.name == *owner).filter_map(|record| match &record.data {
-            RData::NS(target) => Some(target.0.to_lowercase()),
-            _ => None,
-        });
-    targets.take(MAX_SERVERS).collect()
-}
-
-pub(crate) fn wire_name(name: &DomainName) -> Result<Name, Error> {
-    Ok(Name::from_ascii(format!("{name}."))?)
-}
-
-pub(crate) fn host(name: &Name) -> String {
-    name.to_lowercase().to_ascii().trim_end_matches('.').to_owned()
-}
-
-/// The address families that lead anywhere from here.
-#[derive(Clone, Copy, Debug)]
-struct Families {
-    ipv4: bool,
-    ipv6: bool,
-}
-
-impl Families {
-    /// Connecting a UDP socket sends nothing; it fails without a route. The addresses are for documentation.
-    fn of_this_host() -> Self {
-        let reaches = |bind: &str, to: &str| {
-            std::net::UdpSocket::bind(bind).is_ok_and(|socket| socket.connect(to).is_ok())
-        };
-        Self { ipv4: reaches("0.0.0.0:0", "192.0.2.1:53"), ipv6: reaches("[::]:0", "[2001:db8::1]:53") }
-    }
-
-    fn reach(self, ip: IpAddr) -> bool {
-        ip.is_loopback() || if ip.is_ipv6() { self.ipv6 } else { self.ipv4 }
-    }
 }

@@ -11,11 +11,7 @@ use hickory_proto::{
 
 use crate::{
     Error,
-    authority::{
-        dnssec::Validator,
-        kept::Kept,
-        walk::{Walk, wire_name},
-    },
+    authority::{dnssec::Validator, kept::Kept, walk::Walk, zone_cut::wire_name},
 };
 
 /// How long records are believed.

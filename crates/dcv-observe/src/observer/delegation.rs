@@ -14,7 +14,7 @@ use crate::{
     authority::{
         dnssec::is_dname,
         exchange::Reply,
-        walk::{ZoneCut, wire_name},
+        zone_cut::{ZoneCut, wire_name},
     },
 };
 

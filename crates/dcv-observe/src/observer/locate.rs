@@ -13,7 +13,7 @@ use hickory_proto::{
 };
 
 use super::{Observer, random_label};
-use crate::{Error, authority::walk::wire_name};
+use crate::{Error, authority::zone_cut::wire_name};
 
 impl Observer {
     /// Where each lookup leads.

@@ -10,10 +10,10 @@ use hickory_proto::{
     rr::{Name, RData, Record, RecordType},
 };
 
-use super::{Observer, answer, unresolved};
+use super::{Observer, answer, record::unresolved};
 use crate::authority::{
-    dnssec,
-    walk::{Server, ZoneCut, host, name_servers_in, wire_name},
+    bogus::signed_until,
+    zone_cut::{Server, ZoneCut, host, name_servers_in, wire_name},
 };
 
 impl Observer {
@@ -22,31 +22,16 @@ impl Observer {
     pub async fn survey(&self, lookup: &Lookup, names: &[CertName], spec: &MethodSpec) -> Survey {
         let scope = &lookup.domain;
         let owner = lookup.name().unwrap_or_else(|_| scope.clone());
-        let mut survey = Survey {
-            scope: scope.clone(),
-            owner: owner.clone(),
-            path: Path::Authorities,
-            delegation: DelegationSeen::default(),
-            zone: None,
-            trouble: None,
-            resolvers: Vec::new(),
-            elsewhere: Vec::new(),
-            caa: Vec::new(),
-            resolver_view: None,
-        };
+        let mut survey = nothing(scope, &owner);
         // An alias at the name is what such a method wants, and leads nowhere that matters.
-        let kind = if spec.is_exclusive() { RecordType::CNAME } else { RecordType::TXT };
-        let followed = match spec.is_exclusive() {
-            true => Ok(Delegation::default()),
-            false => self.delegation(&owner).await,
+        let (kind, followed) = match spec.is_exclusive() {
+            true => (RecordType::CNAME, Ok(Delegation::default())),
+            false => (RecordType::TXT, self.delegation(&owner).await),
         };
-        let delegation = match followed {
-            Ok(delegation) => delegation,
-            Err(error) => {
-                survey.trouble = Some(error.describe());
-                Delegation::default()
-            }
-        };
+        let delegation = followed.unwrap_or_else(|error| {
+            survey.trouble = Some(error.describe());
+            Delegation::default()
+        });
         let end = delegation.chain.last().unwrap_or(&owner).clone();
         survey.delegation = describe(&owner, delegation);
         if self.blocked() {
@@ -54,31 +39,34 @@ impl Observer {
             survey.resolvers = self.look_at_resolvers(&owner, kind).await;
             return survey;
         }
-        let cut = match wire_name(&end) {
-            Ok(wire) => self.view(&end).walk.find_zone(&wire).await.map(|cut| (cut, wire)),
-            Err(error) => Err(error),
-        };
-        match cut {
-            Ok((cut, wire)) => {
-                let mut zone = self.zone(&cut, &wire, &end, kind).await;
-                if let broken @ Security::Bogus(_) = self.trust(&owner, &end).await {
-                    zone.servers.iter_mut().for_each(|server| server.sighting.security = broken.clone());
-                }
-                survey.zone = Some(zone);
-                survey.elsewhere = self.elsewhere(scope, &cut).await;
-                survey.resolver_view = self.resolver_view(&cut, &end).await;
-            }
-            Err(error) => drop(survey.trouble.get_or_insert_with(|| error.describe())),
-        }
-        let servers = survey.zone.iter().flat_map(|zone| &zone.servers);
-        let there =
-            |seen: &ServerSeen| matches!(&seen.sighting.answer, Answer::Txt(texts) if !texts.is_empty());
-        let everywhere = servers.clone().next().is_some() && servers.clone().all(there);
-        if everywhere && (end == owner || self.without_alias(&owner).await.is_empty()) {
+        self.survey_zone(&mut survey, &end, kind).await;
+        if everywhere(&survey) && (end == owner || self.without_alias(&owner).await.is_empty()) {
             survey.resolvers = self.look_at_resolvers(&owner, kind).await;
         }
         survey.caa = self.caa(names).await;
         survey
+    }
+
+    /// The zone in which the aliases end, and what stands at other names of it.
+    async fn survey_zone(&self, survey: &mut Survey, end: &DomainName, kind: RecordType) {
+        let cut = match wire_name(end) {
+            Ok(wire) => self.view(end).walk.find_zone(&wire).await.map(|cut| (cut, wire)),
+            Err(error) => Err(error),
+        };
+        let (cut, wire) = match cut {
+            Ok(found) => found,
+            Err(error) => {
+                survey.trouble.get_or_insert_with(|| error.describe());
+                return;
+            }
+        };
+        let mut zone = self.zone(&cut, &wire, end, kind).await;
+        if let broken @ Security::Bogus(_) = self.trust(&survey.owner, end).await {
+            zone.servers.iter_mut().for_each(|server| server.sighting.security = broken.clone());
+        }
+        survey.zone = Some(zone);
+        survey.elsewhere = self.elsewhere(&survey.scope, &cut).await;
+        survey.resolver_view = self.resolver_view(&cut, end).await;
     }
 
     async fn zone(&self, cut: &ZoneCut, owner: &Name, end: &DomainName, kind: RecordType) -> ZoneSeen {
@@ -127,7 +115,7 @@ impl Observer {
             serial: soa.as_ref().map(|soa| soa.serial),
             took_ms: u64::try_from(reply.took.as_millis()).ok(),
             transport: Some(reply.transport),
-            signed_until: dnssec::signed_until(&reply.response),
+            signed_until: signed_until(&reply.response),
         };
         (seen, soa)
     }
@@ -168,6 +156,29 @@ impl Observer {
         let resolved = resolver.ask(&cut.apex, RecordType::NS).await.ok()?;
         Some(name_servers_in(&resolved.records, &cut.apex).iter().map(host).collect())
     }
+}
+
+/// A survey before anybody was asked.
+fn nothing(scope: &DomainName, owner: &DomainName) -> Survey {
+    Survey {
+        scope: scope.clone(),
+        owner: owner.clone(),
+        path: Path::Authorities,
+        delegation: DelegationSeen::default(),
+        zone: None,
+        trouble: None,
+        resolvers: Vec::new(),
+        elsewhere: Vec::new(),
+        caa: Vec::new(),
+        resolver_view: None,
+    }
+}
+
+/// Whether every server shows something at the owner name.
+fn everywhere(survey: &Survey) -> bool {
+    let mut servers = survey.zone.iter().flat_map(|zone| &zone.servers).peekable();
+    let there = |seen: &ServerSeen| matches!(&seen.sighting.answer, Answer::Txt(texts) if !texts.is_empty());
+    servers.peek().is_some() && servers.all(there)
 }
 
 /// What a start-of-authority record says.

@@ -1,0 +1,52 @@
+//! How many datagrams a server may see.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// Below the lowest limit in use (BIND's manual suggests 5 to 10 identical answers a second).
+pub(super) const UDP_PER_SECOND: f64 = 5.0;
+
+/// Datagrams that may still be sent to one server.
+pub(super) struct Budget {
+    left: f64,
+    at: Instant,
+}
+
+impl Budget {
+    pub(super) fn full() -> Self {
+        Self { left: UDP_PER_SECOND, at: Instant::now() }
+    }
+
+    /// Takes one, or says how long until there is one.
+    pub(super) fn take(&mut self) -> Result<(), Duration> {
+        let now = Instant::now();
+        let earned = now.duration_since(self.at).as_secs_f64() * UDP_PER_SECOND;
+        self.left = (self.left + earned).min(UDP_PER_SECOND);
+        self.at = now;
+        if self.left < 1.0 {
+            return Err(Duration::from_secs_f64((1.0 - self.left) / UDP_PER_SECOND));
+        }
+        self.left -= 1.0;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_sees_no_more_datagrams_than_rate_limits_allow() {
+        let mut budget = Budget::full();
+        let start = Instant::now();
+        let mut sent = 0;
+        while start.elapsed() < Duration::from_secs(60) {
+            match budget.take() {
+                Ok(()) => sent += 1,
+                Err(wait) => tokio::time::sleep(wait).await,
+            }
+        }
+        assert!((300..=306).contains(&sent), "{sent} datagrams in a minute");
+    }
+}

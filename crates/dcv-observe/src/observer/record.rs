@@ -1,0 +1,186 @@
+//! Records: what each authority and, once all of them agree, each resolver says about an owner name.
+
+use dcv_core::{Answer, DomainName, Lookup, RecordData, Security, Sighting, Site, Vantage, VantageKind};
+use futures_util::future::join_all;
+use hickory_proto::{
+    op::Query,
+    rr::{Name, RecordType},
+};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Observer, answer, view::View};
+use crate::{
+    Error,
+    authority::{
+        exchange::Reply,
+        zone_cut::{Server, ZoneCut, wire_name},
+    },
+};
+
+/// What a server showed within this span it need not show again while others lag.
+const RECENT: SignedDuration = SignedDuration::from_secs(10);
+
+impl Observer {
+    /// What every server of the zone says about the name, each at every address.
+    pub async fn authorities(&self, owner: &DomainName) -> Vec<Sighting> {
+        self.authorities_but(owner, RecordType::TXT, &[]).await
+    }
+
+    /// The same, without asking those that were asked a moment ago.
+    async fn authorities_but(
+        &self,
+        owner: &DomainName,
+        kind: RecordType,
+        recent: &[&Sighting],
+    ) -> Vec<Sighting> {
+        let view = self.view(owner);
+        let unknown = |error: &Error| {
+            let vantage = Vantage { server: owner.to_string(), address: None, kind: VantageKind::Authority };
+            vec![Sighting::new(vantage, self.now(), answer::failed(error))]
+        };
+        let wire = match wire_name(owner) {
+            Ok(wire) => wire,
+            Err(error) => return unknown(&error),
+        };
+        let cut = match view.walk.find_zone(&wire).await {
+            Ok(cut) => cut,
+            Err(error) => return unknown(&error),
+        };
+        let each = cut.servers.iter().map(|server| async {
+            if let Some(&recent) = recent.iter().find(|sighting| sighting.vantage == vantage(server)) {
+                return recent.clone();
+            }
+            self.see(view, &cut, server, &wire, kind).await.0
+        });
+        let mut seen = join_all(each).await;
+        seen.extend(unresolved(&cut, self.now()));
+        seen
+    }
+
+    pub(super) async fn look_at_record(
+        &self,
+        lookup: &Lookup,
+        site: &Site,
+        data: &RecordData,
+        known: &[Sighting],
+    ) -> Vec<Sighting> {
+        let since = self.now().saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
+        let recent: Vec<_> = known
+            .iter()
+            .filter(|sighting| sighting.at >= since && sighting.answer.shows(data))
+            .filter(|sighting| !matches!(sighting.security, Security::Bogus(_)))
+            .collect();
+        let kind = record_type(data);
+        let mut seen = self.authorities_but(site.owner(), kind, &recent).await;
+        let owner = lookup.name().unwrap_or_else(|_| site.owner().clone());
+        if owner != *site.owner() {
+            distrust(&mut seen, &self.trust(&owner, site.owner()).await);
+            seen.extend(self.without_alias(&owner).await);
+        }
+        let everywhere = seen.iter().all(|sighting| sighting.answer.shows(data));
+        // Where no authority can be asked the resolvers are all there is: better a late answer than none.
+        let nobody = self.blocked() && seen.iter().all(|s| matches!(s.answer, Answer::Failed(_)));
+        if everywhere || nobody && !self.view(&owner).resolvers.is_empty() {
+            let asked = self.look_at_resolvers(&owner, kind).await;
+            if nobody {
+                seen = asked;
+            } else {
+                seen.extend(asked);
+            }
+        }
+        seen
+    }
+
+    /// Authorities of a delegated name that do not show the alias: for whoever asks them the record is not there.
+    pub(super) async fn without_alias(&self, owner: &DomainName) -> Vec<Sighting> {
+        if self.inner.aliased.get(owner).is_some() {
+            return Vec::new();
+        }
+        let mut seen = self.authorities(owner).await;
+        seen.retain(|sighting| !matches!(sighting.answer, Answer::Cname(_)));
+        if seen.is_empty() {
+            self.inner.aliased.keep(owner.clone(), ());
+        }
+        seen
+    }
+
+    /// What one server says about a name, judged; with the answer itself, where one came.
+    pub(super) async fn see(
+        &self,
+        view: &View,
+        cut: &ZoneCut,
+        server: &Server,
+        name: &Name,
+        kind: RecordType,
+    ) -> (Sighting, Option<Reply>) {
+        let reply = match self.inner.exchange.ask(server.address, name, kind).await {
+            Ok(reply) => reply,
+            Err(error) => {
+                let answer = answer::failed(&error);
+                return (Sighting::new(vantage(server), self.now(), answer), None);
+            }
+        };
+        let answer = answer::of_authority(&reply.response, name);
+        let mut sighting = Sighting::new(vantage(server), self.now(), answer);
+        if let Some(validator) = &view.validator
+            && !matches!(sighting.answer, Answer::Failed(_))
+        {
+            let query = Query::query(name.clone(), kind);
+            sighting.security = validator.judge(&cut.apex, &query, &reply.response).await;
+        }
+        (sighting, Some(reply))
+    }
+
+    pub(crate) async fn look_at_resolvers(&self, owner: &DomainName, kind: RecordType) -> Vec<Sighting> {
+        let Ok(wire) = wire_name(owner) else { return Vec::new() };
+        let each = self.view(owner).resolvers.iter().map(|resolver| async {
+            let answer = resolver.ask(&wire, kind).await;
+            let now = self.now();
+            let vantage = Vantage {
+                server: resolver.name.clone(),
+                address: resolver.address,
+                kind: VantageKind::Resolver,
+            };
+            match answer {
+                Ok(resolved) => {
+                    let mut sighting =
+                        Sighting::new(vantage, now, answer::of_resolver(&resolved.records, &wire));
+                    let ttl = resolved.denied_for.and_then(|ttl| SignedDuration::try_from(ttl).ok());
+                    sighting.denied_until = ttl.and_then(|ttl| now.checked_add(ttl).ok());
+                    sighting
+                }
+                Err(error) => Sighting::new(vantage, now, answer::failed(&error)),
+            }
+        });
+        join_all(each).await
+    }
+}
+
+/// Name servers without an address: for whoever asks them there is no answer.
+pub(super) fn unresolved(cut: &ZoneCut, now: Timestamp) -> impl Iterator<Item = Sighting> {
+    cut.unresolved.iter().map(move |(server, why)| {
+        let vantage = Vantage { server: server.clone(), address: None, kind: VantageKind::Authority };
+        let why = format!("its address cannot be found: {why}");
+        Sighting::new(vantage, now, Answer::Failed(why))
+    })
+}
+
+/// A break on the way to the record is a break of every answer about it.
+fn distrust(seen: &mut [Sighting], aliases: &Security) {
+    if matches!(aliases, Security::Bogus(_)) {
+        for sighting in seen {
+            sighting.security = aliases.clone();
+        }
+    }
+}
+
+fn record_type(data: &RecordData) -> RecordType {
+    match data {
+        RecordData::Txt(_) => RecordType::TXT,
+        RecordData::Cname(_) => RecordType::CNAME,
+    }
+}
+
+fn vantage(server: &Server) -> Vantage {
+    Vantage { server: server.name.clone(), address: Some(server.address), kind: VantageKind::Authority }
+}
