@@ -144,7 +144,7 @@ impl fmt::Display for RecordData {
 }
 
 /// A record's time to live in seconds; 1 s to one day.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ttl(u32);
 
 impl Ttl {
@@ -170,8 +170,13 @@ impl Default for Ttl {
 
 /// Where a validation record goes: a zone and an owner name in it.
 ///
-/// Built only by [`Guarded`], so that every site is a validation name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Built only by [`Guarded`], so that every site is a validation name; it is written out, and never read back unchecked:
+///
+/// ```compile_fail,E0277
+/// fn read_back<T: serde::de::DeserializeOwned>() {}
+/// read_back::<dcv_core::Site>();
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct Site {
     zone: DomainName,
     owner: DomainName,
