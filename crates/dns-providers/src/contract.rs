@@ -49,6 +49,7 @@ impl Bench {
     /// # Panics
     /// When the contract is broken.
     pub async fn run(&self) {
+        self.a_name_outside_the_zone_is_refused().await;
         self.probing_changes_nothing().await;
         self.adding_twice_leaves_one_value().await;
         self.siblings_survive().await;
@@ -223,6 +224,16 @@ impl Bench {
         }
         let gone = Change::Remove { site: alias, data: RecordData::Cname(target("here")) };
         self.apply(&[remove(&text, "value-1"), gone]).await;
+    }
+
+    async fn a_name_outside_the_zone_is_refused(&self) {
+        let zone: DomainName = "elsewhere.example".parse().expect("a name");
+        let stray = Guarded::direct(&Lookup::dnsauth(zone.clone()), zone).expect("the name lies in its zone");
+        let changes = [add(&self.site("beside-stray"), "value-1"), add(&stray, "value-1")];
+        let refused = self.provider.apply(&self.zone, &changes).await;
+        let error = refused.expect_err("a change outside the zone was accepted");
+        assert_eq!(error.class(), Class::Bug, "whoever asks for this is wrong, not the world: {error}");
+        assert_eq!(self.read("beside-stray").await, RecordSet::default(), "a refused batch did something");
     }
 
     async fn probing_changes_nothing(&self) {

@@ -205,3 +205,31 @@ impl StdError for Error {
         self.source.as_deref().map(|source| source as &(dyn StdError + 'static))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use dcv_core::{Guarded, Lookup, RandomValue};
+
+    use super::*;
+
+    fn removal(scope: &str, zone: &str) -> Change {
+        let name = |text: &str| text.parse::<DomainName>().unwrap();
+        let site = Guarded::direct(&Lookup::dnsauth(name(scope)), name(zone)).unwrap();
+        Change::Remove { site, data: RecordData::Txt(RandomValue::new("value").unwrap()) }
+    }
+
+    /// What counts is the owner name: not the zone that the site was found in, nor how the names are spelt.
+    #[test]
+    fn a_zone_encloses_its_names_and_no_others() {
+        let zone = Zone { name: "example.com".parse().unwrap(), id: None };
+        let inside = [removal("example.com", "example.com"), removal("a.b.example.com", "b.example.com")];
+        assert!(zone.encloses(&inside).is_ok());
+        assert!(zone.encloses(&[]).is_ok());
+        for stray in ["example.net", "notexample.com", "example.com.example.net", "com.example"] {
+            let changes = [&inside[..], &[removal(stray, stray)]].concat();
+            let error = zone.encloses(&changes).unwrap_err();
+            assert_eq!((error.class(), error.label()), (Class::Bug, "outside-zone"), "{stray}");
+            assert_eq!(error.to_string(), format!("_dnsauth.{stray} lies outside example.com"));
+        }
+    }
+}
