@@ -8,9 +8,7 @@ use dns_providers::SecretSource as _;
 use jiff::{SignedDuration, Timestamp};
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing::error;
-use url::Url;
 
-use super::connection;
 use crate::{config::Connection, error::chain};
 
 /// A DigiCert account.
@@ -46,16 +44,6 @@ impl Hold {
 impl Account {
     pub(super) fn new(name: &str, connection: Connection, client: Client) -> Self {
         Self { name: name.to_owned(), connection, client, hold: Mutex::default() }
-    }
-
-    /// A client with this account's key at another address, for finding out where the key belongs.
-    ///
-    /// # Errors
-    /// One sentence: a setting that cannot be used.
-    pub fn client_at(&self, base_url: Url) -> Result<Client, String> {
-        connection::builder(&Connection { base_url, ..self.connection.clone() })?
-            .build()
-            .map_err(|error| chain(&error))
     }
 
     /// How it is connected.

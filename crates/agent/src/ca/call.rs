@@ -9,7 +9,7 @@ use digicert_api::{CheckOutcome, Class, Client, DcvMethod, Error};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-use super::{Account, domain, order};
+use super::{Account, dates::by_our_clock, domain, order};
 use crate::{
     clock,
     error::chain,
@@ -17,13 +17,8 @@ use crate::{
     subject::{Id, Subject},
 };
 
-/// Clocks that differ by less are taken for the same.
-const TOLERATED_SKEW: SignedDuration = SignedDuration::from_secs(30);
 /// The slack of an order without a value: the longest that a value lives.
 const NO_HURRY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-
-/// What a call came to: facts, or why there are none.
-pub(super) type Outcome = Result<Learned, Error>;
 
 /// A call that is about to be made for one order or domain.
 #[derive(Debug)]
@@ -185,7 +180,7 @@ impl<'a> Call<'a> {
     }
 
     /// The account is well again, or the refusal is turned into how it is dealt with.
-    fn settle(&self, outcome: Outcome, refused: Refused) -> Result<Learned, Failure> {
+    fn settle(&self, outcome: Result<Learned, Error>, refused: Refused) -> Result<Learned, Failure> {
         let error = match outcome {
             Ok(learned) => {
                 self.account.release();
@@ -225,17 +220,7 @@ fn due(deadline: Option<Timestamp>, now: Timestamp) -> Instant {
     Instant::now() + slack.min(NO_HURRY)
 }
 
-/// A date of the CA's as our clock will show it, where the two differ by more than the network explains: an expiry that
-/// we take for past while the CA does not, or the reverse, would have us wait for a new value, or publish a dead one.
-pub(super) fn by_our_clock(client: &Client, date: Option<Timestamp>) -> Option<Timestamp> {
-    let ahead = client.clock_skew(clock::now()).filter(|ahead| ahead.abs() > TOLERATED_SKEW);
-    match (date, ahead) {
-        (Some(date), Some(ahead)) => date.checked_sub(ahead).ok(),
-        (date, _) => date,
-    }
-}
-
-async fn check_domain(client: &Client, number: u64) -> Outcome {
+async fn check_domain(client: &Client, number: u64) -> Result<Learned, Error> {
     let (complete, said) = match client.check_domain(number).await?.outcome {
         CheckOutcome::Validated => (true, "validated".to_owned()),
         CheckOutcome::NotYet { reason } => (false, reason),

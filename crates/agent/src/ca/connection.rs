@@ -1,6 +1,7 @@
 //! From the configuration to a client.
 
 use digicert_api::{Client, ClientBuilder};
+use url::Url;
 
 use super::{Account, call_log::CallLog};
 use crate::{clock, config::Connection, error::chain, state::State};
@@ -18,7 +19,16 @@ pub async fn connect(name: &str, connection: &Connection, state: &State) -> Resu
     Ok(Account::new(name, connection.clone(), client))
 }
 
-pub(super) fn builder(connection: &Connection) -> Result<ClientBuilder, String> {
+/// A client with this account's key at another address, for finding out where the key belongs.
+///
+/// # Errors
+/// One sentence: a setting that cannot be used.
+pub fn client_at(account: &Account, base_url: Url) -> Result<Client, String> {
+    let connection = Connection { base_url, ..account.connection().clone() };
+    builder(&connection)?.build().map_err(|error| chain(&error))
+}
+
+fn builder(connection: &Connection) -> Result<ClientBuilder, String> {
     let mut builder = Client::builder(connection.base_url.clone())
         .key(connection.api_key.clone())
         .rate(connection.rate.clone())

@@ -4,7 +4,7 @@ use dcv_core::{DomainFacts, DomainName, Facts, GivenValue, Learned, Method, Name
 use digicert_api::{Client, DcvMethod, Domain, DomainExpiry, DomainValidation, DomainValue, WrittenTime};
 use jiff::Timestamp;
 
-use super::call::by_our_clock;
+use super::dates::by_our_clock;
 
 /// What a reading tells; `known` fills in what it leaves out.
 pub(super) fn learned(

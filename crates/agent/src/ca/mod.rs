@@ -4,13 +4,14 @@ mod account;
 mod call;
 mod call_log;
 mod connection;
+mod dates;
 mod domain;
 mod order;
 
 pub use self::{
     account::{Account, Hold},
     call::Call,
-    connection::connect,
+    connection::{client_at, connect},
     domain::valid_until,
     order::cert_name,
 };

@@ -6,10 +6,8 @@ use dcv_core::{CertName, DomainName, Learned, Method, OrderFacts, OrderStatus, S
 use digicert_api::{CheckOutcome, Class, Client, Error, OrderValidation, ScopeValidation};
 use tracing::warn;
 
-use super::call::Outcome;
-
 /// The validation status tells scopes, status and methods in one call; where it fails the order itself is read.
-pub(super) async fn read(client: &Client, id: u64) -> Outcome {
+pub(super) async fn read(client: &Client, id: u64) -> Result<Learned, Error> {
     match client.order_validation(id).await {
         Ok(validation) => match validation.status.clone() {
             Some(status) => Ok(of_validation(id, OrderStatus::from(status.as_str()), validation)),
@@ -53,7 +51,7 @@ fn scope_facts(name: DomainName, scope: ScopeValidation) -> ScopeFacts {
     }
 }
 
-async fn read_status(client: &Client, id: u64) -> Outcome {
+async fn read_status(client: &Client, id: u64) -> Result<Learned, Error> {
     let order = client.order(id).await?;
     let status = OrderStatus::from(order.status.as_str());
     let method = order.dcv_method.map(Method::from);

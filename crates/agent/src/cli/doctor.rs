@@ -17,7 +17,7 @@ use super::{
     show::{self, Answer, BAD, DIM, GOOD, Page, WARN, paint},
 };
 use crate::{
-    ca::Account,
+    ca::{self, Account},
     clock,
     config::Config,
     context::Context,
@@ -257,7 +257,7 @@ async fn other_platform(account: &Account) -> Option<&'static str> {
         digicert_api::EU => ("us", digicert_api::US),
         _ => return None,
     };
-    let client = account.client_at(url.parse().ok()?).ok()?;
+    let client = ca::client_at(account, url.parse().ok()?).ok()?;
     client.me().await.is_ok().then_some(name)
 }
 

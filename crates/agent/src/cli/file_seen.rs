@@ -4,7 +4,7 @@ use dcv_core::{Answer, Artifact, Caa, CertName, DomainName, Finding, Location, S
 use serde::Serialize;
 
 use super::{
-    explanation::{describe_answer, describe_caa, describe_findings},
+    describe::{describe_answer, describe_caa, describe_findings},
     show::{GOOD, HEAD, Page, WARN, paint},
 };
 use crate::files::Route;

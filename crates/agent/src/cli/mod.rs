@@ -4,6 +4,7 @@ mod args;
 mod check;
 #[cfg(feature = "demo")]
 mod demo;
+mod describe;
 mod doctor;
 mod explain;
 mod explanation;

@@ -7,7 +7,8 @@ use digicert_api::Window;
 use url::Url;
 
 use super::{
-    Found, SecretRef, check_url,
+    SecretRef,
+    found::{Found, check_url},
     raw::{Platform, RawAccount, RawDiscover, RawDomains, RawSwitch},
 };
 

@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use super::{Found, account::check_pattern, raw::RawHttp};
+use super::{account::check_pattern, found::Found, raw::RawHttp};
 use crate::files::Routes;
 
 /// How files reach the CA.

@@ -7,7 +7,11 @@ use std::{
 
 use config::{Environment, File, FileFormat, Value, ValueKind};
 
-use super::{Config, raw::Raw};
+use super::{
+    Config,
+    raw::Raw,
+    unknown::{unknown, unknown_field},
+};
 
 /// Largest configuration file that is read.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
@@ -153,25 +157,6 @@ fn read(mut layers: config::Config, found: &mut Vec<(String, String)>) -> Option
     None
 }
 
-/// Takes the field and the expected ones from serde's message, the only place where they are.
-pub(super) fn unknown_field(message: &str) -> Option<(String, Vec<String>)> {
-    let rest = message.split("unknown field `").nth(1)?;
-    let mut quoted = rest.split('`').step_by(2).map(str::to_owned);
-    let field = quoted.next()?;
-    let expected = rest.split('`').skip(2).step_by(2).map(str::to_owned).collect();
-    Some((field, expected))
-}
-
-/// A sentence about an unknown key, with the one that was probably meant.
-pub(super) fn unknown(field: &str, expected: &[String]) -> String {
-    let near = expected.iter().map(|known| (strsim::damerau_levenshtein(field, known), known)).min();
-    match near {
-        Some((distance, known)) if distance <= 3 => format!("unknown key; did you mean {known:?}?"),
-        Some(_) => format!("unknown key; known here: {}", expected.join(", ")),
-        None => "unknown key".to_owned(),
-    }
-}
-
 /// Removes the deepest table entry that the path names.
 fn remove(value: &mut Value, path: &[String]) -> bool {
     let ValueKind::Table(table) = &mut value.kind else { return false };
@@ -197,7 +182,7 @@ fn place(sources: &[Source], key: &str) -> String {
     }
     let variable = format!("{PREFIX}__{}", path.join("__").to_ascii_uppercase());
     match sources.first() {
-        Some(Source { path, .. }) if !super::is_set(&variable) => path.display().to_string(),
+        Some(Source { path, .. }) if !is_set(&variable) => path.display().to_string(),
         _ => format!("environment variable {variable}"),
     }
 }
@@ -223,4 +208,9 @@ fn line(text: &str, path: &[&str]) -> Option<usize> {
         }
     }
     at.map(|at| text[..at.min(text.len())].matches('\n').count() + 1)
+}
+
+#[expect(clippy::disallowed_methods, reason = "tells whether a key came from the environment")]
+fn is_set(variable: &str) -> bool {
+    std::env::vars().any(|(name, _)| name.eq_ignore_ascii_case(variable))
 }

@@ -6,7 +6,7 @@ use dcv_core::{Dnssec, DomainName, Quorum, VerdictPolicy};
 use dcv_observe::{Endpoint, Resolver, Settings, View};
 
 use super::{
-    Found, check_url,
+    found::{Found, check_url},
     raw::{RawDnssec, RawQuorum, RawResolver, RawVerify},
 };
 

@@ -2,6 +2,7 @@
 //!
 //! The daemon and `--once` run the same engine; they differ in when it may end.
 
+mod mode;
 mod queue;
 mod worker;
 
@@ -17,7 +18,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, error, info_span};
 
-pub use self::queue::Trigger;
+pub use self::{mode::Mode, queue::Trigger};
 use self::{
     queue::Queue,
     worker::{Done, Worker},
@@ -36,15 +37,6 @@ const WORKERS: usize = 1000;
 const GRACE: Duration = Duration::from_millis(3500);
 /// A subject on which a worker ended in a defect is taken up again after this long.
 const AFTER_A_DEFECT: Duration = Duration::from_secs(60);
-
-/// When the engine may end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// When it is stopped.
-    Daemon,
-    /// Also when nothing is left that waiting would change.
-    Once,
-}
 
 /// Triggers, each with the subject that it is about.
 pub type Triggers = mpsc::Receiver<(Subject, Trigger)>;

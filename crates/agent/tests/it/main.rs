@@ -20,6 +20,7 @@ mod orders_are_validated_and_tidied_up;
 mod orders_are_validated_by_files;
 mod real_name_servers_are_judged;
 mod records_go_to_the_chosen_name;
+mod rooms_stand_on_floors;
 mod scopes_are_found_and_proven;
 #[cfg(all(feature = "rfc2136", feature = "route53", feature = "cloudflare"))]
 mod the_example_configuration_loads;

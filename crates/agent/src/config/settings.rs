@@ -1,0 +1,270 @@
+//! A configuration that has been checked.
+
+use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
+
+use dcv_core::{DomainName, Owner, Routing, Ttl};
+use dns_providers::{Settings, Zone};
+
+use super::{
+    Account, Http, LogFormat, SecretRef, Verify, account,
+    found::Found,
+    raw::{Raw, RawLedger, RawProvider},
+    unknown,
+};
+use crate::ledger::Limits;
+
+/// A configuration that has been checked.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The state's file.
+    pub state: PathBuf,
+    /// Where health and metrics are served, if anywhere.
+    pub listen: Option<SocketAddr>,
+    /// Steps under way at once.
+    pub concurrency: usize,
+    /// A `tracing` filter.
+    pub log_level: String,
+    /// How logs are written.
+    pub log_format: LogFormat,
+    /// DigiCert accounts by name.
+    pub accounts: BTreeMap<String, Account>,
+    /// DNS providers by name.
+    pub providers: BTreeMap<String, Provider>,
+    /// Time to live of new records.
+    pub ttl: Ttl,
+    /// Records may be written although the host then no longer lives by its wildcard.
+    pub over_wildcards: bool,
+    /// How files of `http-token` reach the CA.
+    pub http: Http,
+    /// How DNS is looked at.
+    pub verify: Verify,
+    /// Where evidence is kept, if anywhere.
+    pub ledger: Option<Ledger>,
+}
+
+/// Where evidence is kept, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ledger {
+    /// The folder.
+    pub folder: PathBuf,
+    /// Sizes, and whether it is required.
+    pub limits: Limits,
+}
+
+/// One DNS account or server.
+#[derive(Clone, Debug)]
+pub struct Provider {
+    /// The zones that are its to serve.
+    pub zones: Vec<Zone>,
+    /// At which names records of these zones go.
+    pub owners: BTreeMap<DomainName, Owner>,
+    /// Its kind's settings.
+    pub settings: Settings<SecretRef>,
+}
+
+impl Config {
+    pub(super) fn check(raw: Raw, found: &mut Found) -> Self {
+        let state = raw.agent.state.as_deref().unwrap_or("sqlite:///var/lib/dcv-agent/state.db");
+        let state = match state.strip_prefix("sqlite://") {
+            Some(path) if !path.is_empty() => PathBuf::from(path),
+            _ => {
+                found.push((
+                    "agent.state".into(),
+                    format!("{state:?} is not of the form \"sqlite:///path/to/state.db\""),
+                ));
+                PathBuf::new()
+            }
+        };
+        let listen = match raw.agent.listen.as_deref() {
+            None => Some(SocketAddr::from(([127, 0, 0, 1], 9780))),
+            Some("") => None,
+            Some(text) => text
+                .parse()
+                .map_err(|_| {
+                    found.push((
+                        "agent.listen".into(),
+                        format!("{text:?} is not address:port, or \"\" to turn it off"),
+                    ))
+                })
+                .ok(),
+        };
+        let log_level = raw.agent.log.level.unwrap_or_else(|| "info".into());
+        if log_level.parse::<tracing_subscriber::filter::Targets>().is_err() {
+            found.push((
+                "agent.log.level".into(),
+                format!("{log_level:?} is not a level (error, warn, info, debug, trace) or filter"),
+            ));
+        }
+        let concurrency = raw.agent.concurrency.unwrap_or(64);
+        if !(1..=4096).contains(&concurrency) {
+            found.push(("agent.concurrency".into(), "is outside 1 to 4096".into()));
+        }
+        let ttl = raw.records.ttl.unwrap_or_else(|| Ttl::default().as_secs());
+        let ttl = Ttl::from_secs(ttl).unwrap_or_else(|| {
+            found.push(("records.ttl".into(), format!("{ttl} is outside 1 to 86400 seconds")));
+            Ttl::default()
+        });
+        let owner = raw.records.owner.unwrap_or_default();
+        for name in raw.accounts.keys().chain(raw.providers.keys()) {
+            // The environment knows only lower case, so a name with capitals would become two entries.
+            if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
+            {
+                let key = if raw.accounts.contains_key(name) { "accounts" } else { "providers" };
+                found.push((format!("{key}.{name}"), "a name holds a-z, 0-9, - and _ only".into()));
+            }
+        }
+        if raw.accounts.is_empty() {
+            found.push((
+                String::new(),
+                "no account is configured; add [accounts.<name>] with api_key and orders".into(),
+            ));
+        }
+        let files = raw.http.listen.is_some() || !raw.http.webroots.is_empty();
+        if raw.providers.is_empty() && !files {
+            found.push((
+                String::new(),
+                "no provider is configured; add [providers.<name>] with kind and zones, or [http] for http-token"
+                    .into(),
+            ));
+        }
+        let accounts = raw
+            .accounts
+            .into_iter()
+            .filter_map(|(name, account)| {
+                Some((name.clone(), account::check_account(&name, account, found)?))
+            })
+            .collect();
+        let providers: BTreeMap<_, _> = raw
+            .providers
+            .into_iter()
+            .filter_map(|(name, provider)| {
+                Some((name.clone(), check_provider(&name, provider, owner, found)?))
+            })
+            .collect();
+        check_claims(&providers, found);
+        let verify = Verify::check(raw.verify, found);
+        let log_format = raw.agent.log.format.unwrap_or_default();
+        let ledger = check_ledger(raw.ledger, found);
+        let http = Http::check(raw.http, listen, found);
+        Self {
+            state,
+            listen,
+            concurrency,
+            log_level,
+            log_format,
+            accounts,
+            providers,
+            ttl,
+            over_wildcards: raw.records.over_wildcards,
+            http,
+            verify,
+            ledger,
+        }
+    }
+
+    /// Whether an order is named by number.
+    #[must_use]
+    pub fn names(&self, account: &str, order: u64) -> bool {
+        self.accounts.get(account).is_some_and(|account| account.orders.contains_key(&order))
+    }
+
+    /// The zone that serves a name, and its provider: the longest suffix wins.
+    #[must_use]
+    pub fn route(&self, name: &DomainName) -> Option<(&str, &Zone)> {
+        self.providers
+            .iter()
+            .flat_map(|(provider, settings)| settings.zones.iter().map(move |zone| (provider.as_str(), zone)))
+            .filter(|(_, zone)| name.is_within(&zone.name))
+            .max_by_key(|(_, zone)| zone.name.as_str().len())
+    }
+}
+
+impl Routing for Config {
+    fn zone(&self, name: &DomainName) -> Option<&DomainName> {
+        self.route(name).map(|(_, zone)| &zone.name)
+    }
+
+    fn shows_files(&self, host: &DomainName) -> bool {
+        self.http.routes.of(host).is_some()
+    }
+
+    fn over_wildcards(&self) -> bool {
+        self.over_wildcards
+    }
+}
+
+fn check_ledger(raw: RawLedger, found: &mut Found) -> Option<Ledger> {
+    let default = Limits::default();
+    let rotate = raw.rotate_mib.unwrap_or(default.rotate >> 20);
+    if !(1..=16_384).contains(&rotate) {
+        found.push(("ledger.rotate_mib".into(), "is outside 1 to 16384".into()));
+        return None;
+    }
+    let limits =
+        Limits { rotate: rotate << 20, keep: raw.keep.unwrap_or(default.keep), required: raw.required };
+    match raw.folder {
+        Some(folder) if folder.is_absolute() => Some(Ledger { folder, limits }),
+        Some(_) => {
+            found.push(("ledger.folder".into(), "is not an absolute path".into()));
+            None
+        }
+        None => {
+            if raw.required {
+                found.push(("ledger.required".into(), "needs ledger.folder".into()));
+            }
+            None
+        }
+    }
+}
+
+fn check_provider(name: &str, raw: RawProvider, owner: Owner, found: &mut Found) -> Option<Provider> {
+    let before = found.len();
+    let key = |leaf: &str| format!("providers.{name}.{leaf}");
+    let (mut zones, mut owners) = (Vec::new(), BTreeMap::new());
+    for zone in raw.zones {
+        match zone.name.parse::<DomainName>() {
+            Ok(name) => {
+                owners.insert(name.clone(), zone.owner.unwrap_or(owner));
+                zones.push(Zone { name, id: zone.id });
+            }
+            Err(error) => found.push((key("zones"), error.to_string())),
+        }
+    }
+    if zones.is_empty() && found.len() == before {
+        found.push((key("zones"), "is missing or empty; name the zones that this provider serves".into()));
+    }
+    let settings =
+        serde_path_to_error::deserialize::<_, Settings<SecretRef>>(serde_json::Value::Object(raw.settings));
+    let settings = settings
+        .map_err(|error| {
+            let message = error.inner().to_string();
+            let mut path = error.path().to_string();
+            let what = match unknown::unknown_field(&message) {
+                Some((field, expected)) => {
+                    path = field.clone();
+                    unknown::unknown(&field, &expected)
+                }
+                None => message,
+            };
+            let leaf = if path == "." || path.is_empty() { "kind" } else { path.trim_start_matches('.') };
+            found.push((key(leaf), what));
+        })
+        .ok();
+    if found.len() > before {
+        return None;
+    }
+    Some(Provider { zones, owners, settings: settings? })
+}
+
+/// Two providers for one zone would each undo what the other knows.
+fn check_claims(providers: &BTreeMap<String, Provider>, found: &mut Found) {
+    let mut claimed: BTreeMap<&DomainName, &str> = BTreeMap::new();
+    for (name, provider) in providers {
+        for zone in &provider.zones {
+            if let Some(other) = claimed.insert(&zone.name, name) {
+                let what = format!("{} is claimed by {other} as well; a zone has one provider", zone.name);
+                found.push((format!("providers.{name}.zones"), what));
+            }
+        }
+    }
+}
