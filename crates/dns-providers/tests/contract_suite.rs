@@ -1,6 +1,8 @@
 //! The suite itself: a provider that keeps the contract passes, and each way to break it is found. Without this a suite
 //! that checks nothing would look like one that everybody passes.
 
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
 use std::{
     collections::BTreeMap,
     panic::AssertUnwindSafe,
@@ -211,8 +213,7 @@ impl Neighbour for Memory {
 async fn complaint(flaw: Flaw) -> Option<String> {
     let memory = Arc::new(Memory { records: Mutex::default(), flaw });
     let zone = Zone { name: "example.com".parse().unwrap(), id: None };
-    let neighbour: Arc<dyn Neighbour> = memory.clone();
-    let bench = Bench { provider: memory, zone, neighbour };
+    let bench = Bench { provider: Arc::<Memory>::clone(&memory), zone, neighbour: memory };
     let panic = AssertUnwindSafe(bench.run()).catch_unwind().await.err()?;
     let text = panic.downcast_ref::<String>().cloned();
     Some(text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned())).unwrap_or_default())
