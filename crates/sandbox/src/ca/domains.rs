@@ -5,9 +5,9 @@ use serde::Deserialize;
 
 use super::{
     config::ApiKey,
-    polling::Schedule,
     profile::Profile,
     random::Random,
+    schedule::Schedule,
     scope,
     switches::ExpirationDate,
     values::{Value, Values},

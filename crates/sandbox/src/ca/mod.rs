@@ -24,6 +24,7 @@ mod rate;
 mod reply;
 mod reuse;
 mod routes;
+mod schedule;
 mod scope;
 mod seconds;
 mod shift;

@@ -7,21 +7,13 @@ use jiff::Timestamp;
 use super::{
     domains::has_token,
     order_spec::{OrderSpec, Product},
-    polling::Schedule,
     profile::Profile,
-    scope,
+    schedule::Schedule,
+    scope::{self, Proof},
     switches::{Organisation, Scope, ValueAfterReissue},
     values::Values,
 };
 use crate::clock;
-
-/// A domain to be proven, and the names of the order that it covers.
-#[derive(Clone, Debug)]
-pub(super) struct Proof {
-    pub(super) scope: String,
-    pub(super) names: Vec<String>,
-    pub(super) approved: bool,
-}
 
 /// What an order goes back to when its reissue is canceled.
 #[derive(Clone, Debug)]

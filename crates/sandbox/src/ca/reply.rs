@@ -9,6 +9,9 @@ use serde_json::{Value, json};
 
 use super::switches::IdTypes;
 
+/// What a call comes to.
+pub(super) type Answer = Result<Reply, Refusal>;
+
 /// A successful reply.
 #[derive(Debug)]
 pub(super) struct Reply {

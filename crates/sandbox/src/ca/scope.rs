@@ -1,6 +1,14 @@
 //! At which domains control of an order's names is proven.
 
-use super::{orders::Proof, switches::Scope};
+use super::switches::Scope;
+
+/// A domain to be proven, and the names of the order that it covers.
+#[derive(Clone, Debug)]
+pub(super) struct Proof {
+    pub(super) scope: String,
+    pub(super) names: Vec<String>,
+    pub(super) approved: bool,
+}
 
 /// Lower case, no final dot.
 pub(super) fn canonical(name: &str) -> String {

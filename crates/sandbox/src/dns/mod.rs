@@ -4,10 +4,12 @@
 //! handled apart, because the catalogue accepts an update for any name *below* a zone and cannot sign a
 //! refusal. The servers are plain DNS without DNSSEC. They answer on UDP and TCP, on the same port.
 
+mod apply;
 mod config;
 mod front;
 mod secondary;
 mod socket;
+mod text;
 mod tsig;
 mod update;
 mod zone;
@@ -30,6 +32,7 @@ pub use self::config::{DnsConfig, TsigAlgorithm, TsigKey, UpdatePolicy, ZoneSpec
 use self::{
     front::Front,
     secondary::{Change, Outbox},
+    text::{chunks, text_of},
     update::Updates,
     zone::Zones,
 };
@@ -135,7 +138,7 @@ impl DnsServer {
     /// # Errors
     /// As [`DnsServer::add_txt`].
     pub async fn remove_txt(&self, owner: &str, value: &str) -> io::Result<()> {
-        self.change(owner, value, update::removal).await
+        self.change(owner, value, apply::removal).await
     }
 
     async fn change(
@@ -150,7 +153,7 @@ impl DnsServer {
         };
         let records = vec![record(name, RData::TXT(TXT::from_bytes(chunks(value))))];
         let mut held = zone.records_mut().await;
-        if update::apply(&mut held, zone.origin(), &records) {
+        if apply::apply(&mut held, zone.origin(), &records) {
             // Sent while the zone is locked, so that the secondary sees changes in the primary's order.
             if let Some(outbox) = &self.outbox {
                 outbox.send(Change { origin: zone.origin().clone(), records });
@@ -193,15 +196,4 @@ impl Listening {
         server.register_listener(tcp, IDLE, REPLIES);
         Ok(Self { server, address })
     }
-}
-
-/// The strings of a TXT record, joined; `None` for other types.
-fn text_of(data: &RData) -> Option<String> {
-    let RData::TXT(txt) = data else { return None };
-    Some(String::from_utf8_lossy(&txt.txt_data.concat()).into_owned())
-}
-
-/// Splits a TXT value into strings that fit the 255 octets of a `<character-string>`.
-fn chunks(value: &str) -> Vec<&[u8]> {
-    if value.is_empty() { vec![b"".as_slice()] } else { value.as_bytes().chunks(255).collect() }
 }

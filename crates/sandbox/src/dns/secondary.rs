@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-use super::{update, zone::Zones};
+use super::{apply::apply, zone::Zones};
 
 /// What one update did to one zone, in the form of its update section.
 #[derive(Clone, Debug)]
@@ -45,7 +45,7 @@ pub(super) async fn follow(zones: Zones, mut inbox: UnboundedReceiver<(Instant, 
     while let Some((due, change)) = inbox.recv().await {
         sleep_until(due).await;
         if let Some(zone) = zones.apex(&change.origin) {
-            update::apply(&mut *zone.records_mut().await, &change.origin, &change.records);
+            apply(&mut *zone.records_mut().await, &change.origin, &change.records);
         }
     }
 }

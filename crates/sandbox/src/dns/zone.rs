@@ -12,8 +12,8 @@ use hickory_server::{
 };
 
 use super::{
-    chunks,
     config::{ZoneSpec, absolute, invalid},
+    text::chunks,
 };
 
 /// TTL of the generated records.

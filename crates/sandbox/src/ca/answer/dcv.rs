@@ -4,14 +4,14 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
-use super::{Answer, parse};
+use super::body::parse;
 use crate::{
     ca::{
         check,
         domains::has_token,
         orders::Order,
         profile::Profile,
-        reply::{Refusal, Reply},
+        reply::{Answer, Refusal, Reply},
         scope,
         switches::{CheckMiss, ExpirationDate, SubsetParameter, SuccessBodies, ValueWhenClosed},
         values::Value,

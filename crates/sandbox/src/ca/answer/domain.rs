@@ -6,17 +6,16 @@ use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::{
-    Answer,
+    body::parse,
     dcv::{Method, expiration, miss, not_applicable},
-    list::Pairs,
-    parse,
+    pairs::Pairs,
 };
 use crate::{
     ca::{
         check,
         domains::{Domain, DomainSpec, has_token},
         profile::Profile,
-        reply::{Refusal, Reply},
+        reply::{Answer, Refusal, Reply},
         scope,
         switches::SuccessBodies,
         world::{MAX_ORDERS, World},

@@ -2,65 +2,20 @@
 
 use std::time::Duration;
 
-use axum::{extract::Query, http::Uri};
+use axum::http::Uri;
 use serde_json::json;
 
-use super::{Answer, domain, order::summary};
+use super::{domain, order::summary, pairs::Pairs};
 use crate::{
     ca::{
         domains::Domain,
         orders::Order,
-        reply::{Refusal, Reply},
+        reply::{Answer, Refusal, Reply},
         switches::{ListShift, StatusFilter},
         world::{State, World},
     },
     clock,
 };
-
-/// Most rows on one page.
-const MAX_PAGE: usize = 1000;
-
-/// The query string as pairs: the filters' names hold brackets and numbers.
-pub(super) struct Pairs(Vec<(String, String)>);
-
-impl Pairs {
-    pub(super) fn of(uri: &Uri) -> Result<Self, Refusal> {
-        match Query::<Vec<(String, String)>>::try_from_uri(uri) {
-            Ok(Query(pairs)) => Ok(Self(pairs)),
-            Err(_) => Err(Refusal::bad_request("bad_request_format", "The query string could not be read.")),
-        }
-    }
-
-    pub(super) fn first(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
-    }
-
-    fn number(&self, name: &str) -> Result<Option<u64>, Refusal> {
-        let invalid =
-            || Refusal::bad_request("bad_request", "A number in the query string could not be read.");
-        self.first(name).map(|text| text.parse().map_err(|_| invalid())).transpose()
-    }
-
-    /// Whether a switch is on.
-    pub(super) fn is_on(&self, name: &str) -> bool {
-        self.first(name).is_some_and(|value| matches!(value, "true" | "1"))
-    }
-
-    /// `limit` and `offset`.
-    fn page(&self) -> Result<(usize, usize), Refusal> {
-        let number =
-            |name| self.number(name).map(|number| number.and_then(|number| usize::try_from(number).ok()));
-        Ok((number("limit")?.unwrap_or(MAX_PAGE).min(MAX_PAGE), number("offset")?.unwrap_or(0)))
-    }
-
-    /// Values of `filters[name]` and `filters[name][n]`.
-    fn filter(&self, name: &str) -> Vec<&str> {
-        let one = format!("filters[{name}]");
-        let many = format!("filters[{name}][");
-        let wanted = self.0.iter().filter(|(key, _)| *key == one || key.starts_with(&many));
-        wanted.map(|(_, value)| value.as_str()).collect()
-    }
-}
 
 pub(super) fn orders(world: &World, account: u64, uri: &Uri) -> Answer {
     let pairs = Pairs::of(uri)?;

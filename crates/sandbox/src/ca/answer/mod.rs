@@ -1,21 +1,20 @@
 //! What each call answers.
 
+mod body;
 mod dcv;
 mod domain;
 mod list;
 mod order;
+mod pairs;
 
 use axum::http::Uri;
-use serde::de::DeserializeOwned;
 use serde_json::json;
 
 use super::{
     endpoint::Endpoint,
-    reply::{Refusal, Reply},
+    reply::{Answer, Refusal, Reply},
     world::World,
 };
-
-type Answer = Result<Reply, Refusal>;
 
 /// Carries out a call that got through.
 pub(super) async fn answer(
@@ -66,11 +65,4 @@ pub(super) async fn answer(
         }))),
         Endpoint::Unknown => Err(Refusal::no_such_route()),
     }
-}
-
-/// Reads a JSON body; an empty one counts as `{}`.
-fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
-    let body = if body.is_empty() { b"{}" } else { body };
-    serde_json::from_slice(body)
-        .map_err(|_| Refusal::bad_request("bad_request_format", "The request body could not be read."))
 }

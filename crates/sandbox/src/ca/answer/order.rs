@@ -4,15 +4,14 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{
-    Answer,
+    body::parse,
     dcv::{expiration, fits, not_applicable},
-    parse,
 };
 use crate::{
     ca::{
         order_spec::{OrderSpec, Product},
         orders::Order,
-        reply::{Refusal, Reply},
+        reply::{Answer, Refusal, Reply},
         switches::{Approval, Scope},
         world::{MAX_ORDERS, World},
     },
