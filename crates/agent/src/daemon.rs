@@ -31,9 +31,12 @@ pub async fn run(path: &Path) -> Result<(), Failed> {
     let config = start::load(path)?;
     telemetry::start(&config.log_level, config.log_format);
     let mut signals = Signals::listen()?;
-    let state = start::open(&config).await?;
+    let (state, _lock) = start::own(&config, |taken| {
+        Failed::setup(format!("{taken}; end that one first, or set another agent.state"))
+    })
+    .await?;
     let mut context = start::begin(config, &state, "daemon").await?;
-    let (pages, stop) = (Pages::default(), CancellationToken::new());
+    let (pages, stop) = (Pages::new(state.clone()), CancellationToken::new());
     serve_pages(&context.config, &pages, &stop).await?;
     start::serve_files(&context, &stop).await?;
     tokio::spawn(process::watchdog());

@@ -9,7 +9,7 @@ use std::{
     },
 };
 
-use axum::{Json, Router, extract::State, http::StatusCode, routing::get};
+use axum::{Json, Router, extract, http::StatusCode, routing::get};
 use dcv_core::{Kind, Outcome};
 use jiff::Timestamp;
 use prometheus_client::{
@@ -23,16 +23,26 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     board::{Backlog, Status, StatusBoard},
     clock,
+    state::{State, Trouble},
     subject::Subject,
 };
 
 /// What the pages tell of.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Pages {
     /// The orders.
     pub board: Arc<StatusBoard>,
     /// The daemon has built its context and looks after orders.
     pub ready: Arc<AtomicBool>,
+    state: State,
+}
+
+impl Pages {
+    /// Pages of an agent that works on this state, which is not ready yet.
+    #[must_use]
+    pub fn new(state: State) -> Self {
+        Self { board: Arc::default(), ready: Arc::default(), state }
+    }
 }
 
 /// Serves until `stop`.
@@ -63,7 +73,7 @@ pub async fn serve(
 }
 
 /// Ready once orders are looked after and not every one of them waits for settings to be mended.
-async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
+async fn readyz(extract::State(pages): extract::State<Pages>) -> (StatusCode, String) {
     let (mut all, mut broken) = (0, 0);
     pages.board.read(|status| {
         all += 1;
@@ -71,6 +81,10 @@ async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
     });
     if !pages.ready.load(Ordering::Relaxed) {
         (StatusCode::SERVICE_UNAVAILABLE, "starting\n".into())
+    } else if let Some(Trouble { since, detail }) = pages.state.trouble() {
+        let what =
+            format!("nothing is published: the state file cannot be written since {since:.0}: {detail}\n");
+        (StatusCode::SERVICE_UNAVAILABLE, what)
     } else if broken > 0 && broken == all {
         (
             StatusCode::SERVICE_UNAVAILABLE,
@@ -81,11 +95,11 @@ async fn readyz(State(pages): State<Pages>) -> (StatusCode, String) {
     }
 }
 
-async fn status(State(pages): State<Pages>) -> Json<Vec<Status>> {
+async fn status(extract::State(pages): extract::State<Pages>) -> Json<Vec<Status>> {
     Json(pages.board.statuses())
 }
 
-async fn plan(State(pages): State<Pages>) -> Json<Vec<Backlog>> {
+async fn plan(extract::State(pages): extract::State<Pages>) -> Json<Vec<Backlog>> {
     Json(pages.board.backlogs())
 }
 
@@ -104,7 +118,7 @@ struct AccountLabels {
 type ByAccount = Family<AccountLabels, Gauge>;
 
 /// Built from the board at each request, so that there is one truth.
-async fn metrics(State(pages): State<Pages>) -> Result<String, StatusCode> {
+async fn metrics(extract::State(pages): extract::State<Pages>) -> Result<String, StatusCode> {
     let mut registry = Registry::with_prefix("dcv_agent");
     let (orders, domains) =
         (Family::<OrderLabels, Gauge>::default(), Family::<OrderLabels, Gauge>::default());
@@ -161,6 +175,13 @@ async fn metrics(State(pages): State<Pages>) -> Result<String, StatusCode> {
         "burst",
         "1 while more calls are needed than the rate allows within its longest window",
         gauge(|plan, _| i64::from(plan.forecast.is_burst)),
+    );
+    let writable = Gauge::<i64>::default();
+    writable.set(i64::from(pages.state.trouble().is_none()));
+    registry.register(
+        "state_writable",
+        "1 while the state file can be written; while it cannot nothing is published",
+        writable,
     );
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;

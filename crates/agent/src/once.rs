@@ -47,7 +47,10 @@ pub struct Summary {
 /// What keeps it from starting.
 pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) -> Result<Summary, Failed> {
     let mut signals = Signals::listen()?;
-    let state = start::open(&config).await?;
+    let (state, _lock) = start::own(&config, |taken| {
+        Failed::later(format!("{taken} and does this work already; nothing was done"))
+    })
+    .await?;
     let context = start::begin(config, &state, "once").await?;
     let subjects = start::subjects(&context, Subjects::new()).await?;
     let board = Arc::new(StatusBoard::default());

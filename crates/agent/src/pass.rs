@@ -80,7 +80,9 @@ fn unpublished(error: &Error) -> Failure {
             let retry_after = cause.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
             Failure { class, detail: format!("{detail}{hint}"), retry_after }
         }
-        Error::State(_) | Error::NoProvider(_) => Failure::new(FailureClass::Setup, detail),
+        // The host's own trouble passes; it is tried again soon.
+        Error::State(_) => Failure::new(FailureClass::Later, detail),
+        Error::NoProvider(_) => Failure::new(FailureClass::Setup, detail),
         Error::File(cause) => {
             let class = if cause.is_blocked() { FailureClass::Blocked } else { FailureClass::Later };
             Failure::new(class, format!("{detail} ({})", cause.hint()))

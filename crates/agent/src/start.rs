@@ -15,7 +15,7 @@ use crate::{
     error::chain,
     exit::Failed,
     ledger::Event,
-    state::State,
+    state::{self, Lock, State},
     subjects::{self, Intake, Subjects},
 };
 
@@ -36,6 +36,20 @@ pub fn load(path: &Path) -> Result<Config, Failed> {
 /// When it cannot be used.
 pub async fn open(config: &Config) -> Result<State, Failed> {
     State::open(&config.state).await.map_err(|error| Failed::setup(chain(&error)))
+}
+
+/// Opens or creates the state for an agent that works on it alone. What `taken` makes of another one that does is how the
+/// process ends then.
+///
+/// # Errors
+/// When it cannot be used, or another agent works on it.
+pub async fn own(config: &Config, taken: fn(&state::Error) -> Failed) -> Result<(State, Lock), Failed> {
+    let state = open(config).await?;
+    let lock = Lock::take(&config.state).map_err(|error| match error {
+        state::Error::Taken { .. } => taken(&error),
+        error => Failed::setup(chain(&error)),
+    })?;
+    Ok((state, lock))
 }
 
 /// Builds the context, and puts on record that a process begins: a ledger that is required and cannot be written is better

@@ -18,11 +18,9 @@ pub(super) struct CallLog {
 #[async_trait]
 impl CallMemory for CallLog {
     async fn sending(&self) {
+        // That the state cannot be written is told once, by the state itself.
         if let Err(error) = self.state.calling(&self.account, clock::now(), self.longest_window).await {
-            tracing::warn!(
-                "a call to the CA could not be noted, a restart may exceed its rate: {}",
-                chain(&error)
-            );
+            tracing::debug!("a call was not noted, a restart may exceed the rate: {}", chain(&error));
         }
     }
 }

@@ -134,7 +134,7 @@ async fn build(path: &Path, wanted: &Wanted) -> Result<Context, Failed> {
     let config = load(path)?;
     let state = match wanted.write {
         true => open(&config).await?,
-        false => State::open(Path::new(":memory:")).await.map_err(|error| Failed::setup(chain(&error)))?,
+        false => State::in_memory().await.map_err(|error| Failed::setup(chain(&error)))?,
     };
     Context::build(config, state, None).await.map_err(Failed::setup)
 }

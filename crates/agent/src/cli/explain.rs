@@ -153,7 +153,7 @@ pub(super) async fn open(path: &Path) -> Result<(Context, Subjects), Failed> {
     // Reading must not create a state file where there is none.
     let state = match config.state.exists() {
         true => State::open_existing(&config.state).await,
-        false => State::open(Path::new(":memory:")).await,
+        false => State::in_memory().await,
     }
     .map_err(|error| setup(&error))?;
     let subjects = subjects::load(&config, &state, Subjects::new()).await.map_err(|error| setup(&error))?;

@@ -38,9 +38,7 @@ struct Value {
 
 pub(super) async fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
     let config = load(path)?;
-    let listing = read(&config.state).await.map_err(|error| {
-        Failed::setup(format!("{} (the agent writes it at its first run)", chain(&error)))
-    })?;
+    let listing = read(&config.state).await.map_err(|error| Failed::setup(chain(&error)))?;
     let page = match output {
         Output::Json => Page::json(&listing)?,
         Output::Text => text(&listing),

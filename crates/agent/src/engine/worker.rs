@@ -130,7 +130,7 @@ impl Worker {
 
     async fn forget(&self, subject: &Subject) {
         if let Err(error) = self.context.state.forget(subject).await {
-            warn!("{}", chain(&error));
+            debug!("not forgotten in the state: {}", chain(&error));
         }
     }
 
@@ -158,7 +158,7 @@ impl Worker {
                 deadline: status.deadline,
             };
             if let Err(error) = self.context.state.note(&last).await {
-                warn!("{}", chain(&error));
+                debug!("not noted in the state: {}", chain(&error));
             }
         }
     }

@@ -51,7 +51,7 @@ fn artifact(host: &str) -> Artifact {
 /// A publisher for `example.com` whose every change waits at the gate.
 async fn gated() -> (Arc<Gate>, State, Arc<Publisher>) {
     let gate = Arc::new(Gate { open: Semaphore::new(0), seen: Mutex::default() });
-    let state = State::open(std::path::Path::new(":memory:")).await.unwrap();
+    let state = State::in_memory().await.unwrap();
     let zone = Zone { name: "example.com".parse().unwrap(), id: None };
     let provider: Arc<dyn DnsProvider> = Arc::<Gate>::clone(&gate);
     let served = ManagedZone { zone, name: "gate".into(), provider };
@@ -104,7 +104,7 @@ async fn the_least_slack_is_written_first() {
 async fn hosts_that_share_a_document_root_share_a_file() {
     let root = tempfile::tempdir().unwrap();
     let file = root.path().join(dcv_core::FILE_PATH.trim_start_matches('/'));
-    let state = State::open(std::path::Path::new(":memory:")).await.unwrap();
+    let state = State::in_memory().await.unwrap();
     let webroots =
         ["www.example.com", "example.com"].map(|host| (host.parse().unwrap(), root.path().to_owned()));
     let routes = Routes { webroots: webroots.into(), ..Routes::default() };
@@ -153,7 +153,7 @@ async fn a_file_is_removed_from_where_it_stands() {
         (routed(Vec::new()), true),
         (routed(vec![to("www.example.com", &second), to("old.example.com", &first)]), false),
     ] {
-        let state = State::open(std::path::Path::new(":memory:")).await.unwrap();
+        let state = State::in_memory().await.unwrap();
         let start =
             |file_store| Publisher::start(Vec::new(), file_store, &state, &Ledger::off(), Ttl::default());
         let publisher = start(FileStore::new(before(), None));

@@ -1,24 +1,28 @@
 //! The state file of an earlier version, and several processes at one file.
 
-use dcv_core::Kind;
+use std::path::Path;
+
+use dcv_core::{Artifact, Guarded, Kind, RandomValue, RecordData};
+use sqlx::{Connection as _, SqliteConnection};
 
 use super::*;
+use crate::subject::Subject;
 
 /// A file as version 1 left it, with a record, an alias and a note.
 async fn former(path: &Path) {
-    let options = SqliteConnectOptions::new().filename(path).create_if_missing(true);
-    let pool = SqlitePoolOptions::new().max_connections(1).connect_with(options).await.unwrap();
-    sqlx::raw_sql(schema::STEPS[0]).execute(&pool).await.unwrap();
+    let file = format!("sqlite://{}?mode=rwc", path.display());
+    let mut connection = SqliteConnection::connect(&file).await.unwrap();
+    sqlx::raw_sql(schema::STEPS[0]).execute(&mut connection).await.unwrap();
     sqlx::raw_sql(
         "INSERT INTO held VALUES ('main', 7, 'example.com', '_dnsauth.example.com', 'value', '2026-11-01T00:00:00Z', '2026-11-01T00:00:01Z');
          INSERT INTO held VALUES ('main', 8, 'example.com', '_dnsauth.www.example.com', 'CNAME x.dcv.digicert.com', '2026-11-01T00:00:00Z', NULL);
          INSERT INTO orders VALUES ('main', 7, 'waiting-for-ca', 'not found', '2026-11-01T00:00:00Z', '2026-11-01T01:00:00Z', 'pending', 0);
          INSERT INTO calls VALUES ('main', 1793491200000);",
     )
-    .execute(&pool)
+    .execute(&mut connection)
     .await
     .unwrap();
-    pool.close().await;
+    connection.close().await.unwrap();
 }
 
 /// Everything that may be in DNS is still known after the format changed, and so is what was noted.
@@ -67,7 +71,7 @@ async fn processes_that_start_at_once_carry_it_over_once() {
 /// Records, aliases and files of orders and domains are told apart, whatever they share.
 #[tokio::test]
 async fn what_is_held_reads_back_as_it_was_written() {
-    let state = State::open(Path::new(":memory:")).await.unwrap();
+    let state = State::in_memory().await.unwrap();
     let value = || RandomValue::new("value").unwrap();
     let site = |label| {
         let lookup = dcv_core::Lookup { domain: "example.com".parse().unwrap(), label };

@@ -1,0 +1,50 @@
+//! When calls were sent: the CA's rate windows outlive a process.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Error, State};
+
+impl State {
+    /// Records that a call is about to be sent, and forgets those older than any window.
+    ///
+    /// # Errors
+    /// When the state file fails.
+    pub async fn calling(
+        &self,
+        account: &str,
+        now: Timestamp,
+        longest_window: Duration,
+    ) -> Result<(), Error> {
+        let now = now.as_millisecond();
+        let oldest = now.saturating_sub(i64::try_from(longest_window.as_millis()).unwrap_or(i64::MAX));
+        self.write(async |connection| {
+            sqlx::query("INSERT INTO calls (account, sent) VALUES (?, ?)")
+                .bind(account)
+                .bind(now)
+                .execute(&mut *connection)
+                .await?;
+            sqlx::query("DELETE FROM calls WHERE account = ? AND sent < ?")
+                .bind(account)
+                .bind(oldest)
+                .execute(connection)
+                .await
+                .map(drop)
+        })
+        .await
+    }
+
+    /// How long ago earlier processes sent their calls.
+    ///
+    /// # Errors
+    /// When the state file fails.
+    pub async fn called(&self, account: &str, now: Timestamp) -> Result<Vec<Duration>, Error> {
+        let query = sqlx::query_scalar("SELECT sent FROM calls WHERE account = ?").bind(account);
+        let sent: Vec<i64> = self.read(async |connection| query.fetch_all(connection).await).await?;
+        let age = |sent: i64| {
+            Duration::from_millis(u64::try_from(now.as_millisecond().saturating_sub(sent)).unwrap_or(0))
+        };
+        Ok(sent.into_iter().map(age).collect())
+    }
+}
