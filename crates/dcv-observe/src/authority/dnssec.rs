@@ -62,24 +62,9 @@ impl Validator {
             given: Arc::new((apex.clone(), query.clone(), response.clone())),
             troubles: Arc::default(),
         };
-        let handle = DnssecDnsHandle::with_trust_anchor(chain.clone(), Arc::clone(&self.anchors));
-        let mut options = DnsRequestOptions::default();
-        options.recursion_desired = false;
-        options.edns_set_dnssec_ok = true;
-        options.max_request_depth = DEPTH;
-        let validated = handle.lookup(query.clone(), options).first_answer();
-        let Ok(validated) = tokio::time::timeout(LIMIT, validated).await else {
-            return Security::Indeterminate("validation took too long".to_owned());
-        };
-        // An answer may lead from a signed zone into an unsigned one; that says nothing of the first.
-        let mut mixed = false;
-        let proof = match validated {
-            Ok(response) => {
-                mixed = response.all_sections().any(|record| record.proof == Proof::Secure);
-                proof_of(&response)
-            }
-            Err(NetError::Dns(DnsError::Nsec { proof, .. })) => proof,
-            Err(error) => return Security::Indeterminate(error.to_string().chars().take(200).collect()),
+        let (proof, mixed) = match self.validate(&chain, query).await {
+            Ok(validated) => validated,
+            Err(why) => return Security::Indeterminate(why),
         };
         match proof {
             Proof::Secure => Security::Secure,
@@ -100,6 +85,29 @@ impl Validator {
                     Security::Bogus(reason(apex, query, response, &self.links, (self.clock)()))
                 }
             },
+        }
+    }
+
+    /// What hickory makes of the answer, and whether a part of it is secure: an answer may lead from a signed zone into an
+    /// unsigned one, and that says nothing of the first.
+    ///
+    /// # Errors
+    /// Why it could not make anything of it.
+    async fn validate(&self, chain: &Chain, query: &Query) -> Result<(Proof, bool), String> {
+        let handle = DnssecDnsHandle::with_trust_anchor(chain.clone(), Arc::clone(&self.anchors));
+        let mut options = DnsRequestOptions::default();
+        options.recursion_desired = false;
+        options.edns_set_dnssec_ok = true;
+        options.max_request_depth = DEPTH;
+        let validated = handle.lookup(query.clone(), options).first_answer();
+        match tokio::time::timeout(LIMIT, validated).await {
+            Ok(Ok(response)) => {
+                let mixed = response.all_sections().any(|record| record.proof == Proof::Secure);
+                Ok((proof_of(&response), mixed))
+            }
+            Ok(Err(NetError::Dns(DnsError::Nsec { proof, .. }))) => Ok((proof, false)),
+            Ok(Err(error)) => Err(error.to_string().chars().take(200).collect()),
+            Err(_) => Err("validation took too long".to_owned()),
         }
     }
 }
