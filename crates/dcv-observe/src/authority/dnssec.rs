@@ -176,7 +176,8 @@ impl Chain {
             nothing.add_query(query.clone());
             return DnsResponse::from_message(nothing).map_err(NetError::from);
         }
-        let link = async { self.walk.ask(name, kind).await.map(|(_, reply)| reply.response) };
+        // Boxed: links nest on the stack, and the walk with all its questions would lie in every frame.
+        let link = Box::pin(async { self.walk.ask(name, kind).await.map(|(_, reply)| reply.response) });
         self.links.once(&(name.clone(), kind), link).await.map_err(|error| {
             let trouble = format!("{kind} of {name} cannot be read: {}", error.describe());
             self.troubles.lock().unwrap_or_else(PoisonError::into_inner).push(trouble.clone());
