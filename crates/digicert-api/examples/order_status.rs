@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::io::Write;
 
-use digicert_api::{Client, EU, US};
+use digicert_api::{Client, EU, OrderId, US};
 use secrecy::SecretString;
 
 #[tokio::main]
@@ -31,7 +31,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-async fn show(client: &Client, order: u64) -> Result<(), digicert_api::Error> {
+async fn show(client: &Client, order: OrderId) -> Result<(), digicert_api::Error> {
     let mut out = std::io::stdout().lock();
     let found = client.order(order).await?;
     let method = found.dcv_method.as_deref().unwrap_or("method unknown");

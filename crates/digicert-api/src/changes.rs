@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::Error;
+use crate::ids::OrderId;
 use crate::status::{OrderStatus, status};
 use crate::wire;
 
@@ -18,7 +19,7 @@ const LONGEST_LOOK_BACK_MINUTES: u64 = 7 * 24 * 60;
 #[non_exhaustive]
 pub struct StatusChange {
     /// The order number.
-    pub order_id: u64,
+    pub order_id: OrderId,
     /// The certificate's number, if there is one.
     pub certificate_id: Option<u64>,
     /// The status it changed to.
@@ -47,7 +48,11 @@ impl Client {
                     tracing::warn!("skipping a status change without an order number or a status");
                     return None;
                 };
-                Some(StatusChange { order_id, certificate_id: row.certificate_id, status })
+                Some(StatusChange {
+                    order_id: OrderId::new(order_id),
+                    certificate_id: row.certificate_id,
+                    status,
+                })
             })
             .collect())
     }

@@ -6,6 +6,7 @@ use crate::answer::{excerpt, shortened};
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::Error;
+use crate::ids::{DomainId, OrderId};
 use crate::status::{OrderStatus, status};
 use crate::wire;
 
@@ -61,7 +62,7 @@ pub struct NameStatus {
 #[non_exhaustive]
 pub struct OrderValidation {
     /// The order number.
-    pub order_id: u64,
+    pub order_id: OrderId,
     /// Where the order stands.
     pub status: Option<OrderStatus>,
     /// `base_domain` or `fqdn`.
@@ -80,7 +81,7 @@ pub struct OrderValidation {
 #[non_exhaustive]
 pub struct ScopeValidation {
     /// The domain object's number, if there is one.
-    pub domain_id: Option<u64>,
+    pub domain_id: Option<DomainId>,
     /// The domain at which control must be proven; the name to publish at derives from it.
     pub scope: String,
     /// The CA's word; empty if it gave none.
@@ -98,7 +99,7 @@ impl Client {
     ///
     /// # Errors
     /// Any, but not for a miss. [`Error::Misconfigured`] when the order's method cannot be checked so.
-    pub async fn check_dcv(&self, order: u64) -> Result<Check, Error> {
+    pub async fn check_dcv(&self, order: OrderId) -> Result<Check, Error> {
         // No body: the whole order. The name of the field for a subset is disputed.
         let reply = match self.call(Call::put(format!("order/certificate/{order}/check-dcv"))).await {
             // The code for a missed CNAME is unknown, so every such refusal counts as a miss.
@@ -118,10 +119,10 @@ impl Client {
     /// # Errors
     /// Any. An answer that names neither a status nor a scope, or is about another order, is
     /// [`Error::Undecodable`].
-    pub async fn order_validation(&self, order: u64) -> Result<OrderValidation, Error> {
+    pub async fn order_validation(&self, order: OrderId) -> Result<OrderValidation, Error> {
         let reply = self.call(Call::get(format!("order/certificate/{order}/validation"))).await?;
         let wire: WireValidation = reply.read()?;
-        if wire.order_id.is_some_and(|id| id != order) {
+        if wire.order_id.is_some_and(|id| id != order.get()) {
             return Err(reply.undecodable("it is about another order"));
         }
         if wire.order_status.is_none() && wire.dns_name_validations.is_empty() {
@@ -309,7 +310,7 @@ impl WireScope {
         };
         let status = self.status.unwrap_or_default();
         Some(ScopeValidation {
-            domain_id: self.domain_id,
+            domain_id: self.domain_id.map(DomainId::new),
             scope,
             approved: is_approved(&status),
             status,

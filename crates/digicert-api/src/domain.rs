@@ -14,6 +14,7 @@ pub use self::value::{DomainCheck, DomainValue};
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::Error;
+use crate::ids::DomainId;
 use crate::method::DcvMethod;
 use crate::order::WireNumber;
 use crate::wire;
@@ -23,7 +24,7 @@ use crate::wire;
 #[non_exhaustive]
 pub struct Domain {
     /// The domain's number.
-    pub id: u64,
+    pub id: DomainId,
     /// The domain's name.
     pub name: String,
     /// False for a domain that the account has put aside.
@@ -115,11 +116,11 @@ impl Client {
     /// stands is [`Error::Undecodable`].
     ///
     /// [Domain info]: https://dev.digicert.com/certcentral-apis/services-api/domains/domain-info.html
-    pub async fn domain(&self, domain: u64) -> Result<Domain, Error> {
+    pub async fn domain(&self, domain: DomainId) -> Result<Domain, Error> {
         let query = ["include_dcv", "include_validation"].map(|name| (name.to_owned(), "true".to_owned()));
         let reply = self.call(Call::get(format!("domain/{domain}")).query(query.into())).await?;
         let wire: WireDomain = reply.read()?;
-        if wire.id.is_some_and(|id| id != domain) {
+        if wire.id.is_some_and(|id| id != domain.get()) {
             return Err(reply.undecodable("it is about another domain"));
         }
         let (expiry, approved) = (wire.expiry(), wire.approved());

@@ -15,13 +15,14 @@ use url::Url;
 use crate::answer::Answer;
 use crate::client::Client;
 use crate::error::Error;
+use crate::ids::{DomainId, OrderId};
 use crate::key::Key;
 use crate::method::DcvMethod;
 use crate::{DomainFilter, OrderFilter};
 
 /// The number that orders and domains have in the documentation's examples.
-const NUMBER: u64 = 112_233;
-const DOMAIN: u64 = 9911;
+const ORDER: OrderId = OrderId::new(112_233);
+const DOMAIN: DomainId = DomainId::new(9911);
 
 type Told = (StatusCode, Vec<u8>);
 
@@ -75,11 +76,11 @@ pub fn api_answer(bytes: &[u8]) {
         let orders = OrderFilter::default();
         let domains = DomainFilter::default();
         let method = DcvMethod::DnsTxt;
-        told(&mut |client| now(client.random_value(NUMBER)).err());
-        told(&mut |client| now(client.change_dcv_method(NUMBER, &method)).err());
-        told(&mut |client| now(client.check_dcv(NUMBER)).err());
-        told(&mut |client| now(client.order_validation(NUMBER)).err());
-        told(&mut |client| now(client.order(NUMBER)).err());
+        told(&mut |client| now(client.random_value(ORDER)).err());
+        told(&mut |client| now(client.change_dcv_method(ORDER, &method)).err());
+        told(&mut |client| now(client.check_dcv(ORDER)).err());
+        told(&mut |client| now(client.order_validation(ORDER)).err());
+        told(&mut |client| now(client.order(ORDER)).err());
         told(&mut |client| now(client.orders(&orders)).err());
         told(&mut |client| now(client.orders_page(&orders, 0)).err());
         told(&mut |client| now(client.status_changes(Duration::from_secs(60))).err());

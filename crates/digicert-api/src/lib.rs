@@ -8,16 +8,17 @@
 //! nothing, decides nothing and repeats nothing.
 //!
 //! ```no_run
-//! use digicert_api::{CheckOutcome, Client, US};
+//! use digicert_api::{CheckOutcome, Client, OrderId, US};
 //! use secrecy::SecretString;
 //!
 //! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 //! let client = Client::builder(US.parse()?).key(SecretString::from("the API key")).build()?;
 //!
-//! let value = client.random_value(112_233).await?;
+//! let order = OrderId::new(112_233);
+//! let value = client.random_value(order).await?;
 //! println!("publish {:?} until {:?}", value.value, value.expires);
 //!
-//! match client.check_dcv(112_233).await?.outcome {
+//! match client.check_dcv(order).await?.outcome {
 //!     CheckOutcome::Validated => println!("done"),
 //!     CheckOutcome::NotYet { reason } => println!("not yet: {reason}"),
 //! }
@@ -37,6 +38,7 @@ mod error;
 #[doc(hidden)]
 pub mod fuzzing;
 mod governor;
+mod ids;
 mod key;
 mod list;
 mod memory;
@@ -60,6 +62,7 @@ pub use domain::{
 };
 pub use error::{Class, Error};
 pub use governor::GovernorLoad;
+pub use ids::{DomainId, OrderId};
 pub use key::{KeyError, KeySource};
 pub use list::{OrderFilter, OrderPage, OrderSummary};
 pub use memory::CallMemory;

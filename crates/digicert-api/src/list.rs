@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::call::{Call, Reply};
 use crate::client::Client;
 use crate::error::Error;
+use crate::ids::OrderId;
 use crate::order::WireOrder;
 use crate::paging::{LARGEST_PAGE, Page, Pager, Paging, Row, Turn};
 use crate::status::OrderStatus;
@@ -17,7 +18,7 @@ use crate::wire;
 #[non_exhaustive]
 pub struct OrderSummary {
     /// The order number.
-    pub id: u64,
+    pub id: OrderId,
     /// Where the order stands.
     pub status: OrderStatus,
     /// The certificate's number, once it has one.
@@ -166,7 +167,7 @@ impl WireOrder {
             return None;
         };
         Some(OrderSummary {
-            id,
+            id: OrderId::new(id),
             status,
             certificate_id: self.certificate.id,
             common_name: self.certificate.common_name,

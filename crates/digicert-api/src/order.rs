@@ -7,6 +7,7 @@ use serde::Deserialize;
 use crate::call::Call;
 use crate::client::Client;
 use crate::error::Error;
+use crate::ids::OrderId;
 use crate::status::{OrderStatus, status};
 use crate::wire;
 
@@ -15,7 +16,7 @@ use crate::wire;
 #[non_exhaustive]
 pub struct Order {
     /// The order number.
-    pub id: u64,
+    pub id: OrderId,
     /// Where the order stands.
     pub status: OrderStatus,
     /// The certificate's number, once it has one.
@@ -41,10 +42,10 @@ impl Client {
     ///
     /// # Errors
     /// Any. An answer without a status, or about another order, is [`Error::Undecodable`].
-    pub async fn order(&self, order: u64) -> Result<Order, Error> {
+    pub async fn order(&self, order: OrderId) -> Result<Order, Error> {
         let reply = self.call(Call::get(format!("order/certificate/{order}"))).await?;
         let wire: WireOrder = reply.read()?;
-        if wire.id.is_some_and(|id| id != order) {
+        if wire.id.is_some_and(|id| id != order.get()) {
             return Err(reply.undecodable("it is about another order"));
         }
         let Some(status) = wire.status else { return Err(reply.undecodable("it has no order status")) };

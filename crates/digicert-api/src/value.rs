@@ -8,6 +8,7 @@ use crate::answer::excerpt;
 use crate::call::{Call, Reply};
 use crate::client::Client;
 use crate::error::Error;
+use crate::ids::OrderId;
 use crate::method::DcvMethod;
 use crate::wire;
 
@@ -34,7 +35,7 @@ impl Client {
     /// # Errors
     /// Any. [`Error::Declined`] where the order is in no state for it (which states is not documented);
     /// [`Error::Undecodable`] for a value that could not be published as it stands.
-    pub async fn random_value(&self, order: u64) -> Result<OrderValue, Error> {
+    pub async fn random_value(&self, order: OrderId) -> Result<OrderValue, Error> {
         let reply = self.call(Call::put(format!("order/certificate/{order}/dcv-random-value"))).await?;
         order_value(order, &reply)
     }
@@ -53,21 +54,21 @@ impl Client {
     /// not be published as it stands.
     ///
     /// [Change DCV method]: https://dev.digicert.com/certcentral-apis/services-api/orders/change-dcv-method.html
-    pub async fn change_dcv_method(&self, order: u64, method: &DcvMethod) -> Result<OrderValue, Error> {
+    pub async fn change_dcv_method(&self, order: OrderId, method: &DcvMethod) -> Result<OrderValue, Error> {
         let call = Call::put(format!("order/certificate/{order}/dcv-method"));
         let reply = self.call(call.json(json!({ "dcv_method": method.as_str() }))).await?;
         order_value(order, &reply)
     }
 }
 
-fn order_value(order: u64, reply: &Reply) -> Result<OrderValue, Error> {
+fn order_value(order: OrderId, reply: &Reply) -> Result<OrderValue, Error> {
     let wire: WireValue = reply.read_or_default()?;
     if wire.dcv_random_value.as_deref().is_some_and(|value| !is_publishable(value)) {
         return Err(reply.undecodable("its random value is unfit for DNS"));
     }
     let expires = wire.expiration_date.as_deref().and_then(wire::timestamp_of);
     if let (None, Some(raw)) = (expires, &wire.expiration_date) {
-        tracing::warn!(order, raw = %excerpt(raw, None), "the value's expiry cannot be read");
+        tracing::warn!(%order, raw = %excerpt(raw, None), "the value's expiry cannot be read");
     }
     Ok(OrderValue { value: wire.dcv_random_value, expires, expires_raw: wire.expiration_date })
 }

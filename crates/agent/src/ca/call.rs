@@ -5,7 +5,7 @@ use std::time::Duration;
 use dcv_core::{
     DomainName, Facts, Failure, FailureClass, GivenValue, Learned, Method, OrderStatus, Policy, RandomValue,
 };
-use digicert_api::{CheckOutcome, Class, Client, DcvMethod, Error};
+use digicert_api::{CheckOutcome, Class, Client, DcvMethod, DomainId, Error, OrderId};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
@@ -60,7 +60,7 @@ impl<'a> Call<'a> {
     pub async fn read_order(self) -> Result<Learned, Failure> {
         let known = self.facts.order.as_ref().is_some_and(|order| order.at.is_some());
         let client = if known { self.client.with_deadline(due(None, self.now)) } else { self.client.clone() };
-        let read = order::read(&client, self.number()).await;
+        let read = order::read(&client, self.order()).await;
         self.settle(read, Refused::ForGood)
     }
 
@@ -69,7 +69,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// As every call.
     pub async fn request_value(self) -> Result<Learned, Failure> {
-        let answer = match self.client.random_value(self.number()).await {
+        let answer = match self.client.random_value(self.order()).await {
             Ok(answer) => answer,
             Err(error) => return self.settle(Err(error), Refused::ReadWhy),
         };
@@ -90,7 +90,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// As every call.
     pub async fn read_domain(self) -> Result<Learned, Failure> {
-        let read = self.client.domain(self.number()).await;
+        let read = self.client.domain(self.domain()).await;
         let learned = match read {
             Ok(read) => domain::learned(&self.client, read, self.facts, self.now)
                 .map_err(|error| Failure::new(FailureClass::Blocked, error.to_string()))?,
@@ -111,7 +111,7 @@ impl<'a> Call<'a> {
     pub async fn submit_domain(self) -> Result<Learned, Failure> {
         let (kinds, method) = domain::submission(self.facts);
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
-        match self.client.submit_domain(self.number(), &kinds, &method).await {
+        match self.client.submit_domain(self.domain(), &kinds, &method).await {
             Ok(value) => {
                 self.account.release();
                 let value = domain::given_value(&self.client, value);
@@ -126,7 +126,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// As every call.
     pub async fn new_domain_value(self) -> Result<Learned, Failure> {
-        match self.client.new_domain_value(self.number()).await {
+        match self.client.new_domain_value(self.domain()).await {
             Ok(value) => {
                 self.account.release();
                 let made: Option<GivenValue> = domain::given_value(&self.client, value);
@@ -144,8 +144,8 @@ impl<'a> Call<'a> {
     pub async fn switch_method(self, method: &Method) -> Result<Learned, Failure> {
         let wanted = DcvMethod::from(method.as_str());
         let switched = match self.subject.id {
-            Id::Order(number) => self.client.change_dcv_method(number, &wanted).await.map(drop),
-            Id::Domain(number) => self.client.change_domain_method(number, &wanted).await.map(drop),
+            Id::Order(_) => self.client.change_dcv_method(self.order(), &wanted).await.map(drop),
+            Id::Domain(_) => self.client.change_domain_method(self.domain(), &wanted).await.map(drop),
         };
         self.settle(switched.map(|()| Learned::Done), Refused::ReadWhy)
     }
@@ -158,8 +158,8 @@ impl<'a> Call<'a> {
         let asked = self.ledger.keep(Event::asked(self.subject, self.facts)).await;
         asked.map_err(|detail| Failure::new(FailureClass::Setup, detail))?;
         let answer = match self.subject.id {
-            Id::Order(number) => order::check(&self.client, number).await,
-            Id::Domain(number) => check_domain(&self.client, number).await,
+            Id::Order(_) => order::check(&self.client, self.order()).await,
+            Id::Domain(_) => check_domain(&self.client, self.domain()).await,
         };
         let told = match &answer {
             Ok(learned) => Event::answered(self.subject, self.facts, learned),
@@ -169,8 +169,12 @@ impl<'a> Call<'a> {
         self.settle(answer, Refused::ReadWhy)
     }
 
-    const fn number(&self) -> u64 {
-        self.subject.id.number()
+    const fn order(&self) -> OrderId {
+        OrderId::new(self.subject.id.number())
+    }
+
+    const fn domain(&self) -> DomainId {
+        DomainId::new(self.subject.id.number())
     }
 
     /// Puts a value that was learned on record.
@@ -220,8 +224,8 @@ fn due(deadline: Option<Timestamp>, now: Timestamp) -> Instant {
     Instant::now() + slack.min(NO_HURRY)
 }
 
-async fn check_domain(client: &Client, number: u64) -> Result<Learned, Error> {
-    let (complete, said) = match client.check_domain(number).await?.outcome {
+async fn check_domain(client: &Client, id: DomainId) -> Result<Learned, Error> {
+    let (complete, said) = match client.check_domain(id).await?.outcome {
         CheckOutcome::Validated => (true, "validated".to_owned()),
         CheckOutcome::NotYet { reason } => (false, reason),
     };

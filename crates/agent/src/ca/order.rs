@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use dcv_core::{CertName, DomainName, Learned, Method, OrderFacts, OrderStatus, ScopeFacts, Stage};
-use digicert_api::{CheckOutcome, Class, Client, Error, OrderValidation, ScopeValidation};
+use digicert_api::{CheckOutcome, Class, Client, Error, OrderId, OrderValidation, ScopeValidation};
 use tracing::warn;
 
 /// The validation status tells scopes, status and methods in one call; where it fails the order itself is read.
-pub(super) async fn read(client: &Client, id: u64) -> Result<Learned, Error> {
+pub(super) async fn read(client: &Client, id: OrderId) -> Result<Learned, Error> {
     match client.order_validation(id).await {
         Ok(validation) => match validation.status.clone() {
             Some(status) => Ok(of_validation(id, OrderStatus::from(status.as_str()), validation)),
@@ -20,13 +20,13 @@ pub(super) async fn read(client: &Client, id: u64) -> Result<Learned, Error> {
     }
 }
 
-fn of_validation(id: u64, status: OrderStatus, validation: OrderValidation) -> Learned {
+fn of_validation(id: OrderId, status: OrderStatus, validation: OrderValidation) -> Learned {
     let (mut scopes, mut unreadable) = (Vec::new(), Vec::new());
     for scope in validation.names {
         match DomainName::scope(&scope.scope) {
             Ok(name) => scopes.push(scope_facts(name, scope)),
             Err(error) => {
-                warn!(order = id, "DigiCert names a scope that cannot be read: {error}");
+                warn!(order = %id, "DigiCert names a scope that cannot be read: {error}");
                 if !scope.approved {
                     unreadable.push(error.to_string());
                 }
@@ -51,7 +51,7 @@ fn scope_facts(name: DomainName, scope: ScopeValidation) -> ScopeFacts {
     }
 }
 
-async fn read_status(client: &Client, id: u64) -> Result<Learned, Error> {
+async fn read_status(client: &Client, id: OrderId) -> Result<Learned, Error> {
     let order = client.order(id).await?;
     let status = OrderStatus::from(order.status.as_str());
     let method = order.dcv_method.map(Method::from);
@@ -87,7 +87,7 @@ pub fn cert_name(text: &str) -> Option<CertName> {
 }
 
 /// Has the order checked.
-pub(super) async fn check(client: &Client, id: u64) -> Result<Learned, Error> {
+pub(super) async fn check(client: &Client, id: OrderId) -> Result<Learned, Error> {
     let check = client.check_dcv(id).await?;
     let said = match check.outcome {
         CheckOutcome::Validated => "validated".to_owned(),

@@ -8,6 +8,7 @@ use dcv_core::{
     Sighting, Stage, Step, Survey, Target, Verdict, Wanted, caa_findings, decide, findings, verdict,
 };
 use dcv_observe::Observer;
+use digicert_api::OrderId;
 use futures_util::{StreamExt as _, stream};
 
 use super::{
@@ -65,7 +66,7 @@ async fn strangers(context: &Context, id: u64) -> Vec<Explanation> {
             }
             continue;
         };
-        match account.client.order(id).await {
+        match account.client.order(OrderId::new(id)).await {
             Ok(read) => match discover::consider(id, &read.dns_names, read.valid_till, discover) {
                 Ok(facts) => explanations.push(explain(context, order, facts).await),
                 Err(why) => explanations.push(left_alone(order, read.status.as_str(), why)),

@@ -35,7 +35,7 @@ pub async fn list(
 ) -> Result<Vec<Found<Option<CertName>>>, Error> {
     let found = account.client.with_deadline(Instant::now() + SOON).domains(&DomainFilter::default()).await?;
     let found = found.into_iter().map(|domain| Found {
-        subject: Subject::domain(name, domain.id),
+        subject: Subject::domain(name, domain.id.get()),
         told: DomainName::scope(&domain.name).ok().map(|name| CertName { name, wildcard: false }),
         facts: consider(&domain, domains, clock::now()),
     });
@@ -61,7 +61,7 @@ fn consider(domain: &DomainSummary, domains: &Domains, now: Timestamp) -> Result
         seen: now,
     };
     Ok(Facts {
-        seed: domain.id,
+        seed: domain.id.get(),
         kind: Kind::Domain,
         discovered: true,
         switch_to: domains.switch_method.clone(),

@@ -50,15 +50,15 @@ pub async fn list(
         ..OrderFilter::default()
     };
     let orders = account.client.with_deadline(Instant::now() + SOON).orders(&filter).await?;
-    let strange = |order: &OrderSummary| !config.names(name, order.id);
+    let strange = |order: &OrderSummary| !config.names(name, order.id.get());
     let found = orders.into_iter().filter(strange).map(|order| Found {
-        subject: Subject::order(name, order.id),
+        subject: Subject::order(name, order.id.get()),
         told: Listing {
             status: OrderStatus::from(order.status.as_str()),
             certificate: order.certificate_id,
             names: order.dns_names.iter().filter_map(|text| cert_name(text)).collect(),
         },
-        facts: consider(order.id, &order.dns_names, order.valid_till, discover),
+        facts: consider(order.id.get(), &order.dns_names, order.valid_till, discover),
     });
     Ok(found.collect())
 }
@@ -192,18 +192,19 @@ impl Watch {
         for change in changes {
             let status = OrderStatus::from(change.status.as_str());
             // The overlap repeats changes; acting on them again would be harmless, and costs a call each.
-            if known.holds(change.order_id, &status, change.certificate_id) {
+            if known.holds(change.order_id.get(), &status, change.certificate_id) {
                 continue;
             }
-            let order = Subject::order(self.name.as_str(), change.order_id);
-            let named = self.context.config.names(&self.name, change.order_id);
+            let order = Subject::order(self.name.as_str(), change.order_id.get());
+            let named = self.context.config.names(&self.name, change.order_id.get());
             if named || !discover.statuses.contains(&status) {
                 self.trigger(order, Trigger::Changed).await;
             } else {
                 // Its names may have changed with a reissue, so they are read each time.
                 match client.order(change.order_id).await {
                     Ok(read) => {
-                        self.admit(order, consider(read.id, &read.dns_names, read.valid_till, discover)).await
+                        self.admit(order, consider(read.id.get(), &read.dns_names, read.valid_till, discover))
+                            .await
                     }
                     // One order that is not ours to read, such as another division's, says nothing of the others.
                     Err(error) if matches!(error.class(), Class::NotFound | Class::MissingPermission) => {
@@ -216,7 +217,7 @@ impl Watch {
                     }
                 }
             }
-            known.note(change.order_id, status, change.certificate_id);
+            known.note(change.order_id.get(), status, change.certificate_id);
         }
         well
     }

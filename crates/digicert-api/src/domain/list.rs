@@ -7,6 +7,7 @@ use super::{DomainExpiry, DomainValidation, WireDomain, WireValidation};
 use crate::call::{Call, Reply};
 use crate::client::Client;
 use crate::error::Error;
+use crate::ids::DomainId;
 use crate::method::DcvMethod;
 use crate::paging::{LARGEST_PAGE, Page, Pager, Paging, Row, Turn};
 use crate::wire;
@@ -16,7 +17,7 @@ use crate::wire;
 #[non_exhaustive]
 pub struct DomainSummary {
     /// The domain's number.
-    pub id: u64,
+    pub id: DomainId,
     /// The domain's name.
     pub name: String,
     /// False for a domain that the account has put aside.
@@ -135,7 +136,7 @@ impl WireDomain {
             return None;
         };
         Some(DomainSummary {
-            id,
+            id: DomainId::new(id),
             name,
             active: self.is_active,
             pending: self.is_pending_validation,

@@ -9,6 +9,7 @@ use crate::call::{Call, Reply};
 use crate::client::Client;
 use crate::dcv::CheckOutcome;
 use crate::error::Error;
+use crate::ids::DomainId;
 use crate::method::DcvMethod;
 use crate::value::is_publishable;
 use crate::wire;
@@ -60,7 +61,7 @@ impl Client {
     /// [Submit for validation]: https://dev.digicert.com/certcentral-apis/services-api/domains/submit-for-validation.html
     pub async fn submit_domain(
         &self,
-        domain: u64,
+        domain: DomainId,
         kinds: &[&str],
         method: &DcvMethod,
     ) -> Result<DomainValue, Error> {
@@ -84,7 +85,7 @@ impl Client {
     /// refusal the former value may be invalid or not.
     ///
     /// [Generate DCV token]: https://dev.digicert.com/certcentral-apis/services-api/domains/generate-dcv-token.html
-    pub async fn new_domain_value(&self, domain: u64) -> Result<DomainValue, Error> {
+    pub async fn new_domain_value(&self, domain: DomainId) -> Result<DomainValue, Error> {
         // The documented body is ignored; an empty object pleases a reader that insists on one.
         self.value_call(Call::post(format!("domain/{domain}/dcv/token")).json(json!({}))).await
     }
@@ -99,7 +100,11 @@ impl Client {
     /// Any. [`Error::Undecodable`] for a value that could not be published as it stands.
     ///
     /// [Change DCV method]: https://dev.digicert.com/certcentral-apis/services-api/domains/change-dcv-method.html
-    pub async fn change_domain_method(&self, domain: u64, method: &DcvMethod) -> Result<DomainValue, Error> {
+    pub async fn change_domain_method(
+        &self,
+        domain: DomainId,
+        method: &DcvMethod,
+    ) -> Result<DomainValue, Error> {
         let body = json!({ "dcv_method": method.as_str() });
         self.value_call(Call::put(format!("domain/{domain}/dcv/method")).json(body)).await
     }
@@ -114,7 +119,7 @@ impl Client {
     /// Any, but not for a miss. [`Error::Misconfigured`] when the domain's method cannot be checked so.
     ///
     /// [Check DCV]: https://dev.digicert.com/certcentral-apis/services-api/domains/check-dcv.html
-    pub async fn check_domain(&self, domain: u64) -> Result<DomainCheck, Error> {
+    pub async fn check_domain(&self, domain: DomainId) -> Result<DomainCheck, Error> {
         let reply = match self.call(Call::put(format!("domain/{domain}/dcv/validate-token"))).await {
             // As with orders: the code for a missed CNAME is unknown, so every such refusal counts as a miss.
             Err(Error::Declined { answer }) if answer.status() == 400 => {

@@ -1,6 +1,6 @@
 //! Random value, check, validation status: every documented answer and every disputed one.
 
-use digicert_api::{Check, CheckOutcome, Class, Error, OrderStatus, OrderValue};
+use digicert_api::{Check, CheckOutcome, Class, DomainId, Error, OrderStatus, OrderValue};
 use wiremock::ResponseTemplate;
 use wiremock::matchers::{header, method, path};
 use wiremock::{Mock, MockServer};
@@ -231,7 +231,10 @@ async fn what_is_to_prove_is_read_with_either_kind_of_id() {
         assert_eq!(got.method.as_deref(), Some("dns-txt-token"));
         assert_eq!(got.organization_missing, ["OV (pending)"]);
         let [name] = got.names.as_slice() else { panic!("{got:?}") };
-        assert_eq!((name.domain_id, name.scope.as_str(), name.approved), (Some(9911), "example.com", false));
+        assert_eq!(
+            (name.domain_id, name.scope.as_str(), name.approved),
+            (Some(DomainId::new(9911)), "example.com", false)
+        );
         assert_eq!(name.dns_names, ["www.example.com", "example.com"]);
     }
 }

@@ -1,12 +1,12 @@
 //! Domains: list, info, submission, new value, check, method.
 
-use digicert_api::{CheckOutcome, Class, DcvMethod, DomainCheck, DomainFilter, DomainValue, Error};
+use digicert_api::{CheckOutcome, Class, DcvMethod, DomainCheck, DomainFilter, DomainId, DomainValue, Error};
 use wiremock::matchers::{body_json, header, method, path, query_param};
 use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 use crate::support::{always, client, json};
 
-const DOMAIN: u64 = 9911;
+const DOMAIN: DomainId = DomainId::new(9911);
 
 /// A CA that knows one call, with this body, and answers it once.
 async fn scripted(verb: &str, at: &str, body: Option<serde_json::Value>, answer: &str) -> MockServer {
@@ -191,7 +191,7 @@ async fn domains_are_asked_for_as_documented() {
         page_size: 9999,
     };
     let got = client(&server).domains(&filter).await.expect("domains");
-    assert_eq!(got.iter().map(|domain| domain.id).collect::<Vec<_>>(), [1, 4], "also filtered by us");
+    assert_eq!(got.iter().map(|domain| domain.id.get()).collect::<Vec<_>>(), [1, 4], "also filtered by us");
     assert_eq!(got[0].approved, "2026-05-20T08:01:00Z".parse().ok());
 }
 
@@ -218,7 +218,7 @@ async fn all_pages_of_domains_are_read_although_they_shift() {
     Mock::given(path("/services/v2/domain")).respond_with(respond).mount(&server).await;
     let filter = DomainFilter { page_size: 20, ..DomainFilter::default() };
     let got = client(&server).domains(&filter).await.expect("domains");
-    let mut ids: Vec<_> = got.iter().map(|domain| domain.id).collect();
+    let mut ids: Vec<_> = got.iter().map(|domain| domain.id.get()).collect();
     ids.sort_unstable();
     assert_eq!(ids, (1..=60).collect::<Vec<_>>());
 

@@ -107,7 +107,7 @@ fn pending(page_size: u32) -> OrderFilter {
 
 async fn ids(server: &MockServer, filter: &OrderFilter) -> Vec<u64> {
     let mut ids: Vec<_> =
-        client(server).orders(filter).await.expect("orders").iter().map(|order| order.id).collect();
+        client(server).orders(filter).await.expect("orders").iter().map(|order| order.id.get()).collect();
     ids.sort_unstable();
     ids
 }

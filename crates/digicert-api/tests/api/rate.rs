@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use digicert_api::Window;
+use digicert_api::{OrderId, Window};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, Request};
 
@@ -67,12 +67,16 @@ async fn urgent_calls_go_first() {
     Mock::given(any()).respond_with(respond).mount(&server).await;
     let windows = vec![Window { calls: 1, per: Duration::from_millis(400) }];
     let client = builder(&server.uri()).rate(windows).build().expect("client");
-    client.order(1).await.expect("first");
+    client.order(OrderId::new(1)).await.expect("first");
 
     let now = tokio::time::Instant::now();
     let urgent = client.with_deadline(now + Duration::from_secs(1));
     let relaxed = client.with_deadline(now + Duration::from_secs(60));
-    let (whenever, late, soon) = tokio::join!(client.order(2), relaxed.order(3), urgent.order(4));
+    let (whenever, late, soon) = tokio::join!(
+        client.order(OrderId::new(2)),
+        relaxed.order(OrderId::new(3)),
+        urgent.order(OrderId::new(4))
+    );
     assert!(whenever.is_ok() && late.is_ok() && soon.is_ok());
     assert_eq!(*seen.lock().expect("log"), ["1", "4", "3", "2"]);
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Debug;
 
-use digicert_api::{Client, ClientBuilder};
+use digicert_api::{Client, ClientBuilder, OrderId};
 use secrecy::SecretString;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,7 +12,7 @@ use wiremock::{Mock, MockServer, ResponseTemplate};
 /// The key of all tests; it must never show up in anything that can be printed.
 pub(crate) const CANARY: &str = "CANARY0KEY0CANARY0KEY";
 /// The order of all tests.
-pub(crate) const ORDER: u64 = 112_233;
+pub(crate) const ORDER: OrderId = OrderId::new(112_233);
 
 pub(crate) fn builder(base: &str) -> ClientBuilder {
     Client::builder(base.parse().expect("url")).key(SecretString::from(CANARY)).allow_http_on_loopback(true)
