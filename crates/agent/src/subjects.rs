@@ -93,5 +93,5 @@ fn remember(facts: &mut Facts, status: Option<&str>, proven: bool) {
         return;
     }
     facts.proven = true;
-    facts.order = Some(OrderFacts::of_status(None, OrderStatus::from(status)));
+    facts.order = Some(Box::new(OrderFacts::of_status(None, OrderStatus::from(status))));
 }

@@ -73,7 +73,7 @@ fn resting(number: u64) -> Facts {
         valid_until: Some(NOW + SignedDuration::from_hours(240)),
         seen: NOW,
     });
-    Facts { seed: number, kind: Kind::Domain, domain, ..Facts::default() }
+    Facts { seed: number, kind: Kind::Domain, domain: domain.map(Box::new), ..Facts::default() }
 }
 
 /// An order whose names were located, without a value yet.

@@ -33,9 +33,9 @@ pub struct Facts {
     /// When the work has to be done, whatever the value's dates: the end of the certificate that the order replaces.
     pub needed_by: Option<Timestamp>,
     /// What the CA said about the order.
-    pub order: Option<OrderFacts>,
+    pub order: Option<Box<OrderFacts>>,
     /// What the CA said about the domain.
-    pub domain: Option<DomainFacts>,
+    pub domain: Option<Box<DomainFacts>>,
     /// Control was proven for every scope.
     pub proven: bool,
     /// When the CA last said so in answer to a check of ours.
@@ -59,7 +59,7 @@ pub struct Facts {
     /// Checks of the current value.
     pub asked: Option<Asked>,
     /// The latest failure, until the same step succeeds.
-    pub failure: Option<FailedStep>,
+    pub failure: Option<Box<FailedStep>>,
 }
 
 /// A look at a lookup.
@@ -321,8 +321,19 @@ impl Facts {
                 self.sightings.remove(&lookup);
             }
         }
+        if let Some(caa) = &mut self.caa
+            && caa.forbidden().is_none()
+        {
+            caa.names = Vec::new();
+        }
+        // Maps and lists grow by more than what is put in.
+        self.located = std::mem::take(&mut self.located).into_iter().collect();
+        self.looked_at = std::mem::take(&mut self.looked_at).into_iter().collect();
         self.held.shrink_to_fit();
         self.configured.shrink_to_fit();
+        if let Some(order) = &mut self.order {
+            order.scopes.shrink_to_fit();
+        }
     }
 
     /// What was seen is of another value, or of another target.

@@ -5,7 +5,7 @@
 //! only hold a checked random value or a DigiCert validation target. So a record of any other name or type cannot be
 //! spoken of at all.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
@@ -18,7 +18,7 @@ pub const MAX_CHAIN: usize = 8;
 /// backslashes (a single DNS character-string, RFC 1035 section 3.3, that needs no escaping anywhere).
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct RandomValue(String);
+pub struct RandomValue(Arc<str>);
 
 impl RandomValue {
     /// Checks a value that the CA gave.
@@ -37,7 +37,7 @@ impl RandomValue {
         {
             return Err(ValueError::Character { at });
         }
-        Ok(Self(text))
+        Ok(Self(text.into()))
     }
 
     /// The value as published: bare, without quotes.
@@ -70,7 +70,7 @@ impl TryFrom<String> for RandomValue {
 
 impl From<RandomValue> for String {
     fn from(value: RandomValue) -> Self {
-        value.0
+        value.as_str().to_owned()
     }
 }
 

@@ -63,12 +63,12 @@ fn unknown() -> Facts {
 fn with_order(facts: Facts, status: OrderStatus, method: Method) -> Facts {
     let scopes = vec![ScopeFacts::open(scope(), Vec::new())];
     Facts {
-        order: Some(OrderFacts {
+        order: Some(Box::new(OrderFacts {
             at: Some(ago(60)),
             method: Some(method),
             scopes,
             ..OrderFacts::of_status(None, status)
-        }),
+        })),
         ..facts
     }
 }

@@ -47,7 +47,7 @@ fn domain(read: i64, pending: bool, ends_in: Option<i64>) -> Facts {
     };
     Facts {
         kind: Kind::Domain,
-        domain: Some(facts),
+        domain: Some(Box::new(facts)),
         located: [(lookup(), Location::At(Target::Record(site())))].into_iter().collect(),
         located_at: Some(ago(9)),
         ..Facts::default()

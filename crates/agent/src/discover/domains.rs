@@ -65,7 +65,7 @@ fn consider(domain: &DomainSummary, domains: &Domains, now: Timestamp) -> Result
         kind: Kind::Domain,
         discovered: true,
         switch_to: domains.switch_method.clone(),
-        domain: Some(facts),
+        domain: Some(Box::new(facts)),
         ..Facts::default()
     })
 }
@@ -292,7 +292,7 @@ mod tests {
             valid_until,
             seen,
         };
-        Facts { seed: number, kind: Kind::Domain, domain: Some(domain), ..Facts::default() }
+        Facts { seed: number, kind: Kind::Domain, domain: Some(Box::new(domain)), ..Facts::default() }
     }
 
     /// A domain whose CA tells no beginning: its period begins when its end was seen first, however often the list is

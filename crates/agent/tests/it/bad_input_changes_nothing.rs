@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use dcv_sandbox::ca::{ApiKey, ExpirationDate, Fault, FaultKind, OrderSpec};
 
-use super::support::{Agent, Bind, TSIG, scene::Scene};
+use super::support::{Agent, Bind, TSIG, eventually, scene::Scene};
 
 const HOST: &str = "h1.dcv.test";
 
@@ -351,9 +351,42 @@ async fn a_state_file_that_cannot_be_used_stops_everything_before_it_starts() {
     expect(&scene, 78, "format 99");
     assert_eq!(std::fs::read(&state).unwrap(), bytes, "a newer state file was touched");
 
-    scene.agent.edit("state.db", "no/such/folder/state.db");
-    expect(&scene, 78, "state.db");
+    // A folder cannot be made below a file.
+    scene.agent.edit("state.db", "config.toml/state.db");
+    expect(&scene, 78, "config.toml");
     assert_eq!(scene.ca.stats().total, calls, "the CA was called without a state file");
+}
+
+/// On a fresh machine nobody has made the folder of the state: it is made, for the agent alone.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_folder_of_the_state_is_made_for_its_owner_only() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let (scene, _) = one_order().await;
+    let missing = scene.agent.run(&["status"]);
+    assert_eq!(missing.code, 78, "{missing:?}");
+    assert!(missing.err.contains("when it runs for the first time"), "{missing:?}");
+    scene.agent.edit("state.db", "no/such/folder/state.db");
+    assert_eq!(scene.agent.run(&["--once", "--timeout", "20s"]).code, 0);
+    let folder = scene.agent.path("no/such/folder");
+    assert_eq!(std::fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
+    assert_eq!(scene.agent.run(&["status"]).code, 0);
+}
+
+/// Two agents at one state would reach twice the CA's rate: the second daemon is refused, a one-shot run says who does the
+/// work, and neither calls anybody.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_agent_at_one_state_does_nothing() {
+    let (scene, _) = one_order().await;
+    let daemon = scene.agent.daemon();
+    eventually("the daemon works", Duration::from_secs(20), || scene.agent.path("state.db.lock").exists());
+    let once = scene.agent.run(&["--once", "--timeout", "20s"]);
+    assert_eq!((once.code, once.out.as_str()), (75, ""), "{once:?}");
+    assert!(once.err.contains("another dcv-agent (process "), "{once:?}");
+    let second = scene.agent.run(&[]);
+    assert_eq!(second.code, 78, "{second:?}");
+    assert!(second.err.contains("end that one first"), "{second:?}");
+    assert_eq!(daemon.stop().0, 0);
+    assert_eq!(scene.agent.run(&["--once", "--timeout", "20s"]).code, 0, "the lock goes with the process");
 }
 
 /// A foreign CNAME at the validation name that leads nowhere is refused and explained.

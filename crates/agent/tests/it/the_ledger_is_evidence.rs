@@ -102,7 +102,12 @@ async fn two_processes_and_a_kill_share_one_chain() {
             read(&file(&scene)).contains("\"mode\":\"daemon\"")
         });
         for _ in 0..3 {
+            // Another state, and so another agent, with the same ledger.
+            let other = scene.agent.path("other.db");
+            scene.agent.edit("state.db", "other.db");
             assert_eq!(scene.agent.run(&["--once", "--timeout", "60s"]).code, 0);
+            scene.agent.edit("other.db", "state.db");
+            assert!(other.exists());
             assert_eq!(scene.agent.run(&["ledger", "verify"]).code, 0);
         }
     }

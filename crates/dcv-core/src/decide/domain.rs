@@ -71,5 +71,5 @@ pub(super) fn new_value(s: &Situation<'_>) -> Option<Decision> {
 /// The domain, where something has to be done before there is a value to publish.
 fn needing_a_value<'a>(s: &Situation<'a>) -> Option<&'a DomainFacts> {
     let usable = s.facts.has_usable_value(s.policy.value_life_cap, s.now);
-    s.facts.domain.as_ref().filter(|domain| !(domain.pending && usable))
+    s.facts.domain.as_deref().filter(|domain| !(domain.pending && usable))
 }

@@ -10,7 +10,7 @@ use crate::{
 
 /// An order that has ended, or of which every scope is proven, rests.
 pub(super) fn over(s: &Situation<'_>) -> Option<Decision> {
-    let order = s.facts.order.as_ref();
+    let order = s.facts.order.as_deref();
     let ended = order.filter(|order| order.status.stage() == Stage::Ended);
     match (ended, order) {
         (Some(OrderFacts { status: OrderStatus::Issued, .. }), _) => {

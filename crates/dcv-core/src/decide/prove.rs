@@ -86,7 +86,7 @@ pub(super) fn read_after_check(s: &Situation<'_>) -> Option<Decision> {
     let asked = s.facts.asked.as_ref()?;
     let tells_scopes =
         |order: &OrderFacts| !order.scopes.is_empty() || order.at.is_some_and(|at| at > asked.at);
-    let untold = s.facts.kind == Kind::Order && !s.facts.order.as_ref().is_some_and(tells_scopes);
+    let untold = s.facts.kind == Kind::Order && !s.facts.order.as_deref().is_some_and(tells_scopes);
     let detail = "DigiCert does not find the value; reading at which domains it looks";
     untold.then(|| s.act(Step::ReadOrder, Reason::AuditDue, detail))
 }

@@ -24,7 +24,7 @@ impl Facts {
             // An answer may leave the value out; that makes one that is at hand no worse.
             None => {}
         }
-        self.domain = Some(DomainFacts { at: Some(now), seen, ..domain });
+        self.domain = Some(Box::new(DomainFacts { at: Some(now), seen, ..domain }));
     }
 
     /// A value that a reading shows: unlike the answer to a request it says nothing of what a request would bring.

@@ -69,7 +69,7 @@ impl Facts {
         }
         let before = self.failure.take().filter(|before| before.step == step.kind());
         let Failure { class, detail, retry_after } = failure;
-        self.failure = Some(FailedStep {
+        self.failure = Some(Box::new(FailedStep {
             step: step.kind(),
             class,
             at: now,
@@ -77,7 +77,7 @@ impl Facts {
             detail,
             retry_after,
             read_since: false,
-        });
+        }));
     }
 
     fn learn_success(&mut self, step: &Step, learned: Learned, now: Timestamp) {

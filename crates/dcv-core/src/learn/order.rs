@@ -9,8 +9,8 @@ use crate::{DomainName, Facts, Method, OrderFacts, OrderStatus, Stage};
 impl Facts {
     pub(super) fn learn_order(&mut self, order: OrderFacts) {
         let before = self.order.take();
-        let reopened = self.is_reopened(before.as_ref(), &order);
-        let methods_changed = changes_methods(before.as_ref(), &order);
+        let reopened = self.is_reopened(before.as_deref(), &order);
+        let methods_changed = changes_methods(before.as_deref(), &order);
         if reopened {
             // Whether the value survives a reissue is not documented, so everything is asked for anew.
             self.proven = false;
@@ -29,7 +29,7 @@ impl Facts {
             self.located.clear();
             self.forget_sightings();
         }
-        self.order = Some(order);
+        self.order = Some(Box::new(order));
     }
 
     /// A reissue may be over before it was seen as such: proofs that are gone, or the status alone, tell of it too.
@@ -85,7 +85,7 @@ impl Facts {
                 }
             }
             None if contradiction => {}
-            None => self.order = status.map(|status| OrderFacts::of_status(Some(now), status)),
+            None => self.order = status.map(|status| Box::new(OrderFacts::of_status(Some(now), status))),
         }
     }
 }
