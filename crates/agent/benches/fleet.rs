@@ -22,7 +22,7 @@ use dcv_agent::{
     board::StatusBoard,
     clock, config,
     context::Context,
-    engine::{Engine, Mode},
+    engine::{Engine, Mode, Trigger},
     state::State,
     subject::Subject,
     subjects::{Intake, Subjects},
@@ -65,21 +65,26 @@ fn measure(orders: u64) {
             tempfile::tempdir_in(if Path::new("/dev/shm").exists() { "/dev/shm" } else { "/tmp" }).unwrap();
         let context = context(folder.path()).await;
         let board = Arc::new(StatusBoard::default());
-        let (sender, triggers) = tokio::sync::mpsc::channel(1);
+        let (sender, triggers) = tokio::sync::mpsc::channel(1024);
         let stop = CancellationToken::new();
+        let intake = Arc::new(Intake::default());
         let engine = Engine::new(
             Arc::clone(&context),
             Arc::clone(&board),
-            Arc::new(Intake::default()),
+            Arc::clone(&intake),
             Mode::Daemon,
             stop.clone(),
         );
-        let account: Arc<str> = "main".into();
         let now = clock::now();
-        let subjects: Subjects =
-            (1..=orders).map(|id| (Subject::order(Arc::clone(&account), id), facts(id, now))).collect();
         let start = Instant::now();
-        let running = tokio::spawn(engine.run(subjects, triggers));
+        let running = tokio::spawn(engine.run(Subjects::new(), triggers));
+        // As discovery brings them.
+        let account: Arc<str> = "main".into();
+        for id in 1..=orders {
+            let subject = Subject::order(Arc::clone(&account), id);
+            intake.put(subject.clone(), facts(id, now));
+            sender.send((subject, Trigger::Work)).await.unwrap();
+        }
         loop {
             let mut resting = 0;
             board.read(|status| resting += u64::from(status.wake > now));
