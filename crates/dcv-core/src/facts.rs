@@ -321,14 +321,18 @@ impl Facts {
                 self.sightings.remove(&lookup);
             }
         }
+        // A map that was emptied keeps the room that it had.
+        if self.sightings.is_empty() {
+            self.sightings = BTreeMap::new();
+        }
         if let Some(caa) = &mut self.caa
             && caa.forbidden().is_none()
         {
             caa.names = Vec::new();
         }
         // Maps and lists grow by more than what is put in.
-        self.located = std::mem::take(&mut self.located).into_iter().collect();
-        self.looked_at = std::mem::take(&mut self.looked_at).into_iter().collect();
+        shrink(&mut self.located);
+        shrink(&mut self.looked_at);
         self.held.shrink_to_fit();
         self.configured.shrink_to_fit();
         if let Some(order) = &mut self.order {
@@ -369,4 +373,11 @@ impl Facts {
     pub(crate) fn has_usable_value(&self, longest: SignedDuration, now: Timestamp) -> bool {
         self.token.as_ref().is_some_and(|token| token.fit().is_some() && token.expiry(longest) > now)
     }
+}
+
+/// Gives back the room that a map has to spare.
+fn shrink<K: Ord, V>(map: &mut LiteMap<K, V>) {
+    let mut entries = std::mem::take(map).into_tuple_vec();
+    entries.shrink_to_fit();
+    *map = LiteMap::from_sorted_store_unchecked(entries);
 }
