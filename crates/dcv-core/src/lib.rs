@@ -68,7 +68,7 @@ pub use order::{OrderFacts, OrderStatus, ScopeFacts, Stage};
 pub use policy::{Cadence, Policy};
 pub use reason::{Because, Outcome, Reason};
 pub use record::{Change, Guarded, MAX_CHAIN, RandomValue, RecordData, RecordError, Site, Ttl, ValueError};
-pub use sighting::{Answer, Security, Sighting, Transport, Vantage, VantageKind};
+pub use sighting::{Answer, NoAnswer, NoAnswerKind, Security, Sighting, Transport, Vantage, VantageKind};
 pub use step::{Decision, Next, Step, StepKind, Wanted};
 pub use token::{GivenValue, Token, Unfit};
 pub use verdict::{Dnssec, Quorum, Verdict, VerdictPolicy, verdict};

@@ -3,7 +3,7 @@
 use std::{fmt, net::SocketAddr};
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::{Artifact, DomainName, RecordData};
 
@@ -90,7 +90,52 @@ pub enum Answer {
     /// What the file of a host holds, without white space around it; empty where the web server has no such file.
     File(String),
     /// No answer, or one that is no answer: time-out, SERVFAIL, REFUSED, a server that does not serve the zone.
-    Failed(String),
+    Failed(NoAnswer),
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoAnswer {
+    /// What kind of failure it is.
+    pub kind: NoAnswerKind,
+    /// One sentence, or what the server said.
+    pub detail: String,
+}
+
+/// The kinds of failure that ask different things of a person.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoAnswerKind {
+    /// The server answers, and does not serve the zone.
+    NotServed,
+    /// Everything else: silence, an error, an answer that makes no sense.
+    Other,
+}
+
+impl NoAnswer {
+    /// A server that does not serve the zone.
+    #[must_use]
+    pub fn not_served(detail: impl Into<String>) -> Self {
+        Self { kind: NoAnswerKind::NotServed, detail: detail.into() }
+    }
+
+    /// Any other failure.
+    #[must_use]
+    pub fn other(detail: impl Into<String>) -> Self {
+        Self { kind: NoAnswerKind::Other, detail: detail.into() }
+    }
+}
+
+impl fmt::Display for NoAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.detail)
+    }
+}
+
+/// As the sentence alone: readers of output and ledger know no kinds.
+impl Serialize for NoAnswer {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.detail)
+    }
 }
 
 impl Answer {

@@ -145,6 +145,7 @@ impl Count {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::NoAnswer;
     use crate::{RandomValue, RecordData, Vantage};
 
     fn wanted(answer: &Answer) -> bool {
@@ -172,7 +173,7 @@ mod tests {
     #[test]
     fn the_verdict_table() {
         use VantageKind::{Authority as A, Resolver as R};
-        let failed = || Answer::Failed("timed out".into());
+        let failed = || Answer::Failed(NoAnswer::other("timed out"));
         type Case = (&'static str, Vec<(VantageKind, Answer)>, usize, bool);
         let cases: &[Case] = &[
             ("nobody asked", vec![], 0, false),

@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use dcv_core::{
-    Answer, DelegationSeen, DomainName, Elsewhere, Expectation, Misplaced, Path, RandomValue, RecordData,
-    Security, ServerSeen, Severity, Sighting, Survey, Vantage, VantageKind, VerdictPolicy, ZoneSeen,
-    findings,
+    Answer, DelegationSeen, DomainName, Elsewhere, Expectation, Misplaced, NoAnswer, Path, RandomValue,
+    RecordData, Security, ServerSeen, Severity, Sighting, Survey, Vantage, VantageKind, VerdictPolicy,
+    ZoneSeen, findings,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -150,7 +150,10 @@ fn what_is_wrong_with_the_zone() {
         [(Warn, "signature-expires-soon")]
     );
     assert_eq!(zone(|zone| zone.servers[0].signed_until = Some(NOW + SignedDuration::from_hours(48))), []);
-    let failed = |why: &str| Answer::Failed(why.to_owned());
+    let failed = |why: &str| match why {
+        "Query Refused" => Answer::Failed(NoAnswer::not_served(why)),
+        why => Answer::Failed(NoAnswer::other(why)),
+    };
     let mut survey = well(&[VALUE]);
     survey.zone.as_mut().unwrap().servers[0].sighting.answer = failed("no answer over UDP and TCP");
     assert_eq!(codes(&survey, &expecting()), [(Fail, "server-unreachable")]);

@@ -220,7 +220,7 @@ fn the_rules() {
 #[test]
 fn the_value_of_the_former_proof_is_not_used_again() {
     let mut facts = domain(600, false, Some(2));
-    let read = facts.domain.clone().unwrap();
+    let read = *facts.domain.clone().unwrap();
     let old = (RandomValue::new("old"), Some(days(20)));
     facts.learn(&Step::ReadDomain, Ok(Learned::Domain(Box::new(read), Some(old))), NOW);
     assert_eq!(facts.token, None);
@@ -244,7 +244,7 @@ fn the_value_of_the_former_proof_is_not_used_again() {
 #[test]
 fn a_lost_call_does_not_keep_the_new_value_away() {
     let mut facts = with_value(domain(600, true, Some(2)), ago(5));
-    let told = facts.domain.clone().unwrap();
+    let told = *facts.domain.clone().unwrap();
     let (mut now, mut requests) = (NOW, 0);
     for _ in 0..50 {
         let decision = decide(&facts, &Policy::default(), now);
@@ -278,7 +278,7 @@ fn a_lost_call_does_not_keep_the_new_value_away() {
 #[test]
 fn a_reading_without_a_value_costs_none() {
     let mut facts = published(with_value(domain(4000, true, Some(2)), days(20)));
-    let read = facts.domain.clone().unwrap();
+    let read = *facts.domain.clone().unwrap();
     facts.learn(&Step::ReadDomain, Ok(Learned::Domain(Box::new(read), None)), NOW);
     assert_eq!(decide(&facts, &Policy::default(), NOW).next.label(), "look");
 }
@@ -290,7 +290,7 @@ fn a_domain_that_does_not_get_on_is_read_again() {
     let lagging = |read| {
         let mut facts = visible(with_value(domain(read, true, Some(2)), days(20)));
         for sighting in facts.sightings.values_mut().flatten() {
-            sighting.answer = Answer::Failed("timed out".into());
+            sighting.answer = Answer::Failed(dcv_core::NoAnswer::other("timed out"));
         }
         facts
     };

@@ -31,7 +31,7 @@ pub(super) fn describe_answer(answer: &Answer) -> String {
         Answer::Cname(target) => format!("alias for {target}"),
         Answer::File(text) if text.is_empty() => "nothing there".to_owned(),
         Answer::File(text) => format!("a file with {:?}", bounded(text)),
-        Answer::Failed(why) => why.clone(),
+        Answer::Failed(why) => why.to_string(),
     }
 }
 

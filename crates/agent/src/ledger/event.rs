@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use dcv_core::{Answer, Artifact, Facts, Learned, RandomValue, Security, Sighting, VantageKind};
+use dcv_core::{Answer, Artifact, Facts, Learned, NoAnswer, RandomValue, Security, Sighting, VantageKind};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -280,7 +280,9 @@ impl Seen {
                 }
                 Answer::Cname(target) => Answer::Cname(target.clone()),
                 Answer::File(text) => Answer::File(cut(text, MAX_TEXT)),
-                Answer::Failed(why) => Answer::Failed(cut(why, MAX_TEXT)),
+                Answer::Failed(NoAnswer { kind, detail }) => {
+                    Answer::Failed(NoAnswer { kind: *kind, detail: cut(detail, MAX_TEXT) })
+                }
             },
             security: match security {
                 Security::Bogus(why) => Security::Bogus(cut(why, MAX_TEXT)),

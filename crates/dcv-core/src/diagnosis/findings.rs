@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     DelegationSeen, Elsewhere, Expectation, Finding, Misplaced, Path, Severity, Survey, caa_findings,
 };
-use crate::{Answer, RecordData, Security, Verdict, VerdictPolicy, verdict};
+use crate::{Answer, NoAnswerKind, RecordData, Security, Verdict, VerdictPolicy, verdict};
 
 /// Signatures that run out sooner than this are worth a warning.
 const SOON: SignedDuration = SignedDuration::from_hours(24);
@@ -118,7 +118,7 @@ impl Findings<'_> {
         for server in &zone.servers {
             let who = server.sighting.vantage.to_string();
             match &server.sighting.answer {
-                Answer::Failed(why) if why.contains("does not serve the zone") || why.contains("Refused") => self.add(
+                Answer::Failed(why) if why.kind == NoAnswerKind::NotServed => self.add(
                     Severity::Fail,
                     "lame-server",
                     format!("{who} is a name server of {} and does not serve it: {why}", zone.apex),

@@ -1,6 +1,6 @@
 //! Reading what a server said about one owner name.
 
-use dcv_core::{Answer, DomainName};
+use dcv_core::{Answer, DomainName, NoAnswer};
 use hickory_proto::{
     op::{DnsResponse, ResponseCode},
     rr::{DNSClass, Name, RData, Record, rdata::TXT},
@@ -10,7 +10,7 @@ use crate::Error;
 
 /// No answer, and why.
 pub(crate) fn failed(error: &Error) -> Answer {
-    Answer::Failed(error.describe())
+    Answer::Failed(NoAnswer::other(error.describe()))
 }
 
 /// What an authority holds at the name: texts, or an alias.
@@ -18,9 +18,12 @@ pub(crate) fn of_authority(response: &DnsResponse, name: &Name) -> Answer {
     match response.response_code {
         ResponseCode::NoError | ResponseCode::NXDomain if response.authoritative => {}
         ResponseCode::NoError | ResponseCode::NXDomain => {
-            return Answer::Failed("does not serve the zone (no authoritative answer)".into());
+            return Answer::Failed(NoAnswer::not_served("does not serve the zone (no authoritative answer)"));
         }
-        code => return Answer::Failed(code.to_string()),
+        ResponseCode::Refused => {
+            return Answer::Failed(NoAnswer::not_served(ResponseCode::Refused.to_string()));
+        }
+        code => return Answer::Failed(NoAnswer::other(code.to_string())),
     }
     let here =
         || response.answers.iter().filter(|record| record.name == *name && record.dns_class == DNSClass::IN);
@@ -28,7 +31,7 @@ pub(crate) fn of_authority(response: &DnsResponse, name: &Name) -> Answer {
         if let RData::CNAME(target) = &record.data {
             return match target.0.to_ascii().parse() {
                 Ok(target) => Answer::Cname(target),
-                Err(_) => Answer::Failed("the alias's target is not a host name".into()),
+                Err(_) => Answer::Failed(NoAnswer::other("the alias's target is not a host name")),
             };
         }
     }

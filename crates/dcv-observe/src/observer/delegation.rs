@@ -101,7 +101,7 @@ impl Observer {
         let walk = &self.view(name).walk;
         let failure = match walk.find_zone_with_answer(wire).await {
             Ok((cut, reply)) => match answer::of_authority(&reply.response, wire) {
-                Answer::Failed(why) => Error::Unusable(why),
+                Answer::Failed(why) => Error::Unusable(why.detail),
                 Answer::Txt(_) | Answer::Cname(_) | Answer::File(_) => return Ok((cut, reply)),
             },
             Err(error) => error,

@@ -1,6 +1,8 @@
 //! Records: what each authority and, once all of them agree, each resolver says about an owner name.
 
-use dcv_core::{Answer, DomainName, Lookup, RecordData, Security, Sighting, Site, Vantage, VantageKind};
+use dcv_core::{
+    Answer, DomainName, Lookup, NoAnswer, RecordData, Security, Sighting, Site, Vantage, VantageKind,
+};
 use futures_util::future::join_all;
 use hickory_proto::{
     op::Query,
@@ -161,7 +163,7 @@ pub(super) fn unresolved(cut: &ZoneCut, now: Timestamp) -> impl Iterator<Item = 
     cut.unresolved.iter().map(move |(server, why)| {
         let vantage = Vantage { server: server.clone(), address: None, kind: VantageKind::Authority };
         let why = format!("its address cannot be found: {why}");
-        Sighting::new(vantage, now, Answer::Failed(why))
+        Sighting::new(vantage, now, Answer::Failed(NoAnswer::other(why)))
     })
 }
 
