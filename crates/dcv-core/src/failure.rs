@@ -17,6 +17,8 @@ pub enum FailureClass {
     Refused,
     /// This order needs a person.
     Blocked,
+    /// The CA does not know the order or domain; after a day of that it is closed.
+    Gone,
     /// Settings or credentials are wrong.
     Setup,
     /// An answer outside our model.
@@ -51,6 +53,8 @@ pub struct FailedStep {
     pub class: FailureClass,
     /// When.
     pub at: Timestamp,
+    /// Since when it has failed so.
+    pub since: Timestamp,
     /// How often in a row.
     pub count: u32,
     /// One sentence, with the hint for a person.

@@ -72,6 +72,8 @@ pub struct Policy {
     pub republish: SignedDuration,
     /// The waits after failures that the world will mend.
     pub retry: Backoff,
+    /// An order that the CA has not known for this long is closed.
+    pub gone: SignedDuration,
     /// The wait before settings or credentials that were refused are tried again.
     pub setup_retry: SignedDuration,
     /// What counts as visible.
@@ -99,6 +101,7 @@ impl Default for Policy {
             sighting_fresh: SignedDuration::from_secs(30),
             republish: minutes(10),
             retry: Backoff { first: SignedDuration::from_secs(1), cap: minutes(15) },
+            gone: SignedDuration::from_hours(24),
             setup_retry: minutes(5),
             verdict: VerdictPolicy::default(),
             methods: Methods::default(),

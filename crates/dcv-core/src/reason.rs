@@ -36,10 +36,10 @@ reasons! {
     OrderRefused => "order-refused",
     /// Control is proven; DigiCert's own people have to act.
     WaitingForDigicert => "waiting-for-digicert",
-    /// What the CA says about the domain is not known yet, or not freshly enough to act upon.
-    DomainUnread => "domain-unread",
     /// The order is over; values of ours are still in DNS.
     TidyUp => "tidy-up",
+    /// What the CA says about the domain is not known yet, or not freshly enough to act upon.
+    DomainUnread => "domain-unread",
     /// Canceled, rejected, revoked or expired.
     OrderClosed => "order-closed",
     /// Control is proven for every scope.

@@ -587,6 +587,67 @@ fn a_location_is_not_believed_for_ever() {
     assert_eq!(decide(&visible, &Policy::default(), NOW).next.label(), "ask-ca");
 }
 
+/// DigiCert answers that it does not know the order after its value was published: the value stays up until its own end, and
+/// no longer. After a day of that the order is closed.
+#[test]
+fn what_is_up_for_an_order_that_is_unknown_goes_at_the_latest_with_its_value() {
+    let expires = NOW + SignedDuration::from_secs(600);
+    let mut facts = published();
+    facts.token.as_mut().unwrap().expires = Some(expires);
+    let unknown = || Err(Failure::new(FailureClass::Gone, "not_found|order"));
+    facts.learn(&Step::AskCa, unknown(), NOW);
+    let waiting = decide(&facts, &Policy::default(), NOW);
+    assert_eq!((waiting.because.reason, waiting.next), (Reason::OrderRefused, Next::RestUntil(expires)));
+    let decision = decide(&facts, &Policy::default(), expires);
+    assert_eq!((decision.because.reason, decision.next.label()), (Reason::TidyUp, "retract"));
+
+    // The provider is away as well: that is waited out like any failure.
+    let mut away = facts.clone();
+    away.learn(step(&decision), Err(Failure::new(FailureClass::Later, "timed out")), expires);
+    assert_eq!(decide(&away, &Policy::default(), expires).because.reason, Reason::BackingOff);
+
+    // A value without a date, of which a restart knows only when it was put up.
+    let day = SignedDuration::from_hours(24);
+    let mut forgotten = Facts { token: None, ..published() };
+    forgotten.learn(&Step::ReadOrder, unknown(), NOW);
+    forgotten.learn(&Step::ReadOrder, unknown(), NOW + day / 2);
+    assert_eq!(decide(&forgotten, &Policy::default(), NOW + day / 2).because.reason, Reason::OrderRefused);
+    let closed = decide(&forgotten, &Policy::default(), NOW + day);
+    assert_eq!((closed.because.reason, closed.next.label()), (Reason::TidyUp, "retract"));
+    forgotten.learn(step(&closed), Ok(Learned::Done), NOW + day);
+    let rest = decide(&forgotten, &Policy::default(), NOW + day);
+    assert_eq!((rest.because.reason, rest.next.label()), (Reason::OrderClosed, "rest"));
+    let again = decide(&forgotten, &Policy::default(), NOW + day * 2);
+    assert_eq!(again.next, Next::Do(Step::ReadOrder), "it may come back");
+}
+
+/// A long rest keeps no sightings, and decides as if it had kept them.
+#[test]
+fn a_lean_rest_changes_no_decision() {
+    let asked = Some(Asked { at: NOW, count: 9, said: "no".into() });
+    let full = Facts { asked, ..seen(&[VALUE], NOW) };
+    let before = decide(&full, &Policy::default(), NOW);
+    let Next::RestUntil(until) = before.next else { panic!("{before:?}") };
+    let mut lean = full.clone();
+    lean.keep_lean(&Policy::default(), until, NOW);
+    assert!(lean.sightings.is_empty() && !full.sightings.is_empty());
+    for later in [0, 60, 3000] {
+        let at = NOW + SignedDuration::from_secs(later);
+        assert_eq!(
+            decide(&lean, &Policy::default(), at),
+            decide(&full, &Policy::default(), at),
+            "{later} s later"
+        );
+    }
+    // Once it is due, it is looked at again before the CA is asked.
+    let looked =
+        decide(&Facts { order: None, ..lean }, &Policy::default(), until + SignedDuration::from_mins(10));
+    assert_eq!(
+        looked.next.label(),
+        decide(&full, &Policy::default(), until + SignedDuration::from_mins(10)).next.label()
+    );
+}
+
 /// Each scope's sighting has an age of its own; the CA is asked on fresh ones only.
 #[test]
 fn every_scope_is_fresh_before_the_ca_is_asked() {

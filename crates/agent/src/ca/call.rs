@@ -196,7 +196,7 @@ impl<'a> Call<'a> {
         let wish = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
         let (class, retry_after) = match error.class() {
             Class::KeyTrouble | Class::MissingPermission | Class::Setup => (FailureClass::Setup, None),
-            Class::NotFound => (FailureClass::Blocked, None),
+            Class::NotFound => (FailureClass::Gone, None),
             Class::Misconfigured | Class::NotYet => match refused {
                 Refused::ForGood => (FailureClass::Blocked, None),
                 Refused::ReadWhy => (FailureClass::Refused, wish),

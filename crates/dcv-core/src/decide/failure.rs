@@ -2,11 +2,23 @@
 
 use jiff::SignedDuration;
 
-use super::situation::Situation;
-use crate::{Decision, FailedStep, FailureClass, Kind, OrderStatus, Reason, Stage, Step, time::after};
+use super::{situation::Situation, tidy};
+use crate::{
+    Decision, FailedStep, FailureClass, Kind, OrderStatus, Reason, Stage, Step, StepKind, time::after,
+};
 
 pub(super) fn wait_out(s: &Situation<'_>) -> Option<Decision> {
     let failure = s.facts.failure.as_ref()?;
+    if tidy::is_gone_for_good(s) {
+        return None;
+    }
+    // However long the failure lasts, a value that has expired proves nothing any more. A failure to take it down is itself
+    // waited out.
+    if failure.step != StepKind::Retract
+        && let Some(expired) = tidy::take_down_expired(s)
+    {
+        return Some(expired);
+    }
     if failure.class == FailureClass::Refused && s.facts.kind == Kind::Order {
         return refused_order(s, failure);
     }
@@ -36,7 +48,7 @@ fn wait(s: &Situation<'_>, failure: &FailedStep) -> SignedDuration {
         FailureClass::Later | FailureClass::Bug => backoff(),
         FailureClass::Taken => backoff().min(s.policy.queue),
         FailureClass::Setup => s.policy.setup_retry,
-        FailureClass::Blocked | FailureClass::Refused => s.policy.audit,
+        FailureClass::Blocked | FailureClass::Refused | FailureClass::Gone => s.policy.audit,
     }
 }
 
@@ -45,7 +57,7 @@ const fn reason(class: FailureClass) -> Reason {
         FailureClass::Later => Reason::BackingOff,
         FailureClass::Taken => Reason::NameTaken,
         FailureClass::Setup => Reason::SetupRefused,
-        FailureClass::Blocked | FailureClass::Refused => Reason::OrderRefused,
+        FailureClass::Blocked | FailureClass::Refused | FailureClass::Gone => Reason::OrderRefused,
         FailureClass::Bug => Reason::Unexpected,
     }
 }
@@ -53,6 +65,9 @@ const fn reason(class: FailureClass) -> Reason {
 fn rest(s: &Situation<'_>, failure: &FailedStep, reason: Reason, wait: SignedDuration) -> Option<Decision> {
     let wait = wait.max(s.policy.request_floor).max(failure.retry_after.unwrap_or_default());
     let until = after(failure.at, wait);
+    // Not past the end of what is up.
+    let end = s.expiry().filter(|&end| end > s.now && !s.facts.held.is_empty());
+    let until = end.map_or(until, |end| until.min(end));
     let detail = || format!("{}: {}", failure.step.label(), failure.detail);
     (until > s.now).then(|| s.rest(until, reason, detail()))
 }

@@ -64,9 +64,10 @@ macro_rules! rules {
 }
 
 rules! {
-    all: failure::wait_out => [BackingOff, NameTaken, SetupRefused, Unexpected, OrderRefused, WaitingForDigicert];
+    all: failure::wait_out => [BackingOff, NameTaken, SetupRefused, Unexpected, OrderRefused, WaitingForDigicert, TidyUp];
     domains: domain::read_when_proven => [DomainUnread];
     all: tidy::take_down => [TidyUp];
+    all: tidy::unknown_to_the_ca => [OrderClosed];
     all: tidy::left_the_configuration => [OrderClosed];
     domains: domain::proof_has_time => [Validated];
     all: tidy::audit => [AuditDue];

@@ -69,10 +69,12 @@ impl Facts {
         }
         let before = self.failure.take().filter(|before| before.step == step.kind());
         let Failure { class, detail, retry_after } = failure;
+        let alike = before.as_ref().filter(|before| before.class == class);
         self.failure = Some(Box::new(FailedStep {
             step: step.kind(),
             class,
             at: now,
+            since: alike.map_or(now, |before| before.since),
             count: before.map_or(0, |before| before.count).saturating_add(1),
             detail,
             retry_after,
