@@ -103,7 +103,7 @@ fn seen(shown: &[&str], at: Timestamp) -> Facts {
     let caa = Some(CaaFacts { at: ago(10), names: Vec::new() });
     Facts {
         sightings,
-        looked_at: [(lookup(), Look { at: at, was_visible: false })].into_iter().collect(),
+        looked_at: [(lookup(), Look { at, was_visible: false })].into_iter().collect(),
         looks: 3,
         caa,
         ..published()

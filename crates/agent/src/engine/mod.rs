@@ -122,7 +122,7 @@ impl Engine {
         match ended {
             Ok((id, Done { subject, mut facts, rest })) => {
                 self.working.remove(&id);
-                let triggered = self.queue.give_back(&subject, &mut facts);
+                let triggered = self.queue.give_back(&subject, &mut facts, rest.is_none());
                 match rest {
                     _ if triggered => self.add(subject, facts),
                     Some(wait) => self.queue.rest(subject, facts, wait),
@@ -133,7 +133,7 @@ impl Engine {
             }
             Err(failed) => {
                 let Some((subject, mut facts)) = self.working.remove(&failed.id()) else { return };
-                self.queue.give_back(&subject, &mut facts);
+                self.queue.give_back(&subject, &mut facts, false);
                 if failed.is_panic() {
                     error!(%subject, "a defect of the agent ended the work on {subject}; it is taken up again in a minute: {failed}");
                     self.queue.rest(subject, Box::new(facts), AFTER_A_DEFECT);

@@ -119,12 +119,13 @@ impl Queue {
         }
     }
 
-    /// A worker gives it back; tells what was heard of it meanwhile that gives it something to do.
-    pub(super) fn give_back(&mut self, subject: &Subject, facts: &mut Facts) -> bool {
+    /// A worker gives it back, `finished` or to go on. What was heard of it meanwhile is applied; tells whether that gives it
+    /// something to do at once.
+    pub(super) fn give_back(&mut self, subject: &Subject, facts: &mut Facts, finished: bool) -> bool {
         let Some(Slot::Working { triggered: Some(trigger) }) = self.slots.remove(subject) else {
             return false;
         };
-        if !trigger.wakes(facts) && !(trigger == Trigger::Release && !facts.held.is_empty()) {
+        if finished && !trigger.wakes(facts) {
             return false;
         }
         trigger.apply(facts);
@@ -215,11 +216,12 @@ mod tests {
     /// What is heard while a worker has it is not lost; the last word counts.
     #[test]
     fn a_trigger_during_work_counts_when_it_is_given_back() {
-        for (triggers, wakes, retired) in [
-            (vec![], false, false),
-            (vec![Trigger::Changed], true, false),
-            (vec![Trigger::Work, Trigger::Release], false, false),
-            (vec![Trigger::Release, Trigger::Work], true, false),
+        for (triggers, finished, wakes, retired) in [
+            (vec![], true, false, false),
+            (vec![Trigger::Changed], true, true, false),
+            (vec![Trigger::Work, Trigger::Release], true, false, false),
+            (vec![Trigger::Work, Trigger::Release], false, true, true),
+            (vec![Trigger::Release, Trigger::Work], true, true, false),
         ] {
             let mut queue = Queue::default();
             queue.add(subject(1), facts(), None);
@@ -227,7 +229,7 @@ mod tests {
             for trigger in &triggers {
                 queue.trigger(&subject, *trigger, |_, _| None);
             }
-            assert_eq!(queue.give_back(&subject, &mut facts), wakes, "{triggers:?}");
+            assert_eq!(queue.give_back(&subject, &mut facts, finished), wakes, "{triggers:?}");
             assert_eq!(facts.retired, retired, "{triggers:?}");
         }
     }

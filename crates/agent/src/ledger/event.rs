@@ -166,11 +166,11 @@ impl Event {
     /// The CA's answer to the request for a value.
     #[must_use]
     pub fn value(subject: &Subject, learned: &Learned) -> Option<Self> {
-        let (value, expires) = match learned {
-            Learned::Value((value, expires))
-            | Learned::Domain(_, Some((value, expires)))
-            | Learned::Submitted(Some((value, expires))) => (value, expires),
-            _ => return None,
+        let (Learned::Value((value, expires))
+        | Learned::Domain(_, Some((value, expires)))
+        | Learned::Submitted(Some((value, expires)))) = learned
+        else {
+            return None;
         };
         let known = value.as_ref().ok();
         Some(Self::ValueRequested {
