@@ -7,6 +7,8 @@ use serde_json::Value;
 
 /// How much of what the CA wrote is kept for people to read.
 const EXCERPT: usize = 200;
+/// What every code has that is about a bad key.
+const INVALID_KEY: &str = "invalid_key";
 
 /// What the CA said when it said no.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,6 +16,8 @@ pub struct Answer {
     status: u16,
     code: Option<String>,
     message: String,
+    /// Whether it is the CA's error document, and not a page of something in between.
+    is_the_cas: bool,
 }
 
 impl Answer {
@@ -40,14 +44,34 @@ impl Answer {
             Some(item) => Complaint::read(item).into_iter().collect(),
             None => Vec::new(),
         };
-        let code = items.iter().find_map(|item| item.code.clone());
+        let codes = || items.iter().filter_map(|item| item.code.as_ref());
+        // Whatever else is wrong, a key that is refused is what has to be mended first.
+        let code = codes().find(|code| code.contains(INVALID_KEY)).or_else(|| codes().next()).cloned();
+        let is_the_cas = !items.is_empty();
         let message = if items.is_empty() {
             excerpt(&String::from_utf8_lossy(body), Some(key))
         } else {
             let messages: Vec<_> = items.into_iter().filter_map(|item| item.message).collect();
             excerpt(&messages.join("; "), Some(key))
         };
-        Self { status, code: code.map(|code| excerpt(&code, Some(key))), message }
+        Self { status, code: code.map(|code| excerpt(&code, Some(key))), message, is_the_cas }
+    }
+
+    /// Whether something in between said it, and not the CA. Without a word, a 400 or 401 is at least as likely the
+    /// CA's: a check that misses, and a bad key.
+    pub(crate) fn is_of_a_gateway(&self) -> bool {
+        let without_a_word = self.message.is_empty() && matches!(self.status, 400 | 401);
+        !self.is_the_cas && !without_a_word
+    }
+
+    /// Whether the code is about a bad key: `access_denied|access_denied_invalid_key` and its like.
+    pub(crate) fn is_about_the_key(&self) -> bool {
+        self.says(INVALID_KEY)
+    }
+
+    /// Whether the code contains this word.
+    pub(crate) fn says(&self, word: &str) -> bool {
+        self.code().is_some_and(|code| code.contains(word))
     }
 
     /// Compares the whole code and the part before its qualifier.

@@ -25,7 +25,7 @@ pub enum Error {
         /// What is wrong with it.
         problem: &'static str,
     },
-    /// The CA does not accept the key (401, or a 403 that is not about permissions).
+    /// The CA does not accept the key: 401, or a code with `invalid_key` in whatever status.
     #[error("the CA refused the API key: {answer}")]
     KeyRefused {
         /// What the CA said.
@@ -36,6 +36,20 @@ pub enum Error {
     MissingPermission {
         /// What the CA said.
         answer: Answer,
+    },
+    /// The key is good, and this call is forbidden for a reason of its own (any other 403 of the CA's).
+    #[error("the CA forbids this call: {answer}")]
+    Forbidden {
+        /// What the CA said.
+        answer: Answer,
+    },
+    /// Something between us and the CA refused: a refusal that is not the CA's error document.
+    #[error("a filter or proxy answered, not DigiCert: {answer}")]
+    Gateway {
+        /// What it said.
+        answer: Answer,
+        /// How long to wait, if it said so.
+        retry_after: Option<Duration>,
     },
     /// No such order or domain in this account, or no such endpoint at this address.
     #[error("not found: {answer}")]
@@ -132,8 +146,10 @@ pub enum Error {
 pub enum Class {
     /// The whole account stands still until somebody provides a good key.
     KeyTrouble,
-    /// The whole account stands still until somebody widens the key's rights.
+    /// This call is not allowed with this key; others may be.
     MissingPermission,
+    /// Something in between refused, not the CA: later. It says nothing of the key or the order.
+    Gateway,
     /// This order (or address) does not exist; others may.
     NotFound,
     /// Not as things are now: read the order again, then decide.
@@ -151,21 +167,23 @@ pub enum Class {
 }
 
 impl Error {
-    /// Sorts what the CA said. 401 and 403 are taken for key trouble unless they speak of permissions, as the
-    /// reply to a bad key is not documented.
+    /// Sorts what the CA said: by its code first, which was seen in more than one status, then by the status.
     pub(crate) fn declined(answer: Answer, retry_after: Option<Duration>) -> Self {
         match answer.status() {
             _ if answer.is("request_limit_exceeded") => Self::Throttled { answer, retry_after },
+            _ if answer.is_about_the_key() => Self::KeyRefused { answer },
+            _ if answer.says("missing_permission") => Self::MissingPermission { answer },
             429 => Self::Throttled { answer, retry_after },
-            403 if answer.code().is_some_and(|code| code.contains("missing_permission")) => {
-                Self::MissingPermission { answer }
-            }
-            401 | 403 => Self::KeyRefused { answer },
-            404 | 410 => Self::NotFound { answer },
             // 406: public clients saw it come and go like a 5xx.
             406 | 408 | 425 | 500.. => Self::Unavailable { answer, retry_after },
-            405 | 407 | 411 | 415 => Self::Misconfigured { answer },
+            // A web application firewall stands before the API, and proxies before us.
+            _ if answer.is_of_a_gateway() => Self::Gateway { answer, retry_after },
+            401 => Self::KeyRefused { answer },
+            _ if answer.is("not_found") => Self::NotFound { answer },
             _ if MISCONFIGURED.iter().any(|code| answer.is(code)) => Self::Misconfigured { answer },
+            403 => Self::Forbidden { answer },
+            404 | 410 => Self::NotFound { answer },
+            405 | 407 | 411 | 415 => Self::Misconfigured { answer },
             _ => Self::Declined { answer },
         }
     }
@@ -194,7 +212,8 @@ impl Error {
             Self::KeyUnreadable { .. } | Self::KeyMalformed { .. } | Self::KeyRefused { .. } => {
                 Class::KeyTrouble
             }
-            Self::MissingPermission { .. } => Class::MissingPermission,
+            Self::MissingPermission { .. } | Self::Forbidden { .. } => Class::MissingPermission,
+            Self::Gateway { .. } => Class::Gateway,
             Self::NotFound { .. } => Class::NotFound,
             Self::Declined { .. } => Class::NotYet,
             Self::Misconfigured { .. } => Class::Misconfigured,
@@ -214,6 +233,8 @@ impl Error {
             Self::KeyMalformed { .. } => "key_malformed",
             Self::KeyRefused { .. } => "key_refused",
             Self::MissingPermission { .. } => "missing_permission",
+            Self::Forbidden { .. } => "forbidden",
+            Self::Gateway { .. } => "gateway",
             Self::NotFound { .. } => "not_found",
             Self::Misconfigured { .. } => "misconfigured",
             Self::Declined { .. } => "declined",
@@ -234,6 +255,8 @@ impl Error {
         match self {
             Self::KeyRefused { answer }
             | Self::MissingPermission { answer }
+            | Self::Forbidden { answer }
+            | Self::Gateway { answer, .. }
             | Self::NotFound { answer }
             | Self::Misconfigured { answer }
             | Self::Declined { answer }
@@ -269,7 +292,9 @@ impl Error {
     /// How long the CA asked us to wait.
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Throttled { retry_after, .. } | Self::Unavailable { retry_after, .. } => *retry_after,
+            Self::Throttled { retry_after, .. }
+            | Self::Unavailable { retry_after, .. }
+            | Self::Gateway { retry_after, .. } => *retry_after,
             _ => None,
         }
     }
@@ -288,6 +313,14 @@ impl Error {
             Self::MissingPermission { .. } => {
                 "the key needs the restriction \"Orders\", or \"Orders, Domains, Organizations\" where domains are \
                  validated (\"View Only\" is not enough), and a user who may see the division"
+            }
+            Self::Forbidden { .. } => {
+                "see whether the key's user may do this, and may see the division, in CertCentral; the key itself is \
+                 good"
+            }
+            Self::Gateway { .. } => {
+                "look at what stands between this host and DigiCert: proxy, firewall, the filter before DigiCert's API; \
+                 and check the base URL, the US platform's is https://www.digicert.com/services/v2"
             }
             Self::NotFound { answer }
                 if answer.is("not_found") && answer.code() != Some("not_found|route") =>

@@ -253,6 +253,28 @@ async fn a_bad_token_is_a_matter_of_setup() {
     assert!(!format!("{error:?} {provider:?}").contains("wrong-token"), "the token leaked");
 }
 
+/// Cloudflare says it in one status and another; a page in between says nothing of the token.
+#[tokio::test]
+async fn codes_tell_more_than_statuses() {
+    for status in [200, 400, 403, 404, 500] {
+        for code in [10000, 9109, 9106] {
+            let server = answering(fail(status, code, "Authentication error")).await;
+            let error = provider(&server, TOKEN).read(&zone(None), &site("www")).await.unwrap_err();
+            assert_eq!(error.class(), Class::Setup, "{status} {code}: {error}");
+            assert!(error.next_action().unwrap().contains("token"), "{error}");
+        }
+    }
+    for status in [400, 401, 403, 404, 407] {
+        for body in ["<html>Access denied</html>", "{}", r#"{"success":false,"errors":[]}"#] {
+            let server = answering(ResponseTemplate::new(status).set_body_string(body)).await;
+            let error = provider(&server, TOKEN).read(&zone(None), &site("www")).await.unwrap_err();
+            assert_eq!((error.class(), error.label()), (Class::Later, "gateway"), "{status} {body}: {error}");
+            assert!(error.to_string().contains("a filter or proxy answered"), "{error}");
+            assert!(!error.next_action().unwrap().contains("token"), "{error}");
+        }
+    }
+}
+
 /// A wrong id would create `_dnsauth.www.dcv.test.other.test` in somebody else's zone.
 #[tokio::test]
 async fn the_zone_is_the_one_that_was_meant() {

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use dcv_core::{Failure, FailureClass, Kind};
+use dcv_core::{Failure, FailureClass};
 use digicert_api::{Class, Client, Error};
 use dns_providers::SecretSource as _;
 use jiff::{SignedDuration, Timestamp};
@@ -64,16 +64,12 @@ impl Account {
         *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// A sentence about a refused call about orders or domains. A refused key holds back the whole account for a while, and
-    /// is said once, not for each order; one that may not do a thing with domains may still do everything with orders.
-    pub fn trouble(&self, about: Kind, error: &Error, retry: SignedDuration, now: Timestamp) -> String {
+    /// A sentence about a call that failed. A refused key holds back the whole account for a while, and is said once, not
+    /// for each order; a call that this key may not make says nothing of the others.
+    pub fn trouble(&self, error: &Error, retry: SignedDuration, now: Timestamp) -> String {
         let hint = error.hint().map(|hint| format!(" ({hint})")).unwrap_or_default();
         let detail = format!("{}{hint}", chain(error));
-        let of_account = match error.class() {
-            Class::KeyTrouble | Class::Setup => true,
-            Class::MissingPermission => about == Kind::Order,
-            _ => false,
-        };
+        let of_account = matches!(error.class(), Class::KeyTrouble | Class::Setup);
         if !of_account {
             return detail;
         }

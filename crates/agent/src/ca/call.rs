@@ -192,16 +192,18 @@ impl<'a> Call<'a> {
             }
             Err(error) => error,
         };
-        let detail = self.account.trouble(self.subject.id.kind(), &error, self.policy.setup_retry, self.now);
+        let detail = self.account.trouble(&error, self.policy.setup_retry, self.now);
         let wish = error.retry_after().and_then(|wait| SignedDuration::try_from(wait).ok());
         let (class, retry_after) = match error.class() {
-            Class::KeyTrouble | Class::MissingPermission | Class::Setup => (FailureClass::Setup, None),
+            Class::KeyTrouble | Class::Setup => (FailureClass::Setup, None),
             Class::NotFound => (FailureClass::Gone, None),
+            // One call's trouble: others of this account may go through, and asking again soon would not help it.
+            Class::MissingPermission => (FailureClass::Blocked, None),
             Class::Misconfigured | Class::NotYet => match refused {
                 Refused::ForGood => (FailureClass::Blocked, None),
                 Refused::ReadWhy => (FailureClass::Refused, wish),
             },
-            Class::Throttled | Class::Transient => (FailureClass::Later, wish),
+            Class::Throttled | Class::Transient | Class::Gateway => (FailureClass::Later, wish),
             Class::Undecodable => (FailureClass::Bug, wish),
         };
         Err(Failure { class, detail, retry_after })

@@ -3,9 +3,9 @@
 use std::{collections::BTreeMap, path::Path};
 
 use dcv_core::{
-    Artifact, Because, Caa, CaaFacts, CertName, Decision, DomainName, Expectation, Facts, Finding, Kind,
-    Label, Learned, Location, Lookup, MethodSpec, OrderStatus, Outcome, Reason, RecordData, Severity,
-    Sighting, Stage, Step, Survey, Target, Verdict, Wanted, caa_findings, decide, findings, verdict,
+    Artifact, Because, Caa, CaaFacts, CertName, Decision, DomainName, Expectation, Facts, Finding, Label,
+    Learned, Location, Lookup, MethodSpec, OrderStatus, Outcome, Reason, RecordData, Severity, Sighting,
+    Stage, Step, Survey, Target, Verdict, Wanted, caa_findings, decide, findings, verdict,
 };
 use dcv_observe::Observer;
 use digicert_api::OrderId;
@@ -73,7 +73,7 @@ async fn strangers(context: &Context, id: u64) -> Vec<Explanation> {
             },
             Err(error) => {
                 let retry = context.policy(name).setup_retry;
-                show::problem(&account.trouble(Kind::Order, &error, retry, clock::now()));
+                show::problem(&account.trouble(&error, retry, clock::now()));
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use dcv_core::{Artifact, Because, Decision, Facts, Form, Kind, Location, Next, Policy, Step, Target};
+use dcv_core::{Artifact, Because, Decision, Facts, Form, Location, Next, Policy, Step, Target};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -58,7 +58,7 @@ pub(super) async fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
         let Some(account) = context.accounts.get(name) else { continue };
         let found = discovered(&context, name, account, settings).await.map_err(|error| {
             let retry = context.policy(name).setup_retry;
-            Failed::setup(account.trouble(Kind::Domain, &error, retry, clock::now()))
+            Failed::setup(account.trouble(&error, retry, clock::now()))
         })?;
         take_in(&mut subjects, found, context.policy(name));
     }

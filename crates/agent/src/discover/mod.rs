@@ -110,7 +110,7 @@ impl Watch {
 
     fn failed(&self, account: &Account, error: &Error, about: Kind) -> bool {
         let retry = self.context.policy(&self.name).setup_retry;
-        let told = account.trouble(about, error, retry, clock::now());
+        let told = account.trouble(error, retry, clock::now());
         let what = match about {
             Kind::Order => "orders",
             Kind::Domain => "domains",

@@ -98,8 +98,11 @@ impl Watch {
     /// Reads the list once; what passes is tried again until `stop`. Tells whether the list was read.
     pub(super) async fn orders_once(self) -> Listed {
         let Some((account, discover)) = self.discovering() else { return Listed::Read };
-        let mut failures = 0;
-        while !self.read_list(&account, &discover, &mut Known::default()).await {
+        let (mut known, mut failures) = (Known::default(), 0);
+        while !self.read_list(&account, &discover, &mut known).await {
+            if known.forbidden {
+                return Listed::Refused;
+            }
             if let Some(end) = self.patience(&account, &mut failures).await {
                 return end;
             }
@@ -152,7 +155,10 @@ impl Watch {
         }
         let found = match list(&self.context.config, &self.name, account, discover).await {
             Ok(found) => found,
-            Err(error) => return self.failed(account, &error, Kind::Order),
+            Err(error) => {
+                known.forbidden = error.class() == Class::MissingPermission;
+                return self.failed(account, &error, Kind::Order);
+            }
         };
         // A list that was under way when the round ended would speak of former patterns.
         if self.stop.is_cancelled() {
@@ -237,6 +243,8 @@ struct Known {
     orders: HashMap<u64, (OrderStatus, Option<u64>)>,
     /// It was said which patterns match nothing.
     told: bool,
+    /// The key may not list orders.
+    forbidden: bool,
 }
 
 impl Known {

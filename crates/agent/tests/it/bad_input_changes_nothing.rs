@@ -237,7 +237,8 @@ async fn the_ca_refuses() {
     std::fs::write(scene.agent.path("api.key"), "sandbox-key").unwrap();
 
     scene.ca.set_keys(vec![ApiKey::view_only("sandbox-key")]);
-    expect(&scene, 78, "permission");
+    // That is one call's trouble each time, and says nothing of other orders.
+    expect(&scene, 1, "permission");
     scene.ca.set_keys(vec![ApiKey::full("sandbox-key")]);
 
     let by_email = scene.ca.place(OrderSpec::dv([HOST]).method("email"));

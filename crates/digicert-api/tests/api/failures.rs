@@ -23,9 +23,19 @@ async fn every_refusal_has_its_class() {
     for (status, code, class, label) in [
         (401, "access_denied", Class::KeyTrouble, "key_refused"),
         (401, "whatever", Class::KeyTrouble, "key_refused"),
-        (403, "access_denied", Class::KeyTrouble, "key_refused"),
+        (401, "access_denied|missing_permission", Class::MissingPermission, "missing_permission"),
         (403, "access_denied|invalid_key", Class::KeyTrouble, "key_refused"),
+        (403, "access_denied|access_denied_invalid_key", Class::KeyTrouble, "key_refused"),
+        (400, "access_denied|access_denied_invalid_key", Class::KeyTrouble, "key_refused"),
+        (404, "invalid_key", Class::KeyTrouble, "key_refused"),
+        (500, "access_denied|invalid_key", Class::KeyTrouble, "key_refused"),
         (403, "access_denied|missing_permission", Class::MissingPermission, "missing_permission"),
+        (400, "access_denied|missing_permission", Class::MissingPermission, "missing_permission"),
+        (403, "access_denied", Class::MissingPermission, "forbidden"),
+        (403, "access_denied|invalid_approver", Class::MissingPermission, "forbidden"),
+        (403, "whatever", Class::MissingPermission, "forbidden"),
+        (403, "not_found|order", Class::NotFound, "not_found"),
+        (403, "invalid_dns_method", Class::Misconfigured, "misconfigured"),
         (404, "not_found|order", Class::NotFound, "not_found"),
         (404, "not_found|route", Class::NotFound, "not_found"),
         (404, "not_found", Class::NotFound, "not_found"),
@@ -49,25 +59,57 @@ async fn every_refusal_has_its_class() {
     }
 }
 
-/// Protects against gateways: without JSON the status alone decides, and the message shows a bounded beginning.
+/// Protects the key and the orders from a filter's page: what is not the CA's error document is not the CA's refusal,
+/// and the message shows a bounded beginning.
 #[tokio::test]
-async fn refusals_without_json_are_classed_by_status() {
+async fn a_refusal_that_is_not_the_cas_came_from_something_in_between() {
     let html = format!("<html>\r\n<h1>502 Bad\u{7} Gateway</h1>{}", "x".repeat(100_000));
-    for body in ["", "<html>", "null", "[]", "\"text\"", r#"{"errors":null}"#, html.as_str()] {
+    for body in
+        ["<html>", "null", "[]", "\"text\"", "{}", r#"{"errors":null}"#, r#"{"errors":[]}"#, html.as_str()]
+    {
         for (status, class) in [
-            (401, Class::KeyTrouble),
-            (403, Class::KeyTrouble),
-            (404, Class::NotFound),
+            (400, Class::Gateway),
+            (401, Class::Gateway),
+            (403, Class::Gateway),
+            (404, Class::Gateway),
+            (407, Class::Gateway),
+            (451, Class::Gateway),
             (429, Class::Throttled),
-            (400, Class::NotYet),
             (500, Class::Transient),
             (502, Class::Transient),
         ] {
             let error = refusal(ResponseTemplate::new(status).set_body_raw(body, "text/html")).await;
-            assert_eq!((error.class(), error.status(), error.code()), (class, Some(status), None));
+            assert_eq!((error.class(), error.status(), error.code()), (class, Some(status), None), "{body}");
             assert!(error.to_string().len() < 400 && !error.to_string().contains(char::is_control));
+            if class == Class::Gateway {
+                assert_eq!(error.label(), "gateway");
+                assert!(error.to_string().starts_with("a filter or proxy answered, not DigiCert"), "{error}");
+                assert!(!error.hint().is_some_and(|hint| hint.contains("key")), "{:?}", error.hint());
+            }
         }
     }
+}
+
+/// Protects against silence: without a word a 401 is about the key and a 400 about the call; no other status is.
+#[tokio::test]
+async fn a_refusal_without_a_word_is_judged_by_its_status() {
+    let classes = [
+        (400, Class::NotYet),
+        (401, Class::KeyTrouble),
+        (403, Class::Gateway),
+        (404, Class::Gateway),
+        (500, Class::Transient),
+    ];
+    for (status, class) in classes {
+        assert_eq!(refusal(ResponseTemplate::new(status)).await.class(), class, "{status}");
+    }
+}
+
+/// Protects the account: a refused key is recognised among several complaints.
+#[tokio::test]
+async fn a_refused_key_is_found_among_several_complaints() {
+    let body = r#"{"errors":[{"code":"access_denied"},{"code":"access_denied|invalid_key","message":"m"}]}"#;
+    assert_eq!(refusal(json(403, body)).await.class(), Class::KeyTrouble);
 }
 
 /// Protects old fixtures: a single error object instead of a list.

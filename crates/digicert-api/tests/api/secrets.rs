@@ -35,14 +35,15 @@ async fn ca(good: &str, refusal: u16, calls: u64) -> MockServer {
         .respond_with(json(200, r#"{"status":"pending"}"#))
         .mount(&server)
         .await;
-    Mock::given(any()).respond_with(ResponseTemplate::new(refusal)).expect(calls).mount(&server).await;
+    let refused = json(refusal, r#"{"errors":[{"code":"access_denied|access_denied_invalid_key"}]}"#);
+    Mock::given(any()).respond_with(refused).expect(calls).mount(&server).await;
     server
 }
 
 /// Protects rotation: after a refusal the key is read again, and a new one gets one more try.
 #[tokio::test]
 async fn a_changed_key_is_tried_after_a_refusal() {
-    for refusal in [401, 403] {
+    for refusal in [401, 403, 400] {
         let server = ca("new", refusal, 1).await;
         let client = builder(&server.uri()).key(Keys::new(&["old", "new\n"])).build().expect("client");
         client.order(ORDER).await.expect("order");

@@ -377,9 +377,12 @@ impl Api {
                 Envelope { errors, .. } => Err(explain(status, &errors, wait, what)),
             };
         }
-        let errors =
-            serde_json::from_slice::<Envelope<serde_json::Value>>(&body).map(|envelope| envelope.errors);
-        Err(explain(status, &errors.unwrap_or_default(), wait, what))
+        let envelope = serde_json::from_slice::<Envelope<serde_json::Value>>(&body);
+        let errors = envelope.map(|envelope| envelope.errors).unwrap_or_default();
+        if errors.is_empty() && is_of_a_gateway(status, &body) {
+            return Err(gateway(status, what).after(wait));
+        }
+        Err(explain(status, &errors, wait, what))
     }
 
     fn headers(&self) -> Result<HeaderMap, Error> {
@@ -403,6 +406,22 @@ impl Api {
 /// Label of the error that says: the token may not do this.
 const DENIED: &str = "denied";
 
+/// Whether a refusal that is not the API's is somebody else's. One without a body may be Cloudflare's own.
+fn is_of_a_gateway(status: StatusCode, body: &[u8]) -> bool {
+    let by_status = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::UNAUTHORIZED && body.is_empty();
+    status.is_client_error() && !by_status
+}
+
+/// It says nothing of the token, so the token is not what is to be mended.
+fn gateway(status: StatusCode, what: &str) -> Error {
+    Error::new(
+        Class::Later,
+        "gateway",
+        format!("a filter or proxy answered about {what}, not Cloudflare's API: {status}"),
+    )
+    .hint("look at what stands between this host and Cloudflare's API: proxy, firewall; and check base_url")
+}
+
 fn explain(status: StatusCode, errors: &[Complaint], wait: Option<Duration>, what: &str) -> Error {
     let all: Vec<&Complaint> =
         errors.iter().flat_map(|error| std::iter::once(error).chain(&error.error_chain)).collect();
@@ -411,7 +430,15 @@ fn explain(status: StatusCode, errors: &[Complaint], wait: Option<Duration>, wha
     let said: String = said.join("; ").chars().take(400).collect();
     let text = format!("Cloudflare refuses {what}: {status} {said}").trim_end().to_owned();
     let any = |codes: &[i64]| all.iter().any(|error| codes.contains(&error.code));
-    // Before the status: every one of these comes as 400 or 404, inside or outside a batch.
+    // Before the status, which differs for one code: these come as 400, 403 or 404, inside or outside a batch. A token
+    // that is refused is refused whatever else is said, so it comes first.
+    if any(&[1000, 6003, 6111, 9106]) {
+        return bad_token(text);
+    }
+    // Said of a token that is invalid, and of one that may not do this alike.
+    if any(&[10_000, 9109]) {
+        return denied(text);
+    }
     if any(&[81057, 81058, 81044]) {
         return Error::new(Class::Later, OVERTAKEN, text)
             .hint("something else writes the same records; see who");
@@ -427,19 +454,25 @@ fn explain(status: StatusCode, errors: &[Complaint], wait: Option<Duration>, wha
     if any(&[7000, 7003, 1001]) {
         return Error::new(Class::Setup, NO_ZONE, text).hint("check the zone's id");
     }
-    if any(&[1000, 6003, 6111]) || status == StatusCode::UNAUTHORIZED {
-        return Error::new(Class::Setup, "bad-token", text)
-            .hint("the API token is mistyped, revoked or expired; it is no global API key");
-    }
     match status {
+        StatusCode::UNAUTHORIZED => bad_token(text),
         StatusCode::TOO_MANY_REQUESTS => Error::new(Class::Later, "throttled", text).after(wait),
-        StatusCode::FORBIDDEN => Error::new(Class::Setup, DENIED, text)
-            .hint("the token is invalid, lacks the permission Zone:DNS:Edit, or its zone resources do not include this zone"),
+        StatusCode::FORBIDDEN => denied(text),
         // A record to delete that has gone; a zone that has gone says 7003.
         StatusCode::NOT_FOUND => Error::new(Class::Later, OVERTAKEN, text),
         _ if status.is_server_error() => Error::new(Class::Later, "server-error", text).after(wait),
         _ => Error::new(Class::Bug, "refused", text),
     }
+}
+
+fn bad_token(text: String) -> Error {
+    Error::new(Class::Setup, "bad-token", text)
+        .hint("the API token is mistyped, revoked or expired; it is no global API key")
+}
+
+fn denied(text: String) -> Error {
+    Error::new(Class::Setup, DENIED, text)
+        .hint("the token is invalid, lacks the permission Zone:DNS:Edit, or its zone resources do not include this zone")
 }
 
 #[cfg(test)]
