@@ -209,6 +209,7 @@ impl Error {
     /// What kind of reaction is called for.
     pub fn class(&self) -> Class {
         match self {
+            Self::KeyUnreadable { source } if is_local_trouble(source.as_ref()) => Class::Transient,
             Self::KeyUnreadable { .. } | Self::KeyMalformed { .. } | Self::KeyRefused { .. } => {
                 Class::KeyTrouble
             }
@@ -355,5 +356,40 @@ impl Error {
                 return None;
             }
         })
+    }
+}
+
+/// This host has no file descriptor or memory left, or its disk fails: that says nothing about the key.
+fn is_local_trouble(error: &(dyn StdError + 'static)) -> bool {
+    // EINTR, EIO, EAGAIN, ENOMEM, ENFILE, EMFILE, ESTALE; as Linux numbers them.
+    const LOCAL: [i32; 7] = [4, 5, 11, 12, 23, 24, 116];
+    let mut error = Some(error);
+    while let Some(cause) = error {
+        let code = cause.downcast_ref::<std::io::Error>().and_then(std::io::Error::raw_os_error);
+        if code.is_some_and(|code| LOCAL.contains(&code)) {
+            return true;
+        }
+        error = cause.source();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Protects an account from being held for its key while the host is short of file descriptors.
+    #[test]
+    fn a_host_in_trouble_is_not_a_wrong_key() {
+        for (code, class) in [
+            (24, Class::Transient),
+            (23, Class::Transient),
+            (5, Class::Transient),
+            (2, Class::KeyTrouble),
+            (13, Class::KeyTrouble),
+        ] {
+            let source = std::io::Error::from_raw_os_error(code).into();
+            assert_eq!(Error::KeyUnreadable { source }.class(), class, "errno {code}");
+        }
     }
 }

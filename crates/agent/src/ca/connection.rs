@@ -4,7 +4,15 @@ use digicert_api::{Client, ClientBuilder};
 use url::Url;
 
 use super::{Account, call_log::CallLog};
-use crate::{clock, config::Connection, error::chain, state::State};
+use crate::{
+    clock,
+    config::{Connection, read_regular},
+    error::chain,
+    state::State,
+};
+
+/// Longest file of CA certificates that is read; a whole system's bundle has a quarter of a million bytes.
+const MAX_CERTIFICATES: u64 = 4 * 1024 * 1024;
 
 /// An account with its client, which knows the calls of earlier processes. Nothing is called yet.
 ///
@@ -36,7 +44,8 @@ fn builder(connection: &Connection) -> Result<ClientBuilder, String> {
         .allow_http_on_loopback(connection.insecure_http)
         .timeout(connection.timeout);
     if let Some(path) = &connection.ca_file {
-        let pem = std::fs::read(path).map_err(|error| format!("ca_file {}: {error}", path.display()))?;
+        let pem = read_regular(path, MAX_CERTIFICATES)
+            .map_err(|error| format!("ca_file {}: {error}", path.display()))?;
         builder = builder.ca_file_pem(pem);
     }
     if let Some(proxy) = &connection.proxy {

@@ -10,8 +10,12 @@ use serde::Serialize;
 use crate::{
     board::Status,
     clock,
+    error::plain,
     exit::{Exit, Failed},
 };
+
+/// How much of one line of a problem is shown: it may repeat a configuration, or what an answer says.
+const LINE: usize = 2000;
 
 /// What is well.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
@@ -85,7 +89,7 @@ pub(super) fn line(text: &str) {
 /// A problem, on standard error, one per line.
 pub(super) fn problem(message: &str) {
     for line in message.lines() {
-        progress(&format!("dcv-agent: {line}"));
+        progress(&format!("dcv-agent: {}", plain(line, LINE)));
     }
 }
 

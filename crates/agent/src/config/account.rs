@@ -92,13 +92,9 @@ pub(super) fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> O
             )),
         }
     }
-    match &raw.api_key {
-        None => found.push((key("api_key"), "is missing; write { file = \"…\" } or { env = \"…\" }".into())),
-        Some(reference) => {
-            if let Some(problem) = reference.problem() {
-                found.push((key("api_key"), problem.into()));
-            }
-        }
+    if raw.api_key.is_none() {
+        let ways = "is missing; write { file = \"…\" }, { env = \"…\" } or { credential = \"…\" }";
+        found.push((key("api_key"), ways.into()));
     }
     let mut orders = BTreeMap::new();
     for order in raw.orders {

@@ -10,13 +10,20 @@ use config::{Environment, File, FileFormat, Value, ValueKind};
 use super::{
     Config,
     raw::Raw,
-    unknown::{unknown, unknown_field},
+    regular,
+    unknown::{unknown, unknown_field, without_value},
 };
+use crate::error::plain;
 
 /// Largest configuration file that is read.
 const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// The prefix of variables that hold keys. `DCV_CONFIG` names the file and has another one for that reason.
 const PREFIX: &str = "DCV_AGENT";
+
+/// How many problems are told at once; a list of a wrong kind may hold thousands.
+const TOLD: usize = 100;
+/// How many characters of a key or of a sentence are shown; either may repeat what the file says.
+const SHOWN: usize = 500;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -35,14 +42,18 @@ pub struct Problems(pub Vec<Problem>);
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, Problem { place, key, what }) in self.0.iter().enumerate() {
+        for (n, Problem { place, key, what }) in self.0.iter().take(TOLD).enumerate() {
             if n > 0 {
                 writeln!(f)?;
             }
+            let [place, key, what] = [place, key, what].map(|text| plain(text, SHOWN));
             match key.as_str() {
                 "" => write!(f, "{place}: {what}")?,
                 key => write!(f, "{place}: {key}: {what}")?,
             }
+        }
+        if let more @ 1.. = self.0.len().saturating_sub(TOLD) {
+            write!(f, "\nand {more} more problems")?;
         }
         Ok(())
     }
@@ -71,16 +82,25 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
         Problems(vec![Problem {
             place: path.display().to_string(),
             key: String::new(),
-            what: error.to_string(),
+            what: layers_problem(&error),
         }])
     })?;
     let mut found = Vec::new();
     let raw = read(layers, &mut found);
     let checked = raw.map(|raw| Config::check(raw, &mut found));
-    // A list with a mistake in it was left out; it is not missing.
-    let broken: Vec<_> =
-        found.iter().filter_map(|(key, _)| Some(key.split_once('[')?.0.to_owned())).collect();
-    found.retain(|(key, what)| !(what.starts_with("is missing") && broken.contains(key)));
+    // What has a mistake in it was left out; it is not missing.
+    let broken: Vec<String> = found
+        .iter()
+        .filter(|(_, what)| !what.starts_with("is missing"))
+        .map(|(key, _)| key.split('[').next().unwrap_or(key).to_owned())
+        .collect();
+    let is_broken = |key: &str| {
+        let below = |broken: &String| {
+            broken.strip_prefix(key).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        broken.iter().any(below)
+    };
+    found.retain(|(key, what)| !(what.starts_with("is missing") && is_broken(key)));
     match checked {
         Some(config) if found.is_empty() => Ok(config),
         Some(_) | None => {
@@ -110,25 +130,41 @@ fn sources(path: &Path) -> Result<Vec<Source>, Problems> {
     for path in paths {
         match text(&path) {
             Ok(text) => sources.push(Source { path, text }),
-            Err(what) => {
-                problems.push(Problem { place: path.display().to_string(), key: String::new(), what });
-            }
+            Err(problem) => problems.push(problem),
         }
     }
     if problems.is_empty() { Ok(sources) } else { Err(Problems(problems)) }
 }
 
-fn text(path: &Path) -> Result<String, String> {
-    let cannot = |error: std::io::Error| format!("cannot be read: {error}");
-    let size = std::fs::metadata(path).map_err(cannot)?.len();
-    if size > MAX_FILE {
-        return Err(format!("has {size} bytes; a configuration has at most {MAX_FILE}"));
-    }
-    let text = std::fs::read_to_string(path).map_err(cannot)?;
-    // Parsed here for the place of a syntax error, which the layers would not name by file.
+fn text(path: &Path) -> Result<String, Problem> {
+    let problem = |place: String, what: String| Problem { place, key: String::new(), what };
+    let file = path.display().to_string();
+    let bytes = regular::read(path, MAX_FILE)
+        .map_err(|error| problem(file.clone(), format!("cannot be read: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|_| problem(file.clone(), "is not text (UTF-8)".into()))?;
+    // Parsed here for the place of a syntax error, which the layers would not name by file. The place and what was expected
+    // are all that is told: the line itself may hold a secret.
     match text.parse::<toml::Table>() {
         Ok(_) => Ok(text),
-        Err(error) => Err(format!("is not TOML: {}", error.to_string().trim_end())),
+        Err(error) => {
+            let line = error.span().map(|span| line_of(&text, span.start));
+            let place = line.map_or_else(|| file.clone(), |line| format!("{file}:{line}"));
+            let what = error.message().lines().next().unwrap_or_default();
+            Err(problem(place, format!("is not TOML: {what}")))
+        }
+    }
+}
+
+/// The line, from 1, in which an offset lies.
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|&byte| byte == b'\n').count() + 1
+}
+
+/// Why the layers do not go together. A message about a text quotes it, and goes without that.
+fn layers_problem(error: &config::ConfigError) -> String {
+    match error {
+        config::ConfigError::FileParse { .. } => "is not TOML".to_owned(),
+        other => without_value(&other.to_string()),
     }
 }
 
@@ -142,7 +178,7 @@ fn read(mut layers: config::Config, found: &mut Vec<(String, String)>) -> Option
         let mut path: Vec<String> = error.path().to_string().split('.').map(str::to_owned).collect();
         path.retain(|part| part != "?" && !part.is_empty());
         let message = error.inner().to_string();
-        let mut what = message.split(" for key `").next().unwrap_or(&message).to_owned();
+        let mut what = without_value(message.split(" for key `").next().unwrap_or(&message));
         if let Some((field, expected)) = unknown_field(&message) {
             if path.last() != Some(&field) {
                 path.push(field.clone());
@@ -207,7 +243,7 @@ fn line(text: &str, path: &[&str]) -> Option<usize> {
             _ => break,
         }
     }
-    at.map(|at| text[..at.min(text.len())].matches('\n').count() + 1)
+    at.map(|at| line_of(text, at))
 }
 
 #[expect(clippy::disallowed_methods, reason = "tells whether a key came from the environment")]

@@ -5,11 +5,13 @@ mod found;
 mod http;
 mod load;
 mod raw;
+mod regular;
 mod secret;
 mod settings;
 mod unknown;
 mod verify;
 
+pub(crate) use self::regular::read as read_regular;
 pub use self::{
     account::{Account, Connection, Discover, Domains},
     http::Http,

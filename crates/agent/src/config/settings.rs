@@ -3,15 +3,18 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use dcv_core::{DomainName, Owner, Routing, Ttl};
-use dns_providers::{Settings, Zone};
+use dns_providers::{KINDS, Settings, Zone};
+use serde_json::{Map, Value as Json};
 
 use super::{
     Account, Http, LogFormat, SecretRef, Verify, account,
     found::Found,
     raw::{Raw, RawLedger, RawProvider},
-    unknown,
+    unknown::{unknown, unknown_field, without_value},
 };
 use crate::ledger::Limits;
+
+type JsonMap = Map<String, Json>;
 
 /// A configuration that has been checked.
 #[derive(Clone, Debug)]
@@ -233,27 +236,50 @@ fn check_provider(name: &str, raw: RawProvider, owner: Owner, found: &mut Found)
     if zones.is_empty() && found.len() == before {
         found.push((key("zones"), "is missing or empty; name the zones that this provider serves".into()));
     }
-    let settings =
-        serde_path_to_error::deserialize::<_, Settings<SecretRef>>(serde_json::Value::Object(raw.settings));
-    let settings = settings
-        .map_err(|error| {
-            let message = error.inner().to_string();
-            let mut path = error.path().to_string();
-            let what = match unknown::unknown_field(&message) {
-                Some((field, expected)) => {
-                    path = field.clone();
-                    unknown::unknown(&field, &expected)
-                }
-                None => message,
-            };
-            let leaf = if path == "." || path.is_empty() { "kind" } else { path.trim_start_matches('.') };
-            found.push((key(leaf), what));
-        })
-        .ok();
+    let settings = check_settings(name, raw.settings, found);
     if found.len() > before {
         return None;
     }
     Some(Provider { zones, owners, settings: settings? })
+}
+
+/// A kind's own settings. They are read below their kind's name, by which serde leads to the key that is wrong.
+fn check_settings(name: &str, mut raw: JsonMap, found: &mut Found) -> Option<Settings<SecretRef>> {
+    let known = || KINDS.join(", ");
+    let kind = match raw.remove("kind") {
+        Some(Json::String(kind)) if KINDS.contains(&kind.as_str()) => kind,
+        Some(Json::String(kind)) => {
+            let what = format!("{kind:?} is no kind of provider; known here: {}", known());
+            found.push((format!("providers.{name}.kind"), what));
+            return None;
+        }
+        Some(_) | None => {
+            found.push((format!("providers.{name}.kind"), format!("is missing; one of {}", known())));
+            return None;
+        }
+    };
+    let below = Json::Object(JsonMap::from_iter([(kind, Json::Object(raw))]));
+    serde_path_to_error::deserialize(below)
+        .map_err(|error| {
+            let message = error.inner().to_string();
+            let mut path: Vec<String> = error.path().to_string().split('.').map(str::to_owned).collect();
+            path.remove(0);
+            let mut what = without_value(&message);
+            if let Some((field, expected)) = unknown_field(&message) {
+                if path.last() != Some(&field) {
+                    path.push(field.clone());
+                }
+                what = unknown(&field, &expected);
+            } else if let Some((_, expected)) =
+                message.strip_prefix("unknown variant `").and_then(|rest| rest.rsplit_once("`, expected "))
+                && !path.is_empty()
+            {
+                what = format!("is not what it may be, {expected}");
+            }
+            path.insert(0, format!("providers.{name}"));
+            found.push((path.join("."), what));
+        })
+        .ok()
 }
 
 /// Two providers for one zone would each undo what the other knows.

@@ -1,10 +1,14 @@
 //! Bad input: one clear message, the documented exit code, and no change anywhere.
 
-use std::time::Duration;
+use std::{
+    path::Path,
+    process::Command,
+    time::{Duration, Instant},
+};
 
 use dcv_sandbox::ca::{ApiKey, ExpirationDate, Fault, FaultKind, OrderSpec};
 
-use super::support::{Agent, Bind, TSIG, eventually, scene::Scene};
+use super::support::{Agent, BINARY, Bind, Finished, TSIG, eventually, scene::Scene};
 
 const HOST: &str = "h1.dcv.test";
 
@@ -212,7 +216,7 @@ fn a_configuration_that_cannot_be_read_is_named() {
     std::fs::write(agent.path("config.toml"), "[agent\n").unwrap();
     let malformed = agent.run(&["--once"]);
     assert_eq!(malformed.code, 78);
-    assert!(malformed.err.contains("is not TOML") && malformed.err.contains("line 1"), "{}", malformed.err);
+    assert!(malformed.err.contains("config.toml:1: is not TOML: "), "{}", malformed.err);
     assert_eq!(agent.run(&["--no-such-flag"]).code, 64);
     assert_eq!(agent.run(&["explain"]).code, 64);
     assert_eq!(agent.run(&["explain", "--domain", "a..b"]).code, 64);
@@ -220,6 +224,56 @@ fn a_configuration_that_cannot_be_read_is_named() {
     let nowhere = agent.run(&["explain", "--domain", "dcv.test"]);
     assert_eq!(nowhere.code, 78, "a configuration that was asked for is not there: {nowhere:?}");
     assert_eq!(agent.run(&["--help"]).code, 0);
+}
+
+/// A pipe, a device, a folder or a disk image in place of a file is refused, not waited for and not read.
+#[test]
+fn only_regular_files_of_a_sane_size_are_read() {
+    let agent = Agent::new();
+    let (pipe, huge) = (agent.path("pipe"), agent.path("huge"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    std::fs::File::create(&huge).unwrap().set_len(1 << 30).unwrap();
+    agent.configure("http://127.0.0.1:1/services/v2", &["127.0.0.1:1".parse().unwrap()], "1", "");
+    let good = std::fs::read_to_string(agent.path("config.toml")).unwrap();
+    let begun = Instant::now();
+    for (path, expected) in [
+        (pipe.as_path(), "where a regular file is expected"),
+        (huge.as_path(), "it has 1073741824 bytes"),
+        (agent.folder(), "where a regular file is expected"),
+        (Path::new("/dev/zero"), "where a regular file is expected"),
+    ] {
+        let key = agent.path("api.key").display().to_string();
+        std::fs::write(agent.path("config.toml"), good.replace(&key, &path.display().to_string())).unwrap();
+        for arguments in [&["check"][..], &["--once", "--timeout", "6s"]] {
+            let run = agent.run(arguments);
+            assert_eq!(run.code, 78, "{arguments:?}: {run:?}");
+            let said = run.out + &run.err;
+            assert!(said.contains(expected) && said.contains(&path.display().to_string()), "{said}");
+        }
+        let mut command = Command::new(BINARY);
+        let run = Finished::from(command.arg("--config").arg(path).arg("check").output().unwrap());
+        assert_eq!(run.code, 78, "{run:?}");
+        assert!(run.err.contains(&format!("{}: cannot be read: ", path.display())), "{run:?}");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+}
+
+/// What a configuration says neither steers the terminal nor fills it.
+#[test]
+fn what_a_configuration_says_is_escaped_and_cut() {
+    let agent = Agent::new();
+    let long = "x".repeat(200_000);
+    let text = format!(
+        "[agent]\nlisten = \"\\u001B[31m\\u0007{long}\"\n\"\\u001B]0;{long}\" = 1\n\
+         [accounts.\"a\\nroot: forged\\u001B[2J\"]\norders = [1, \"{long}\"]\n"
+    );
+    std::fs::write(agent.path("config.toml"), text).unwrap();
+    let run = agent.run(&["check"]);
+    assert_eq!(run.code, 78, "{run:?}");
+    assert!(run.err.len() < 8000, "{} bytes are said", run.err.len());
+    assert!(run.err.chars().all(|c| c == '\n' || !c.is_control()), "{:?}", run.err);
+    assert!(run.err.lines().all(|line| line.starts_with("dcv-agent: ")), "{}", run.err);
+    assert!(run.err.contains("more characters"), "{}", run.err);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,8 +11,9 @@ macro_rules! kinds {
         pub const KINDS: &[&str] = &[$(#[cfg(feature = $name)] $name),+];
 
         /// A provider's settings, its secrets of type `S`: a reference while the file is read, a source when it is built.
+        /// They are read below the name of their kind, so that an error leads to its key.
         #[derive(Clone, Debug, Deserialize)]
-        #[serde(tag = "kind", bound = "S: Deserialize<'de>")]
+        #[serde(bound = "S: Deserialize<'de>")]
         #[non_exhaustive]
         pub enum Settings<S> {
             $(

@@ -46,8 +46,7 @@ mod tests {
     /// What a person reads who mistypes a kind, and what the page of providers lists.
     #[test]
     fn an_unknown_kind_is_told_with_those_there_are() {
-        let error =
-            serde_json::from_str::<Settings<String>>(r#"{ "kind": "bind" }"#).unwrap_err().to_string();
+        let error = serde_json::from_str::<Settings<String>>(r#"{ "bind": {} }"#).unwrap_err().to_string();
         let listed: Vec<_> = KINDS.iter().map(|kind| format!("`{kind}`")).collect();
         let told = error.starts_with("unknown variant `bind`, expected ");
         assert!(told && error.contains(&listed.join(", ")), "{error}");
