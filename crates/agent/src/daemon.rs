@@ -63,7 +63,7 @@ pub async fn run(path: &Path) -> Result<(), Failed> {
 
 async fn serve_pages(config: &Config, pages: &Pages, stop: &CancellationToken) -> Result<(), Failed> {
     let Some(address) = config.listen else { return Ok(()) };
-    let bound = http::serve(address, pages.clone(), stop.clone())
+    let bound = http::serve(address, &config.hosts, pages.clone(), stop.clone())
         .await
         .map_err(|error| Failed::setup(format!("agent.listen {address}: {error}")))?;
     info!("health and metrics at http://{bound}/");
@@ -123,9 +123,10 @@ async fn reload(path: &Path, context: &Context) -> Option<Arc<Context>> {
             return None;
         }
     };
-    let fixed = |config: &Config| (config.state.clone(), config.listen, config.http.listen);
+    let fixed =
+        |config: &Config| (config.state.clone(), config.listen, config.hosts.clone(), config.http.listen);
     if fixed(&config) != fixed(&context.config) {
-        warn!("agent.state, agent.listen and http.listen change at the next start only");
+        warn!("agent.state, agent.listen, agent.hosts and http.listen change at the next start only");
     }
     match Context::build(config, context.state.clone(), Some(context)).await {
         Ok(context) => {

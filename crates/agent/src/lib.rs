@@ -20,6 +20,7 @@ pub mod files;
 pub mod forecast;
 pub mod http;
 pub mod ledger;
+mod listener;
 pub mod once;
 pub mod pass;
 pub mod process;

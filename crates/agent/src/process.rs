@@ -1,5 +1,6 @@
 //! The process among others: signals, and what a service manager is told.
 
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use sd_notify::NotifyState;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::error;
@@ -61,6 +62,14 @@ impl Signals {
             std::process::exit(i32::from(Exit::Later.code()));
         });
     }
+}
+
+/// Raises the number of files and connections that the process may have open to what the host allows. The usual default of
+/// 1024 is for programs that use `select`.
+pub fn raise_descriptor_limit() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where that is not allowed the default has to do.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// Tells the service manager that work is done.

@@ -29,7 +29,7 @@ use crate::{
     config::LogFormat,
     daemon,
     exit::{Exit, Failed},
-    once, start, telemetry,
+    once, process, start, telemetry,
 };
 
 /// Four times of what the deepest chain that is followed was seen to need.
@@ -45,6 +45,7 @@ pub fn main() -> Exit {
             return if error.use_stderr() { Exit::Usage } else { Exit::Success };
         }
     };
+    process::raise_descriptor_limit();
     // Validation of DNSSEC recurses along the chain of trust; a hostile one must not exhaust a thread's stack.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
     let runtime = match runtime {

@@ -31,6 +31,7 @@ pub(super) struct Raw {
 pub(super) struct RawAgent {
     pub(super) state: Option<String>,
     pub(super) listen: Option<String>,
+    pub(super) hosts: Vec<String>,
     pub(super) concurrency: Option<usize>,
     pub(super) log: RawLog,
 }

@@ -23,6 +23,8 @@ pub struct Config {
     pub state: PathBuf,
     /// Where health and metrics are served, if anywhere.
     pub listen: Option<SocketAddr>,
+    /// Further hosts that the pages may be asked for by.
+    pub hosts: Vec<String>,
     /// Steps under way at once.
     pub concurrency: usize,
     /// A `tracing` filter.
@@ -91,6 +93,17 @@ impl Config {
                 })
                 .ok(),
         };
+        for host in &raw.agent.hosts {
+            // What else a browser sends is never equal to such a text.
+            let is_host =
+                |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
+            if host.is_empty() || !host.chars().all(is_host) {
+                let what = format!(
+                    "{host:?} is not a host such as \"status.example.com\" or \"status.example.com:8080\""
+                );
+                found.push(("agent.hosts".into(), what));
+            }
+        }
         let log_level = raw.agent.log.level.unwrap_or_else(|| "info".into());
         if log_level.parse::<tracing_subscriber::filter::Targets>().is_err() {
             found.push((
@@ -152,6 +165,7 @@ impl Config {
         Self {
             state,
             listen,
+            hosts: raw.agent.hosts,
             concurrency,
             log_level,
             log_format,

@@ -22,6 +22,7 @@ mod real_name_servers_are_judged;
 mod records_go_to_the_chosen_name;
 mod rooms_stand_on_floors;
 mod scopes_are_found_and_proven;
+mod strangers_at_the_pages;
 #[cfg(all(feature = "rfc2136", feature = "route53", feature = "cloudflare"))]
 mod the_example_configuration_loads;
 mod the_ledger_is_evidence;

@@ -5,10 +5,8 @@
 
 use std::{
     collections::HashMap,
-    convert::Infallible,
     io,
     net::SocketAddr,
-    pin::pin,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
 };
@@ -19,41 +17,24 @@ use hyper::{
     Method, Request, Response, StatusCode,
     body::{Bytes, Incoming},
     header::{ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HOST, HeaderValue},
-    server::conn::http1,
-    service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::Semaphore,
-};
+use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::debug;
 
-/// After a failed accept: long enough not to spin while file descriptors are short, short enough for a fetch's
-/// connection to be taken up before its time-out of two seconds.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+use crate::listener::{self, Door, Limits};
+
 /// The longest `Host` that can name a domain (253 octets, a trailing dot, `:65535`).
 const MAX_HOST: usize = 260;
 /// How much of a stranger's text a log line repeats.
 const LOGGED: usize = 80;
 
-/// What strangers can hold at once.
-#[derive(Clone, Copy, Debug)]
-struct Limits {
-    connections: usize,
-    /// Octets of a request's head.
-    head: usize,
-    /// Header lines of a request's head.
-    headers: usize,
-    head_time: Duration,
-    life: Duration,
-}
-
 /// Each with its reason, since every number here is a choice.
 const LIMITS: Limits = Limits {
     // A quarter of the usual limit of 1024 file descriptors, the rest is the agent's own; the CA needs a dozen.
     connections: 256,
+    // Twice what the CA needs, and a proxy in front passes on that one file only.
+    of_address: 32,
     // Twenty times what a validation request has, and what most web servers allow.
     head: 8 * 1024,
     headers: 64,
@@ -107,9 +88,13 @@ impl Responder {
     ) -> io::Result<SocketAddr> {
         let listener = TcpListener::bind(address).await?;
         let bound = listener.local_addr()?;
-        let server = Server { responder: self.clone(), limits, stop };
-        tokio::spawn(server.run(listener));
+        tokio::spawn(self.clone().run(listener, limits, stop));
         Ok(bound)
+    }
+
+    async fn run(self, door: impl Door, limits: Limits, stop: CancellationToken) {
+        let answer = move |request: Request<Incoming>, peer| std::future::ready(self.answer(&request, peer));
+        listener::serve(door, limits, stop, "the validation file", answer).await;
     }
 
     fn value(&self, host: &str) -> Option<RandomValue> {
@@ -134,93 +119,6 @@ impl Responder {
         debug!(%peer, ?host, status = response.status().as_u16(), "asked for the validation file");
         response
     }
-}
-
-/// Where connections come from; in tests also one that fails.
-trait Door: Send + Sync + 'static {
-    fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
-}
-
-impl Door for TcpListener {
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
-        Self::accept(self).await
-    }
-}
-
-struct Server {
-    responder: Responder,
-    limits: Limits,
-    stop: CancellationToken,
-}
-
-impl Server {
-    async fn run(self, door: impl Door) {
-        let places = Arc::new(Semaphore::new(self.limits.connections));
-        let mut failing = false;
-        while let Some(accepted) = self.stop.run_until_cancelled(door.accept()).await {
-            let failed_before = std::mem::replace(&mut failing, accepted.is_err());
-            match accepted {
-                Ok((stream, peer)) => match Arc::clone(&places).try_acquire_owned() {
-                    Ok(place) => {
-                        let conversation = self.converse(stream, peer);
-                        tokio::spawn(async move {
-                            conversation.await;
-                            drop(place);
-                        });
-                    }
-                    // Closed rather than queued: a queue without bound is what a flood is after.
-                    Err(_) => debug!(%peer, "refused: as many connections as may be are open"),
-                },
-                // These took their connection off the queue, so that the next accept is another's.
-                Err(error) if of_one_connection(&error) => debug!(%error, "a connection was not accepted"),
-                Err(error) => {
-                    if !failed_before {
-                        warn!(%error, "no connection can be accepted for the validation file; trying on");
-                    }
-                    self.stop.run_until_cancelled(tokio::time::sleep(ACCEPT_PAUSE)).await;
-                }
-            }
-        }
-    }
-
-    fn converse(&self, stream: TcpStream, peer: SocketAddr) -> impl Future<Output = ()> + use<> {
-        let Limits { head, headers, head_time, life, .. } = self.limits;
-        let (responder, stop) = (self.responder.clone(), self.stop.clone());
-        let service = service_fn(move |request: Request<Incoming>| {
-            let response = responder.answer(&request, peer);
-            async move { Ok::<_, Infallible>(response) }
-        });
-        let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(head_time)
-            .max_buf_size(head)
-            .max_headers(headers)
-            // The CA asks for one file. A connection that ends with its answer needs no rule for how long it may idle.
-            .keep_alive(false)
-            .serve_connection(TokioIo::new(stream), service);
-        async move {
-            let conversation = async {
-                let mut connection = pin!(connection);
-                tokio::select! {
-                    ended = connection.as_mut() => ended,
-                    () = stop.cancelled() => {
-                        connection.as_mut().graceful_shutdown();
-                        connection.await
-                    }
-                }
-            };
-            match tokio::time::timeout(life, conversation).await {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => debug!(%peer, %error, "a connection broke off"),
-                Err(_) => debug!(%peer, "a connection was cut: it took too long"),
-            }
-        }
-    }
-}
-
-fn of_one_connection(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 /// The host that is asked, as the table has it. The request target's goes before the header's (RFC 9112 section 3.2.2);

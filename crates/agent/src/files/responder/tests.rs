@@ -3,10 +3,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use futures_util::future::join_all;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpSocket, TcpStream},
     time::{Instant, timeout},
 };
 
 use super::*;
+use crate::listener::ACCEPT_PAUSE;
 
 /// How long any of these tests waits for something that has to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -211,7 +213,8 @@ async fn a_slow_client_is_cut() {
 
 #[tokio::test]
 async fn many_are_served_at_the_same_time() {
-    let address = start(&two_hosts(), LIMITS).await;
+    // All of them are one address's, as behind a proxy.
+    let address = start(&two_hosts(), Limits { of_address: 256, ..LIMITS }).await;
     let mut open = Vec::new();
     for _ in 0..100 {
         let mut stream = TcpStream::connect(address).await.unwrap();
@@ -227,26 +230,50 @@ async fn many_are_served_at_the_same_time() {
     answers.iter().for_each(|answer| assert_shows(answer, "for-the-apex"));
 }
 
+/// Connects from an address of its own.
+async fn from(source: [u8; 4], address: SocketAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((source, 0).into()).unwrap();
+    socket.connect(address).await.unwrap()
+}
+
 #[tokio::test]
-async fn beyond_the_maximum_connections_are_refused_and_earlier_ones_finish() {
+async fn one_address_cannot_keep_the_others_out() {
+    let address = start(&two_hosts(), LIMITS).await;
+    let mut silent = Vec::new();
+    for _ in 0..LIMITS.connections + 10 {
+        silent.push(from([127, 0, 0, 9], address).await);
+    }
+    let asked = format!("GET {FILE_PATH} HTTP/1.1\r\nHost: example.com\r\n\r\n");
+    for source in [[127, 0, 0, 1], [127, 0, 0, 9]] {
+        let mut stream = from(source, address).await;
+        stream.write_all(asked.as_bytes()).await.unwrap();
+        assert_shows(&rest(&mut stream).await, "for-the-apex");
+    }
+    // Of those that say nothing the first ones gave way, each at once, and the last ones still may ask.
+    let begun = Instant::now();
+    for stream in &mut silent[..200] {
+        assert_eq!(rest(stream).await, "");
+    }
+    assert!(begun.elapsed() < LIMITS.head_time);
+    let mut last = silent.pop().unwrap();
+    last.write_all(asked.as_bytes()).await.unwrap();
+    assert_shows(&rest(&mut last).await, "for-the-apex");
+}
+
+#[tokio::test]
+async fn beyond_the_maximum_who_has_not_asked_gives_way() {
     let address = start(&two_hosts(), Limits { connections: 2, ..LIMITS }).await;
     let mut first = TcpStream::connect(address).await.unwrap();
     let mut second = TcpStream::connect(address).await.unwrap();
-    // Connections are accepted in the order in which they came, so that these two hold the places.
     for _ in 0..5 {
-        assert_eq!(get(address, "example.com").await, "", "refused without an answer");
+        assert_shows(&get(address, "example.com").await, "for-the-apex");
     }
     for stream in [&mut first, &mut second] {
-        let asked = format!("GET {FILE_PATH} HTTP/1.1\r\nHost: example.com\r\n\r\n");
-        stream.write_all(asked.as_bytes()).await.unwrap();
-        assert_shows(&rest(stream).await, "for-the-apex");
+        let _ =
+            timeout(PATIENCE, rest(stream)).await.expect("a place is given up or the head's time is over");
     }
-    let served_again = async {
-        while get(address, "example.com").await.is_empty() {
-            tokio::task::yield_now().await;
-        }
-    };
-    timeout(PATIENCE, served_again).await.expect("places are given back");
+    assert_shows(&get(address, "example.com").await, "for-the-apex");
 }
 
 /// A listener that is short of file descriptors at first.
@@ -270,9 +297,9 @@ async fn a_failed_accept_neither_ends_nor_spins_the_server() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let asked = Arc::new(AtomicUsize::new(0));
-    let server = Server { responder: two_hosts(), limits: LIMITS, stop: CancellationToken::new() };
     let begun = Instant::now();
-    tokio::spawn(server.run(Short { listener, asked: Arc::clone(&asked) }));
+    let door = Short { listener, asked: Arc::clone(&asked) };
+    tokio::spawn(two_hosts().run(door, LIMITS, CancellationToken::new()));
     assert_shows(&get(address, "example.com").await, "for-the-apex");
     assert!(begun.elapsed() >= 3 * ACCEPT_PAUSE, "it paused after each failure");
     assert!(asked.load(Ordering::Relaxed) <= 5);

@@ -364,6 +364,11 @@ impl Daemon {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// How many files and connections it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
+    }
+
     /// Ends it politely and returns its exit code and how long that took.
     pub(crate) fn stop(mut self) -> (i32, Duration) {
         let start = Instant::now();

@@ -1,5 +1,7 @@
 //! Health and metrics.
 
+mod hosts;
+
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
@@ -7,10 +9,12 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
+    time::Duration,
 };
 
-use axum::{Json, Router, extract, http::StatusCode, routing::get};
+use axum::{Json, Router, body::Body, extract, http::StatusCode, response::IntoResponse as _, routing::get};
 use dcv_core::{Kind, Outcome};
+use hyper::{Request, Response, body::Incoming};
 use jiff::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
@@ -19,12 +23,27 @@ use prometheus_client::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower_service::Service as _;
 
+use self::hosts::Hosts;
 use crate::{
     board::{Backlog, Status, StatusBoard},
     clock,
+    listener::{self, Limits},
     state::{State, Trouble},
     subject::Subject,
+};
+
+/// What strangers can hold; a probe, a metrics server and a few people need less.
+const LIMITS: Limits = Limits {
+    connections: 64,
+    // Behind a proxy all are one address's.
+    of_address: 64,
+    head: 8 * 1024,
+    headers: 64,
+    head_time: Duration::from_secs(5),
+    // The page of a hundred thousand orders has to get through.
+    life: Duration::from_secs(60),
 };
 
 /// What the pages tell of.
@@ -45,12 +64,13 @@ impl Pages {
     }
 }
 
-/// Serves until `stop`.
+/// Serves until `stop`, at the address and by these other names.
 ///
 /// # Errors
 /// When the address cannot be listened on.
 pub async fn serve(
     address: SocketAddr,
+    names: &[String],
     pages: Pages,
     stop: CancellationToken,
 ) -> std::io::Result<SocketAddr> {
@@ -63,13 +83,26 @@ pub async fn serve(
         .route("/status", get(status))
         .route("/plan", get(plan))
         .with_state(pages);
-    tokio::spawn(async move {
-        let served = axum::serve(listener, router).with_graceful_shutdown(stop.cancelled_owned()).await;
-        if let Err(error) = served {
-            tracing::warn!("the status page has ended: {error}");
-        }
-    });
+    let hosts = Hosts::new(bound, names);
+    let answer = move |request: Request<Incoming>, _peer| {
+        let (admitted, router) = (hosts.admit(&request), router.clone());
+        async move { if admitted { routed(router, request).await } else { misdirected() } }
+    };
+    tokio::spawn(listener::serve(listener, LIMITS, stop, "the status page", answer));
     Ok(bound)
+}
+
+async fn routed(mut router: Router, request: Request<Incoming>) -> Response<Body> {
+    // A router is always ready and never fails.
+    match router.call(request.map(Body::new)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+fn misdirected() -> Response<Body> {
+    let why = "this host is not served here; agent.hosts names further ones\n";
+    (StatusCode::FORBIDDEN, why).into_response()
 }
 
 /// Ready once orders are looked after and not every one of them waits for settings to be mended.
