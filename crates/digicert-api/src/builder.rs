@@ -11,6 +11,7 @@ use url::{Host, Url};
 
 use crate::client::{Client, Inner};
 use crate::error::Error;
+use crate::gate::Gate;
 use crate::governor::Governor;
 use crate::key::KeySource;
 use crate::memory::CallMemory;
@@ -163,6 +164,7 @@ impl ClientBuilder {
             base: self.base,
             key,
             governor: Governor::new(&self.windows, &self.history),
+            gate: Gate::new(),
             memory: self.memory,
             max_body: self.max_body,
             server_date: Mutex::new(None),

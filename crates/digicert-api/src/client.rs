@@ -16,7 +16,8 @@ use crate::answer::{Answer, excerpt};
 use crate::builder::ClientBuilder;
 use crate::call::{Call, Reply};
 use crate::error::{Class, Error};
-use crate::governor::{Due, Governor, GovernorLoad};
+use crate::gate::{Gate, Outcome, Pass};
+use crate::governor::{Due, Governor, GovernorLoad, Turn};
 use crate::key::{Key, KeySource};
 use crate::memory::CallMemory;
 
@@ -29,6 +30,10 @@ const KEY_HEADER: HeaderName = HeaderName::from_static("x-dc-devkey");
 ///
 /// Dropping a call's future cancels it. Nothing is repeated by the client itself, with one exception: a call
 /// whose key was refused is made once more if the key source has a different key by then.
+///
+/// What one call can find out for all, one call asks: until a key has worked the others wait, and fail unsent if it is
+/// refused, as they do after several failures in a row ([`Error::Held`]). Calls that are not sent cost nothing of the
+/// rate.
 #[derive(Clone)]
 pub struct Client {
     inner: Arc<Inner>,
@@ -40,6 +45,7 @@ pub(crate) struct Inner {
     pub(crate) base: Url,
     pub(crate) key: Box<dyn KeySource>,
     pub(crate) governor: Governor,
+    pub(crate) gate: Gate,
     pub(crate) memory: Option<Box<dyn CallMemory>>,
     pub(crate) max_body: usize,
     pub(crate) server_date: Mutex<Option<ServerDate>>,
@@ -133,7 +139,37 @@ impl Client {
         }
         let request = request.header(ACCEPT, "application/json").header(KEY_HEADER, key.header.clone());
 
-        let mut turn = inner.governor.turn(self.due).await;
+        let (turn, pass) = self.admitted(key).await?;
+        let result = self.sent(call, key, request, turn).await;
+        pass.end(&outcome(result.as_ref().err()));
+        result
+    }
+
+    /// The call's turn, and its way through the gate. It hears that the gate is shut while it waits for its turn.
+    async fn admitted(&self, key: &Key) -> Result<(Turn, Pass<'_>), Error> {
+        let inner = &*self.inner;
+        let turn = tokio::select! {
+            biased;
+            error = inner.gate.shut(key) => return Err(error),
+            turn = inner.governor.turn(self.due) => turn,
+        };
+        // Dropped, a turn counts as sent; this one is not, whatever ends the wait.
+        let mut turn = Unsent(Some(turn));
+        let pass = inner.gate.enter(key).await?;
+        match turn.0.take() {
+            Some(turn) => Ok((turn, pass)),
+            None => Err(Error::setup("a turn is taken twice")),
+        }
+    }
+
+    async fn sent(
+        &self,
+        call: &Call,
+        key: &Key,
+        request: reqwest::RequestBuilder,
+        mut turn: Turn,
+    ) -> Result<(StatusCode, Vec<u8>), Error> {
+        let inner = &*self.inner;
         if let Some(memory) = &inner.memory {
             memory.sending().await;
         }
@@ -176,6 +212,37 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let base = self.inner.base.as_str();
         f.debug_struct("Client").field("base", &base).field("due", &self.due).finish_non_exhaustive()
+    }
+}
+
+/// A turn that is given back unless it is taken.
+struct Unsent(Option<Turn>);
+
+impl Drop for Unsent {
+    fn drop(&mut self) {
+        if let Some(turn) = self.0.take() {
+            turn.unsent();
+        }
+    }
+}
+
+/// What the end of a call says of others.
+fn outcome(error: Option<&Error>) -> Outcome<'_> {
+    match error {
+        None => Outcome::Well,
+        Some(Error::KeyRefused { answer }) => Outcome::KeyRefused(answer),
+        Some(error) => match error.class() {
+            Class::Transient | Class::Gateway => Outcome::Failed(error),
+            // A redirect: a portal stands in between, and would answer everybody so.
+            Class::Setup if error.status().is_some() => Outcome::Failed(error),
+            // Too many requests are the governor's business, and may be counted before the key is looked at.
+            Class::KeyTrouble | Class::Setup | Class::Throttled => Outcome::Nothing,
+            Class::MissingPermission
+            | Class::NotFound
+            | Class::NotYet
+            | Class::Misconfigured
+            | Class::Undecodable => Outcome::Well,
+        },
     }
 }
 

@@ -85,6 +85,14 @@ pub enum Error {
         /// How long to wait, if the CA said so.
         retry_after: Option<Duration>,
     },
+    /// Nothing was sent: the service, or the way to it, has failed several times in a row, and one call tries for all.
+    #[error("not sent, as DigiCert has failed several times in a row, at last so: {said}")]
+    Held {
+        /// How it failed.
+        said: String,
+        /// When it is tried again.
+        retry_after: Duration,
+    },
     /// No connection: name resolution, route, proxy, firewall or TLS.
     #[error("no connection to the CA")]
     Connect {
@@ -219,9 +227,11 @@ impl Error {
             Self::Declined { .. } => Class::NotYet,
             Self::Misconfigured { .. } => Class::Misconfigured,
             Self::Throttled { .. } => Class::Throttled,
-            Self::Unavailable { .. } | Self::Connect { .. } | Self::Timeout { .. } | Self::Broken { .. } => {
-                Class::Transient
-            }
+            Self::Unavailable { .. }
+            | Self::Held { .. }
+            | Self::Connect { .. }
+            | Self::Timeout { .. }
+            | Self::Broken { .. } => Class::Transient,
             Self::TooLarge { .. } | Self::Undecodable { .. } => Class::Undecodable,
             Self::Redirected { .. } | Self::Setup { .. } => Class::Setup,
         }
@@ -241,6 +251,7 @@ impl Error {
             Self::Declined { .. } => "declined",
             Self::Throttled { .. } => "throttled",
             Self::Unavailable { .. } => "unavailable",
+            Self::Held { .. } => "held",
             Self::Connect { .. } => "connect",
             Self::Timeout { .. } => "timeout",
             Self::Broken { .. } => "broken",
@@ -265,6 +276,7 @@ impl Error {
             | Self::Unavailable { answer, .. } => Some(answer),
             Self::KeyUnreadable { .. }
             | Self::KeyMalformed { .. }
+            | Self::Held { .. }
             | Self::Connect { .. }
             | Self::Timeout { .. }
             | Self::Broken { .. }
@@ -296,6 +308,7 @@ impl Error {
             Self::Throttled { retry_after, .. }
             | Self::Unavailable { retry_after, .. }
             | Self::Gateway { retry_after, .. } => *retry_after,
+            Self::Held { retry_after, .. } => Some(*retry_after),
             _ => None,
         }
     }
@@ -352,7 +365,11 @@ impl Error {
             Self::Throttled { .. } => {
                 "see whether something else uses the same API key; lower the configured rate"
             }
-            Self::Unavailable { .. } | Self::Timeout { .. } | Self::Broken { .. } | Self::Setup { .. } => {
+            Self::Held { .. }
+            | Self::Unavailable { .. }
+            | Self::Timeout { .. }
+            | Self::Broken { .. }
+            | Self::Setup { .. } => {
                 return None;
             }
         })

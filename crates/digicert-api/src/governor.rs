@@ -250,6 +250,16 @@ impl Turn {
         state.wake_first();
     }
 
+    /// The call is not sent after all, and its place is the next one's.
+    pub(crate) fn unsent(mut self) {
+        if std::mem::replace(&mut self.open, false) {
+            let mut state = self.governor.state();
+            state.log.unsent();
+            state.calls = state.calls.saturating_sub(1);
+            state.wake_first();
+        }
+    }
+
     fn close(&mut self, arrived_by: Instant) {
         if std::mem::replace(&mut self.open, false) {
             let mut state = self.governor.state();

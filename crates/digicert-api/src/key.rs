@@ -68,6 +68,11 @@ impl Key {
         Ok(Self { secret: SecretString::from(text), header })
     }
 
+    /// A copy, to be compared with later ones.
+    pub(crate) fn secret(&self) -> SecretString {
+        self.secret.clone()
+    }
+
     /// The bare key, to be looked for in what we are about to show.
     pub(crate) fn expose(&self) -> &str {
         self.secret.expose_secret()

@@ -37,6 +37,7 @@ mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod gate;
 mod governor;
 mod ids;
 mod key;

@@ -104,6 +104,11 @@ impl Rolling {
         self.under_way += 1;
     }
 
+    /// The call that was to be sent is not.
+    pub(crate) fn unsent(&mut self) {
+        self.under_way = self.under_way.saturating_sub(1);
+    }
+
     /// A call is over; it arrived at `by` or before.
     pub(crate) fn answer(&mut self, by: Instant) {
         self.under_way = self.under_way.saturating_sub(1);

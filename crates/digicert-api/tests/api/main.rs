@@ -3,6 +3,7 @@
 mod dcv;
 mod domains;
 mod failures;
+mod herd;
 mod methods;
 mod orders;
 mod rate;
