@@ -67,7 +67,7 @@ fi
 flock -u "$lock"
 
 mkdir "$work/share"
-cp "$here"/*.service "$here"/*.timer "$here"/*.conf "$here/inside.sh" "$here/../check-lib.sh" "$work/share"
+cp "$here"/*.service "$here"/*.timer "$here"/*.conf "$here/inside.sh" "$here/../check-lib.sh" "$here/../../README.md" "$work/share"
 cat >"$work/share/check.service" <<U
 [Unit]
 Description=Runs the check and turns the container off

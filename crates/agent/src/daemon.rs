@@ -31,6 +31,7 @@ pub async fn run(path: &Path) -> Result<(), Failed> {
     let config = start::load(path)?;
     telemetry::start(&config.log_level, config.log_format);
     let mut signals = Signals::listen()?;
+    start::keys(&config)?;
     let (state, _lock) = start::own(&config, |taken| {
         Failed::setup(format!("{taken}; end that one first, or set another agent.state"))
     })

@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use dns_providers::SecretSource as _;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::info;
@@ -28,6 +29,22 @@ const TRIGGERS: usize = 1024;
 /// Every problem, each with its place.
 pub fn load(path: &Path) -> Result<Config, Failed> {
     config::load(path).map_err(Failed::setup)
+}
+
+/// Sees that at least one account's key can be read. A daemon that has none would run, and do nothing for ever; where some are
+/// there the others may come later.
+///
+/// # Errors
+/// When none can: what keeps each from being read.
+pub fn keys(config: &Config) -> Result<(), Failed> {
+    let mut unreadable = Vec::new();
+    for (name, account) in &config.accounts {
+        match account.connection.api_key.secret() {
+            Ok(_) => return Ok(()),
+            Err(error) => unreadable.push(format!("accounts.{name}.api_key: {error}")),
+        }
+    }
+    Err(Failed::setup(unreadable.join("\n")))
 }
 
 /// Opens or creates the state.

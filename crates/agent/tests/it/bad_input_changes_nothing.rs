@@ -226,6 +226,26 @@ fn a_configuration_that_cannot_be_read_is_named() {
     assert_eq!(agent.run(&["--help"]).code, 0);
 }
 
+/// A daemon without any key would be *active (running)* and do nothing; with one of two it has work.
+#[test]
+fn a_daemon_that_can_read_none_of_its_keys_does_not_begin() {
+    let agent = Agent::new();
+    agent.configure("http://127.0.0.1:1/services/v2", &["127.0.0.1:1".parse().unwrap()], "1", "");
+    let key = agent.path("api.key");
+    std::fs::rename(&key, agent.path("elsewhere")).unwrap();
+    let refused = agent.run(&[]);
+    assert_eq!(refused.code, 78, "{refused:?}");
+    assert!(refused.err.contains("accounts.main.api_key: secret file "), "{refused:?}");
+    assert!(!agent.path("state.db").exists());
+    std::fs::rename(agent.path("elsewhere"), &key).unwrap();
+    let second =
+        "\n[accounts.other]\nplatform = \"eu\"\napi_key = { env = \"NOT_SET_ANYWHERE\" }\norders = []\n";
+    agent.append(second);
+    let daemon = agent.daemon();
+    eventually("the daemon works", Duration::from_secs(20), || agent.log().contains("looking after orders"));
+    assert_eq!(daemon.stop().0, 0);
+}
+
 /// A pipe, a device, a folder or a disk image in place of a file is refused, not waited for and not read.
 #[test]
 fn only_regular_files_of_a_sane_size_are_read() {
