@@ -28,9 +28,10 @@ use crate::{
 /// # Errors
 /// What keeps it from starting.
 pub async fn run(path: &Path) -> Result<(), Failed> {
+    // Before anything slow: a SIGHUP that comes while the agent begins is a reload and not its end.
+    let mut signals = Signals::listen()?;
     let config = start::load(path)?;
     telemetry::start(&config.log_level, config.log_format);
-    let mut signals = Signals::listen()?;
     start::keys(&config)?;
     let (state, _lock) = start::own(&config, |taken| {
         Failed::setup(format!("{taken}; end that one first, or set another agent.state"))

@@ -39,7 +39,7 @@ impl Signals {
         })
     }
 
-    /// Waits for the next one.
+    /// Waits for the next one. One that came before it was waited for is remembered.
     pub async fn next(&mut self) -> Request {
         tokio::select! {
             _ = self.terminate.recv() => Request::Stop,

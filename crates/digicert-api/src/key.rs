@@ -43,6 +43,14 @@ impl<T: KeySource + ?Sized> KeySource for Arc<T> {
     }
 }
 
+/// Sees that a key can be had and may be one. Nothing is called.
+///
+/// # Errors
+/// As a call with it would fail before it is sent.
+pub fn check_key(source: &dyn KeySource) -> Result<(), Error> {
+    Key::from_source(source).map(drop)
+}
+
 /// A key fit to be sent.
 #[derive(Debug)]
 pub(crate) struct Key {

@@ -64,7 +64,7 @@ pub use domain::{
 pub use error::{Class, Error};
 pub use governor::GovernorLoad;
 pub use ids::{DomainId, OrderId};
-pub use key::{KeyError, KeySource};
+pub use key::{KeyError, KeySource, check_key};
 pub use list::{OrderFilter, OrderPage, OrderSummary};
 pub use memory::CallMemory;
 pub use method::DcvMethod;

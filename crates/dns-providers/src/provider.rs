@@ -101,6 +101,14 @@ pub struct Receipt {
 /// Neither `Debug` nor any error shows a credential.
 #[async_trait]
 pub trait DnsProvider: fmt::Debug + Send + Sync {
+    /// Whether the secrets can be what they should, as far as that can be told without asking anybody.
+    ///
+    /// # Errors
+    /// A secret that cannot be read, or cannot be one.
+    fn check(&self) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// Whether the zone could be edited with these credentials, as far as reading tells. Changes nothing.
     async fn probe(&self, zone: &Zone) -> Result<Probe, Error>;
 

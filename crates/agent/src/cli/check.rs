@@ -1,8 +1,8 @@
-//! `check`: the configuration and its secrets, offline.
+//! `check`: the configuration, its secrets, and what a run would build of them, offline.
 
-use std::path::Path;
+use std::{path::Path, sync::Arc};
 
-use dns_providers::SecretSource as _;
+use dns_providers::{Secret, SecretSource as _};
 use serde::Serialize;
 
 use super::{
@@ -10,8 +10,12 @@ use super::{
     show::{Answer, Page},
 };
 use crate::{
+    config::Config,
+    context::Context,
+    error::chain,
     exit::{Exit, Failed},
     start::load,
+    state::State,
 };
 
 #[derive(Serialize)]
@@ -22,7 +26,7 @@ struct Summary {
     zones: usize,
 }
 
-pub(super) fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
+pub(super) async fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
     let config = load(path)?;
     let keys = config
         .accounts
@@ -39,6 +43,11 @@ pub(super) fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
         .collect();
     if !unreadable.is_empty() {
         return Err(Failed::setup(unreadable.join("\n")));
+    }
+    let unfit = unfit(&config).await;
+    if !unfit.is_empty() {
+        let lines = unfit.iter().map(|what| format!("{}: {what}", path.display()));
+        return Err(Failed::setup(lines.collect::<Vec<_>>().join("\n")));
     }
     let summary = Summary {
         accounts: config.accounts.len(),
@@ -59,4 +68,30 @@ pub(super) fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
         }
     };
     Ok(Answer::new(page, Exit::Success))
+}
+
+/// What a run would refuse with 78 before it asked anybody: keys and secrets that cannot be such, and settings that no client can
+/// be built from.
+async fn unfit(config: &Config) -> Vec<String> {
+    let mut unfit = Vec::new();
+    for (name, account) in &config.accounts {
+        if let Err(error) = digicert_api::check_key(&account.connection.api_key) {
+            unfit.push(format!("accounts.{name}.api_key: {}", chain(&error)));
+        }
+    }
+    for (name, provider) in &config.providers {
+        let settings = provider.settings.clone().map_secrets(|reference| -> Secret { Arc::new(reference) });
+        // What cannot be built is told below.
+        let Ok(built) = dns_providers::build(name, settings).await else { continue };
+        if let Err(error) = built.check() {
+            let hint = error.next_action().map(|hint| format!(" ({hint})")).unwrap_or_default();
+            unfit.push(format!("providers.{name}: {error}{hint}"));
+        }
+    }
+    let built = match State::in_memory().await {
+        Ok(state) => Context::build(config.clone(), state, None).await.map(drop),
+        Err(error) => Err(chain(&error)),
+    };
+    unfit.extend(built.err());
+    unfit
 }

@@ -75,7 +75,7 @@ async fn dispatch(args: Args) -> Exit {
 
 async fn run(command: Command, config: &Path, output: Output) -> Result<Answer, Failed> {
     match command {
-        Command::Check => check::run(config, output),
+        Command::Check => check::run(config, output).await,
         Command::Plan => plan::run(config, output).await,
         Command::Status => status::run(config, output).await,
         Command::Explain { order: Some(order), .. } => explain::order(config, order, output).await,

@@ -226,6 +226,60 @@ fn a_configuration_that_cannot_be_read_is_named() {
     assert_eq!(agent.run(&["--help"]).code, 0);
 }
 
+/// What a run would end with 78 for before it asks anybody, `check` says offline; and it makes nothing.
+#[test]
+fn check_refuses_what_a_run_would() {
+    let agent = Agent::new();
+    agent.configure("http://127.0.0.1:1/services/v2", &["127.0.0.1:1".parse().unwrap()], "1", "");
+    let good = std::fs::read_to_string(agent.path("config.toml")).unwrap();
+    let good_run = agent.run(&["check"]);
+    assert_eq!(good_run.code, 0, "{good_run:?}");
+    for (from, to, expected) in [
+        ("http://127.0.0.1:1/", "http://me:word@127.0.0.1:1/", "must not contain a user name or password"),
+        ("/services/v2", "/services/v2?a=b", "must not contain a query"),
+        ("127.0.0.1:1\"\ntsig", "nowhere\"\ntsig", "is not address:port"),
+        ("resolvers = []", "trust_anchor = \"/nowhere/root.key\"", "verify.trust_anchor /nowhere/root.key"),
+    ] {
+        assert!(good.contains(from), "{from:?} is not in {good}");
+        std::fs::write(agent.path("config.toml"), good.replacen(from, to, 1)).unwrap();
+        let run = agent.run(&["check"]);
+        assert_eq!(run.code, 78, "{to}: {run:?}");
+        assert!(run.err.contains(expected), "{expected:?} is not in {run:?}");
+    }
+    std::fs::write(agent.path("config.toml"), good).unwrap();
+    for (file, text, expected) in [
+        ("api.key", "\u{feff}sandbox-key", "accounts.main.api_key: the API key is unusable"),
+        ("tsig.key", "not base64!", "providers.bind: the TSIG secret is not base64"),
+    ] {
+        let before = std::fs::read(agent.path(file)).unwrap();
+        std::fs::write(agent.path(file), text).unwrap();
+        let run = agent.run(&["check"]);
+        assert_eq!(run.code, 78, "{file}: {run:?}");
+        assert!(run.err.contains(expected), "{expected:?} is not in {run:?}");
+        std::fs::write(agent.path(file), before).unwrap();
+    }
+    assert!(!agent.path("state.db").exists(), "check makes nothing");
+}
+
+/// A reload that is asked for while the agent begins is one; by itself the signal would end the process.
+#[test]
+fn a_reload_in_the_first_moment_does_not_end_the_agent() {
+    let agent = Agent::new();
+    agent.configure("http://127.0.0.1:1/services/v2", &["127.0.0.1:1".parse().unwrap()], "1", "");
+    // A configuration that takes a while to read, so that the signal comes before that is done.
+    std::fs::create_dir(agent.path("conf.d")).unwrap();
+    let long = format!("# {}\n", "x".repeat(80)).repeat(25_000);
+    for n in 0..5 {
+        std::fs::write(agent.path(&format!("conf.d/{n}.toml")), &long).unwrap();
+    }
+    let daemon = agent.daemon();
+    eventually("the agent listens for it", Duration::from_secs(10), || daemon.catches_hangup());
+    assert!(!agent.path("state.db").exists(), "the agent has begun already");
+    daemon.signal("HUP");
+    eventually("it is reloaded", Duration::from_secs(60), || agent.log().contains("configuration reloaded"));
+    assert_eq!(daemon.stop().0, 0);
+}
+
 /// A daemon without any key would be *active (running)* and do nothing; with one of two it has work.
 #[test]
 fn a_daemon_that_can_read_none_of_its_keys_does_not_begin() {

@@ -421,6 +421,10 @@ impl Kind for Rfc2136 {
 
 #[async_trait]
 impl DnsProvider for Rfc2136 {
+    fn check(&self) -> Result<(), Error> {
+        self.signer().map(drop)
+    }
+
     async fn probe(&self, zone: &Zone) -> Result<Probe, Error> {
         self.signer()?;
         let response = self.query(&zone.name, RecordType::SOA).await?;

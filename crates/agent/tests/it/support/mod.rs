@@ -364,6 +364,13 @@ impl Daemon {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
+    /// Whether SIGHUP would not end it by itself.
+    pub(crate) fn catches_hangup(&self) -> bool {
+        let status = read(Path::new(&format!("/proc/{}/status", self.child.id())));
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap_or("0");
+        u64::from_str_radix(caught.trim(), 16).unwrap_or_default() & 1 == 1
+    }
+
     /// How many files and connections it has open.
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
