@@ -26,7 +26,7 @@ impl Observer {
         routing: &dyn Routing,
     ) -> Result<BTreeMap<Lookup, Location>, Error> {
         let each = requests.iter().map(|request| async move {
-            Ok((request.lookup.clone(), self.locate_one(request, routing).await?))
+            Ok((request.lookup.clone(), self.in_turn(self.locate_one(request, routing)).await?))
         });
         join_all(each).await.into_iter().collect()
     }

@@ -39,6 +39,10 @@ const ALIASED: Duration = Duration::from_secs(60);
 /// Well below what file descriptors there are.
 const FETCHES: usize = 64;
 
+/// Names that are asked about at the same time, whatever orders they are of: each costs some hundred kilobytes of buffers, and
+/// an order may have 250 of them.
+const NAMES: usize = 128;
+
 /// Looks at DNS.
 #[derive(Clone)]
 pub struct Observer {
@@ -53,6 +57,7 @@ struct Inner {
     zones: BTreeMap<DomainName, View>,
     /// Hosts whose files are fetched at the same time; each takes a connection for every address.
     fetches: Semaphore,
+    names: Semaphore,
     /// Web servers that are not looked up, by domain.
     web: BTreeMap<DomainName, Vec<SocketAddr>>,
     /// Names of which every authority showed the alias.
@@ -95,9 +100,11 @@ impl Observer {
         let everywhere = view(&settings.view)?;
         let zones = settings.zones.iter().map(|(domain, known)| Ok((domain.clone(), view(known)?)));
         let zones = zones.collect::<Result<_, Error>>()?;
-        let (web, aliased, fetches) = (settings.web.clone(), Kept::new(ALIASED), Semaphore::new(FETCHES));
+        let (web, aliased) = (settings.web.clone(), Kept::new(ALIASED));
+        let (fetches, names) = (Semaphore::new(FETCHES), Semaphore::new(NAMES));
         let exchange = parts.exchange;
-        Ok(Self { inner: Arc::new(Inner { clock, exchange, everywhere, zones, fetches, web, aliased }) })
+        let inner = Inner { clock, exchange, everywhere, zones, fetches, names, web, aliased };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     fn now(&self) -> Timestamp {
@@ -118,7 +125,8 @@ impl Observer {
 
     /// What CAA says about names of a certificate.
     pub async fn caa(&self, names: &[CertName]) -> Vec<(CertName, Caa)> {
-        let each = names.iter().map(|name| self.view(&name.name).caa.read(std::slice::from_ref(name)));
+        let each =
+            names.iter().map(|name| self.in_turn(self.view(&name.name).caa.read(std::slice::from_ref(name))));
         join_all(each).await.into_iter().flatten().collect()
     }
 
@@ -132,12 +140,21 @@ impl Observer {
         let each = wanted.iter().map(|Wanted { lookup, artifact }| async move {
             let known = known.get(lookup).map_or(&[][..], Vec::as_slice);
             let seen = match artifact {
-                Artifact::Record { site, data } => self.look_at_record(lookup, site, data, known).await,
+                Artifact::Record { site, data } => {
+                    self.in_turn(self.look_at_record(lookup, site, data, known)).await
+                }
                 Artifact::File { host, .. } => self.look_at_file(host).await,
             };
             (lookup.clone(), seen)
         });
         join_all(each).await.into_iter().collect()
+    }
+
+    /// Asks about one name once there is room for it.
+    async fn in_turn<T>(&self, asking: impl Future<Output = T>) -> T {
+        // Never closed: it lives as long as what asks it.
+        let _permit = self.inner.names.acquire().await;
+        asking.await
     }
 
     /// Whom to ask about a name: the settings of the longest domain that holds it.
