@@ -5,11 +5,11 @@ use std::sync::{Mutex, PoisonError};
 use dcv_core::{Failure, FailureClass};
 use digicert_api::{Class, Client, Error};
 use dns_providers::SecretSource as _;
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Unit};
 use secrecy::{ExposeSecret as _, SecretString};
-use tracing::error;
+use tracing::{error, info, warn};
 
-use crate::{config::Connection, error::chain};
+use crate::{clock, config::Connection, error::chain};
 
 /// A DigiCert account.
 #[derive(Debug)]
@@ -19,6 +19,8 @@ pub struct Account {
     /// The client; its rate governor lives as long as this account.
     pub client: Client,
     hold: Mutex<Option<Hold>>,
+    /// Since when DigiCert fails for everybody.
+    down: Mutex<Option<Timestamp>>,
 }
 
 /// Why an account's calls are held back, and until when.
@@ -30,6 +32,8 @@ pub struct Hold {
     pub detail: String,
     /// The key that was refused: another one is tried at once.
     key: Option<SecretString>,
+    /// When the trouble began.
+    since: Timestamp,
 }
 
 impl Hold {
@@ -43,7 +47,7 @@ impl Hold {
 
 impl Account {
     pub(super) fn new(name: &str, connection: Connection, client: Client) -> Self {
-        Self { name: name.to_owned(), connection, client, hold: Mutex::default() }
+        Self { name: name.to_owned(), connection, client, hold: Mutex::default(), down: Mutex::default() }
     }
 
     /// How it is connected.
@@ -59,9 +63,14 @@ impl Account {
         (hold.until > now && !another_key()).then_some(hold)
     }
 
-    /// A call went through.
+    /// A call went through, or was refused for a reason of its own. The end of a trouble is said once.
     pub fn release(&self) {
-        *self.hold.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        let held = self.hold.lock().unwrap_or_else(PoisonError::into_inner).take().map(|hold| hold.since);
+        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(since) = [held, down].into_iter().flatten().min() {
+            let lasted = clock::now().duration_since(since).round(Unit::Second).unwrap_or_default();
+            info!(account = self.name, "account {}: DigiCert answers again, after {lasted:#}", self.name);
+        }
     }
 
     /// A sentence about a call that failed. A refused key holds back the whole account for a while, and is said once, not
@@ -71,20 +80,39 @@ impl Account {
         let detail = format!("{}{hint}", chain(error));
         let of_account = matches!(error.class(), Class::KeyTrouble | Class::Setup);
         if !of_account {
+            self.weigh(error, &detail, now);
             return detail;
         }
         let detail = format!("account {}: {detail}", self.name);
-        if self.hold(now.saturating_add(retry).unwrap_or(Timestamp::MAX), detail.clone()) {
+        if self.hold(now.saturating_add(retry).unwrap_or(Timestamp::MAX), detail.clone(), now) {
             error!(account = self.name, "{detail}");
         }
         detail
     }
 
+    /// What a call's own trouble says of the account: that DigiCert fails for everybody, which is said once; or that it
+    /// answers, which ends that.
+    fn weigh(&self, error: &Error, detail: &str, now: Timestamp) {
+        match error.class() {
+            Class::Transient | Class::Gateway | Class::Throttled => {
+                let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+                if matches!(error, Error::Held { .. }) && down.is_none() {
+                    *down = Some(now);
+                    warn!(account = self.name, "account {}: {detail}; one call tries for all", self.name);
+                }
+            }
+            _ => self.release(),
+        }
+    }
+
     /// Holds back all calls; returns whether this is news.
-    fn hold(&self, until: Timestamp, detail: String) -> bool {
+    fn hold(&self, until: Timestamp, detail: String, now: Timestamp) -> bool {
         let mut held = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
-        let news = held.as_ref().is_none_or(|before| before.detail != detail);
-        *held = Some(Hold { until, detail, key: self.connection.api_key.secret().ok() });
+        let key = self.connection.api_key.secret().ok();
+        // One trouble is told once, however its words change; another key that is no good either is another one.
+        let news = held.as_ref().is_none_or(|before| !same(before.key.as_ref(), key.as_ref()));
+        let since = held.as_ref().map_or(now, |before| before.since);
+        *held = Some(Hold { until, detail, key, since });
         news
     }
 }

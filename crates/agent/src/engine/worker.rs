@@ -138,7 +138,13 @@ impl Worker {
     async fn publish_status(&self, subject: &Subject, facts: &Facts, decision: &Decision, now: Timestamp) {
         let longest = self.context.policy(&subject.account).value_life_cap;
         let Some(status) = self.board.post(subject, decision, Need::of(facts, longest), now) else { return };
+        let of_account = || {
+            let account = self.context.accounts.get(&*subject.account);
+            account.is_some_and(|account| account.held(now).is_some())
+        };
         match status.outcome {
+            // The account's trouble is the account's, and was told when it began; not once for each of its orders.
+            Outcome::Setup if of_account() => debug!(reason = %status.reason, "{}", status.detail),
             Outcome::Blocked | Outcome::Setup | Outcome::Bug => {
                 warn!(reason = %status.reason, "{}", status.detail);
             }

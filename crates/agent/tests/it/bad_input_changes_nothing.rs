@@ -377,6 +377,24 @@ async fn the_ca_refuses() {
     expect(&scene, 1, "method-unsupported");
 }
 
+/// A wrong key is found out by one call for all orders, and is told once.
+#[tokio::test(flavor = "multi_thread")]
+async fn bad_input_of_a_key_costs_one_call_and_one_line() {
+    let hosts: Vec<String> = (0..50).map(|n| format!("h{n}.dcv.test")).collect();
+    let scene = Scene::new(Bind::start(&hosts, "", false)).await;
+    let orders: Vec<u64> = hosts.iter().map(|host| scene.ca.place(OrderSpec::dv([host.as_str()]))).collect();
+    scene.configure(&orders, "timeout_seconds = 2");
+    std::fs::write(scene.agent.path("api.key"), "wrong").unwrap();
+    let run = scene.agent.run(&["--once", "--timeout", "20s"]);
+    assert_eq!(run.code, 78, "{run:?}");
+    let calls = scene.ca.stats().bad_key;
+    assert!((1..=3).contains(&calls), "{calls} calls");
+    let lines = format!("{}{}", run.out, run.err).lines().filter(|line| line.contains("ERROR")).count();
+    assert_eq!(lines, 1, "{run:?}");
+    std::fs::write(scene.agent.path("api.key"), "sandbox-key").unwrap();
+    scene.validates(&orders);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_name_server_refuses() {
     let (scene, order) = one_order().await;
