@@ -47,8 +47,9 @@ deploy-check: ## Unit file, container image, manifests, cron
 	cargo build --package dcv-agent
 	deploy/check.sh $(AGENT)
 
-bench: setup ## Measure how late a verdict is, what it costs, and what deciding and planning cost
+bench: setup ## Measure how late a verdict is, and what deciding, planning and orders at rest cost
 	cargo bench --package dcv-core --bench planning
+	cargo bench --package dcv-agent --bench fleet
 	cargo build --package dcv-agent
 	cargo bench --package dcv-agent --bench verdict_delay --profile dev
 
