@@ -129,8 +129,10 @@ fn file(path: &Path) -> Result<String, Unreadable> {
 /// The path, if it is one: it leads to something, or into a folder that is there, or it is absolute and holds no character of
 /// a secret's alphabet that a path rarely has. A secret that was written in its place is none of these.
 fn shown(path: &Path) -> Option<&Path> {
-    let leads_somewhere = path.exists()
-        || path.parent().is_some_and(|folder| !folder.as_os_str().is_empty() && folder.is_dir());
+    // Every name in the root folder is "in a folder that is there".
+    let folder = path.parent().filter(|folder| folder.parent().is_some());
+    let leads_somewhere =
+        path.symlink_metadata().is_ok() || path.is_absolute() && folder.is_some_and(Path::is_dir);
     let reads_as_path = path.is_absolute()
         && path.iter().count() > 2
         && path.to_str().is_some_and(|text| !text.contains(['=', '+']) && text.len() < 256);

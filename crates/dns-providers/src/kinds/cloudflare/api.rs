@@ -408,7 +408,8 @@ const DENIED: &str = "denied";
 
 /// Whether a refusal that is not the API's is somebody else's. One without a body may be Cloudflare's own.
 fn is_of_a_gateway(status: StatusCode, body: &[u8]) -> bool {
-    let by_status = status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::UNAUTHORIZED && body.is_empty();
+    let by_status =
+        status == StatusCode::TOO_MANY_REQUESTS || status == StatusCode::UNAUTHORIZED && body.is_empty();
     status.is_client_error() && !by_status
 }
 
