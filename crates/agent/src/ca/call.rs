@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use dcv_core::{
-    DomainName, Facts, Failure, FailureClass, GivenValue, Learned, Method, OrderStatus, Policy, RandomValue,
-};
+use dcv_core::{DomainName, Facts, Failure, FailureClass, Learned, Method, OrderStatus, Policy, RandomValue};
 use digicert_api::{CheckOutcome, Class, Client, DcvMethod, DomainId, Error, OrderId};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -69,11 +67,7 @@ impl<'a> Call<'a> {
     /// # Errors
     /// As every call.
     pub async fn request_value(self) -> Result<Learned, Failure> {
-        let answer = match self.client.random_value(self.order()).await {
-            Ok(answer) => answer,
-            Err(error) => return self.settle(Err(error), Refused::ReadWhy),
-        };
-        self.account.release();
+        let answer = self.settle(self.client.random_value(self.order()).await, Refused::ReadWhy)?;
         if answer.expires.is_none() {
             tracing::debug!(date = ?answer.expires_raw, "the value came without a usable expiration date");
         }
@@ -81,8 +75,8 @@ impl<'a> Call<'a> {
         let Some(text) = answer.value else {
             return Err(Failure::new(FailureClass::Refused, "DigiCert gave no random value for this order"));
         };
-        self.on_record(Learned::Value((RandomValue::new(text), by_our_clock(&self.client, answer.expires))))
-            .await
+        let value = (RandomValue::new(text), by_our_clock(&self.client, answer.expires));
+        Ok(self.on_record(Learned::Value(value)).await)
     }
 
     /// Reads the domain: its proof, its dates, its value.
@@ -90,16 +84,12 @@ impl<'a> Call<'a> {
     /// # Errors
     /// As every call.
     pub async fn read_domain(self) -> Result<Learned, Failure> {
-        let read = self.client.domain(self.domain()).await;
-        let learned = match read {
-            Ok(read) => domain::learned(&self.client, read, self.facts, self.now)
-                .map_err(|error| Failure::new(FailureClass::Blocked, error.to_string()))?,
-            Err(error) => return self.settle(Err(error), Refused::ForGood),
-        };
-        self.account.release();
+        let read = self.settle(self.client.domain(self.domain()).await, Refused::ForGood)?;
+        let learned = domain::learned(&self.client, read, self.facts, self.now)
+            .map_err(|error| Failure::new(FailureClass::Blocked, error.to_string()))?;
         let known = self.facts.token.as_ref().and_then(|token| token.fit());
         if matches!(&learned, Learned::Domain(_, Some((Ok(value), _))) if Some(value) != known) {
-            return self.on_record(learned).await;
+            return Ok(self.on_record(learned).await);
         }
         Ok(learned)
     }
@@ -111,14 +101,9 @@ impl<'a> Call<'a> {
     pub async fn submit_domain(self) -> Result<Learned, Failure> {
         let (kinds, method) = domain::submission(self.facts);
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
-        match self.client.submit_domain(self.domain(), &kinds, &method).await {
-            Ok(value) => {
-                self.account.release();
-                let value = domain::given_value(&self.client, value);
-                self.on_record(Learned::Submitted(value)).await
-            }
-            Err(error) => self.settle(Err(error), Refused::ReadWhy),
-        }
+        let submitted = self.client.submit_domain(self.domain(), &kinds, &method).await;
+        let value = domain::given_value(&self.client, self.settle(submitted, Refused::ReadWhy)?);
+        Ok(self.on_record(Learned::Submitted(value)).await)
     }
 
     /// Has a new value made for the domain.
@@ -126,15 +111,10 @@ impl<'a> Call<'a> {
     /// # Errors
     /// As every call.
     pub async fn new_domain_value(self) -> Result<Learned, Failure> {
-        match self.client.new_domain_value(self.domain()).await {
-            Ok(value) => {
-                self.account.release();
-                let made: Option<GivenValue> = domain::given_value(&self.client, value);
-                let none = || Failure::new(FailureClass::Bug, "DigiCert made no value for the domain");
-                self.on_record(Learned::Value(made.ok_or_else(none)?)).await
-            }
-            Err(error) => self.settle(Err(error), Refused::ReadWhy),
-        }
+        let made = self.settle(self.client.new_domain_value(self.domain()).await, Refused::ReadWhy)?;
+        let none = || Failure::new(FailureClass::Bug, "DigiCert made no value for the domain");
+        let value = domain::given_value(&self.client, made).ok_or_else(none)?;
+        Ok(self.on_record(Learned::Value(value)).await)
     }
 
     /// Changes the method of the order or domain.
@@ -178,17 +158,17 @@ impl<'a> Call<'a> {
     }
 
     /// Puts a value that was learned on record.
-    async fn on_record(&self, learned: Learned) -> Result<Learned, Failure> {
+    async fn on_record(&self, learned: Learned) -> Learned {
         self.ledger.note(Event::value(self.subject, &learned)).await;
-        Ok(learned)
+        learned
     }
 
     /// The account is well again, or the refusal is turned into how it is dealt with.
-    fn settle(&self, outcome: Result<Learned, Error>, refused: Refused) -> Result<Learned, Failure> {
+    fn settle<T>(&self, outcome: Result<T, Error>, refused: Refused) -> Result<T, Failure> {
         let error = match outcome {
-            Ok(learned) => {
+            Ok(answer) => {
                 self.account.release();
-                return Ok(learned);
+                return Ok(answer);
             }
             Err(error) => error,
         };
