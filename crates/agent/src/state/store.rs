@@ -152,16 +152,15 @@ impl State {
         if slot.suspect {
             file.discard(&mut slot).await;
         }
-        let connection = match slot.connection.take() {
+        let Slot { connection, suspect } = &mut *slot;
+        let connection = match connection {
             Some(connection) => connection,
-            None => file.open(*access).await?,
+            None => connection.insert(file.open(*access).await?),
         };
         // Whoever is cancelled here leaves it so.
-        slot.suspect = true;
-        let Slot { connection: place, .. } = &mut *slot;
-        let connection = place.insert(connection);
+        *suspect = true;
         let outcome = work(connection).await;
-        slot.suspect = outcome.is_err();
+        *suspect = outcome.is_err();
         Ok(outcome?)
     }
 }
@@ -217,16 +216,15 @@ async fn prepare(
     access: Access,
 ) -> Result<(SqliteConnection, i64), sqlx::Error> {
     let mut connection = options.clone().disable_statement_logging().connect().await?;
+    let found = version(&mut connection).await?;
     if access == Access::Beside {
-        let found = version(&mut connection).await?;
         return Ok((connection, found));
     }
     let mode: String = sqlx::query_scalar("PRAGMA journal_mode").fetch_one(&mut connection).await?;
     if mode != "wal" {
         sqlx::query_scalar::<_, String>("PRAGMA journal_mode = wal").fetch_one(&mut connection).await?;
     }
-    if version(&mut connection).await? >= schema::VERSION {
-        let found = version(&mut connection).await?;
+    if found >= schema::VERSION {
         return Ok((connection, found));
     }
     // Read again inside the transaction: another process may be doing the same at this moment.
