@@ -1,22 +1,6 @@
 //! Errors in one sentence, and texts of strangers within them.
 
-use std::error::Error;
-
-/// An error with its causes, each of which speaks for itself only.
-#[must_use]
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
-}
+pub use dcv_core::error::chain;
 
 /// Somebody else's text, fit for a terminal and a log: what steers either is escaped, and what is too long is cut.
 #[must_use]

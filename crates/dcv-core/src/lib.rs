@@ -28,6 +28,7 @@ mod decide;
 mod diagnosis;
 mod discovery;
 mod domain;
+pub mod error;
 mod facts;
 mod failure;
 mod forecast;

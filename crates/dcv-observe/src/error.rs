@@ -2,6 +2,7 @@
 
 use std::{error::Error as StdError, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
+use dcv_core::error::chain;
 use hickory_proto::{ProtoError, op::ResponseCode};
 
 /// A cause that is not ours.
@@ -177,21 +178,6 @@ pub(crate) fn cause(error: impl StdError + Send + Sync + 'static) -> Cause {
 
 fn each(errors: &[(String, Error)]) -> String {
     errors.iter().map(|(who, error)| format!("{who}: {}", error.describe())).collect::<Vec<_>>().join("; ")
-}
-
-/// An error of others with its causes, some of which repeat them.
-pub(crate) fn chain(error: &dyn StdError) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

@@ -5,14 +5,11 @@
 
 use std::{error::Error as _, net::SocketAddr, time::Duration};
 
-use dcv_core::{DomainName, FILE_PATH};
+use dcv_core::{DomainName, FILE_PATH, error::chain};
 use futures_util::future::{BoxFuture, join_all};
 use reqwest::{Client, Response, StatusCode, Url, header::LOCATION, redirect, retry};
 
-use crate::{
-    Error, USER_AGENT,
-    error::{cause, chain},
-};
+use crate::{Error, USER_AGENT, error::cause};
 
 /// What DigiCert reads of a body at most.
 const MAX_BODY: usize = 5000;
