@@ -1,6 +1,6 @@
 //! What is known about one order or domain.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::{SignedDuration, Timestamp};
 use litemap::LiteMap;
@@ -80,6 +80,15 @@ pub enum Kind {
     Order,
     /// A domain's, ahead of any order (DigiCert, domain prevalidation; OV and EV only).
     Domain,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Order => "order",
+            Self::Domain => "domain",
+        })
+    }
 }
 
 /// What CAA records say about names of an order.
@@ -361,6 +370,11 @@ impl Facts {
         names.sort();
         names.dedup();
         names
+    }
+
+    /// Whether the domain was put aside in the account.
+    pub(crate) fn is_inactive(&self) -> bool {
+        self.domain.as_ref().is_some_and(|domain| !domain.active)
     }
 
     /// When a domain's proof is to be renewed, as far as the domain is known.

@@ -11,9 +11,8 @@ use crate::{
 
 /// A check that went well does not tell until when the proof may be used.
 pub(super) fn read_when_proven(s: &Situation<'_>) -> Option<Decision> {
-    let inactive = s.facts.domain.as_ref().is_some_and(|domain| !domain.active);
     let detail = "the domain was proven; reading until when";
-    (s.facts.proven && !s.facts.retired && !inactive)
+    (s.facts.proven && !s.facts.retired && !s.facts.is_inactive())
         .then(|| s.act(Step::ReadDomain, Reason::DomainUnread, detail))
 }
 
@@ -24,9 +23,8 @@ pub(super) fn proof_has_time(s: &Situation<'_>) -> Option<Decision> {
 }
 
 pub(super) fn inactive(s: &Situation<'_>) -> Option<Decision> {
-    let inactive = s.facts.domain.as_ref().is_some_and(|domain| !domain.active);
     let detail = "the domain is deactivated in CertCentral";
-    inactive.then(|| s.rest_until_audit(Reason::DomainInactive, detail))
+    s.facts.is_inactive().then(|| s.rest_until_audit(Reason::DomainInactive, detail))
 }
 
 pub(super) fn unread(s: &Situation<'_>) -> Option<Decision> {

@@ -3,7 +3,10 @@
 use jiff::SignedDuration;
 
 use super::situation::{Situation, list};
-use crate::{Decision, Kind, Location, Lookup, Reason, Step, time::is_older};
+use crate::{
+    Decision, Kind, Location, Lookup, Reason, Step,
+    time::{after, is_older},
+};
 
 /// Only a file has no target for some names: it proves no wildcard (TLS BR 3.2.2.4.18).
 pub(super) fn unprovable(s: &Situation<'_>) -> Option<Decision> {
@@ -21,7 +24,7 @@ pub(super) fn unprovable(s: &Situation<'_>) -> Option<Decision> {
 }
 
 pub(super) fn find_out(s: &Situation<'_>) -> Option<Decision> {
-    let unknown = unknown(s, &s.facts.lookups(&s.policy.methods));
+    let unknown = unknown(s);
     let detail = || format!("finding out where {} leads", list(&unknown));
     let detail = (!unknown.is_empty()).then(detail)?;
     Some(s.act(Step::Locate(unknown), Reason::SiteUnknown, detail))
@@ -29,8 +32,8 @@ pub(super) fn find_out(s: &Situation<'_>) -> Option<Decision> {
 
 /// The lookups of which it is not known where they lead. What was found stays true until it is old and the artifact is not
 /// to be seen.
-fn unknown(s: &Situation<'_>, lookups: &[Lookup]) -> Vec<Lookup> {
-    let stale = is_older(s.facts.located_at, patience(s, lookups), s.now);
+fn unknown(s: &Situation<'_>) -> Vec<Lookup> {
+    let stale = is_older(s.facts.located_at, patience(s), s.now);
     let shown = |lookup: &Lookup| {
         let wanted = s.wanted().unwrap_or_default();
         wanted.iter().any(|wanted| wanted.lookup == *lookup && s.is_visible(wanted))
@@ -40,20 +43,20 @@ fn unknown(s: &Situation<'_>, lookups: &[Lookup]) -> Vec<Lookup> {
         Some(Location::Blocked(_)) => stale,
         Some(Location::At(_)) => stale && !shown(lookup),
     };
-    lookups.iter().filter(is_unknown).cloned().collect()
+    s.lookups().iter().filter(is_unknown).cloned().collect()
 }
 
 /// For how long a location is believed: not long where another order is in the way, for it will let go.
-fn patience(s: &Situation<'_>, lookups: &[Lookup]) -> SignedDuration {
+fn patience(s: &Situation<'_>) -> SignedDuration {
     let taken = |location: &Location| matches!(location, Location::Blocked(because) if because.reason == Reason::NameTaken);
-    let any_taken = lookups.iter().filter_map(|lookup| s.facts.located.get(lookup)).any(taken);
+    let any_taken = s.lookups().iter().filter_map(|lookup| s.facts.located.get(lookup)).any(taken);
     if any_taken { s.policy.queue } else { s.policy.audit }
 }
 
 /// A scope of which no lookup leads to a target. Where the CA looks at two names of a domain, one that can be written is
 /// enough.
 pub(super) fn nowhere(s: &Situation<'_>) -> Option<Decision> {
-    let lookups = s.facts.lookups(&s.policy.methods);
+    let lookups = s.lookups();
     let is_reachable = |lookup: &Lookup| {
         let beside = lookups.iter().filter(|other| other.domain == lookup.domain);
         beside.filter_map(|lookup| s.facts.located.get(lookup)).any(|at| matches!(at, Location::At(_)))
@@ -73,6 +76,6 @@ pub(super) fn nowhere(s: &Situation<'_>) -> Option<Decision> {
         reason => reason,
     };
     let located = s.facts.located_at.unwrap_or(s.now);
-    let until = crate::time::after(located, patience(s, &lookups));
+    let until = after(located, patience(s));
     Some(s.rest(until, reason, because.detail.clone()))
 }

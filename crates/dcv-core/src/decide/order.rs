@@ -68,11 +68,7 @@ pub(super) fn switch_method(s: &Situation<'_>) -> Option<Decision> {
         [] => untold && s.facts.method().is_some_and(by_mail),
         open => open.iter().all(|scope| by_mail(scope.method)),
     };
-    let what = match s.facts.kind {
-        Kind::Order => "order",
-        Kind::Domain => "domain",
-    };
-    let detail = || format!("changing the {what} from e-mail to a DNS method");
+    let detail = || format!("changing the {} from e-mail to a DNS method", s.facts.kind);
     all.then(|| s.act(Step::SwitchMethod(to), Reason::MethodSwitch, detail()))
 }
 
@@ -95,10 +91,8 @@ pub(super) fn method_unsupported(s: &Situation<'_>) -> Option<Decision> {
         ),
     };
     // An order of which the agent can do a part is its work, and stays open with what it cannot do.
-    let does_a_part = s.facts.order.as_ref().is_some_and(|order| {
-        let general = order.method.as_ref().unwrap_or(&Method::DnsTxt);
-        order.scopes.iter().any(|scope| carried_out(scope.method.as_ref().unwrap_or(general)))
-    });
+    let has_scopes = s.facts.order.as_ref().is_some_and(|order| !order.scopes.is_empty());
+    let does_a_part = has_scopes && s.facts.methods().any(carried_out);
     let reason =
         if does_a_part { Reason::MethodUnsupported } else { s.unless_found(Reason::MethodUnsupported) };
     Some(s.rest_until_audit(reason, detail))

@@ -5,19 +5,25 @@ use std::{cell::OnceCell, fmt::Display};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Because, Decision, Facts, Kind, Next, Policy, Reason, Step, Verdict, Wanted, time::after, verdict,
+    Because, Decision, Facts, Kind, Lookup, Next, Policy, Reason, Step, Verdict, Wanted, time::after, verdict,
 };
 
 pub(super) struct Situation<'a> {
     pub(super) facts: &'a Facts,
     pub(super) policy: &'a Policy,
     pub(super) now: Timestamp,
+    lookups: OnceCell<Vec<Lookup>>,
     wanted: OnceCell<Option<Result<Vec<Wanted>, String>>>,
 }
 
 impl<'a> Situation<'a> {
     pub(super) const fn new(facts: &'a Facts, policy: &'a Policy, now: Timestamp) -> Self {
-        Self { facts, policy, now, wanted: OnceCell::new() }
+        Self { facts, policy, now, lookups: OnceCell::new(), wanted: OnceCell::new() }
+    }
+
+    /// What the CA looks up for what is still to be proven.
+    pub(super) fn lookups(&self) -> &[Lookup] {
+        self.lookups.get_or_init(|| self.facts.lookups(&self.policy.methods))
     }
 
     /// What has to be found, where there is a value that fits.

@@ -53,11 +53,7 @@ pub(super) fn unknown_to_the_ca(s: &Situation<'_>) -> Option<Decision> {
 }
 
 pub(super) fn left_the_configuration(s: &Situation<'_>) -> Option<Decision> {
-    let what = match s.facts.kind {
-        Kind::Order => "order",
-        Kind::Domain => "domain",
-    };
-    let detail = || format!("the {what} has left the configuration");
+    let detail = || format!("the {} has left the configuration", s.facts.kind);
     s.facts.retired.then(|| s.rest_until_audit(Reason::OrderClosed, detail()))
 }
 
@@ -92,6 +88,5 @@ fn is_over(s: &Situation<'_>) -> bool {
 fn is_gone(facts: &Facts) -> bool {
     let closed = |status: &OrderStatus| status.stage() == Stage::Ended && *status != OrderStatus::Issued;
     let of_order = facts.order.as_ref().is_some_and(|order| closed(&order.status));
-    let of_domain = facts.domain.as_ref().is_some_and(|domain| !domain.active);
-    facts.retired || of_order || of_domain
+    facts.retired || of_order || facts.is_inactive()
 }
