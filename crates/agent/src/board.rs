@@ -128,15 +128,14 @@ impl StatusBoard {
             deadline: need.deadline.filter(|_| is_open || subject.id.kind() == Kind::Domain),
             calls: if is_open { need.calls } else { 0 },
         };
-        if !changed {
-            statuses.insert(subject.clone(), status);
-            return None;
-        }
-        statuses.insert(subject.clone(), status.clone());
+        let news = changed.then(|| status.clone());
+        statuses.insert(subject.clone(), status);
         drop(statuses);
-        // Nobody listening is fine.
-        let _ = self.changes.send(status.clone());
-        Some(status)
+        if let Some(status) = &news {
+            // Nobody listening is fine.
+            let _ = self.changes.send(status.clone());
+        }
+        news
     }
 
     /// Lists what was found and is left alone.

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::Path};
 
 use dcv_core::{
     Artifact, Because, Caa, CaaFacts, CertName, Decision, DomainName, Expectation, Facts, Finding, Label,
-    Learned, Location, Lookup, MethodSpec, OrderStatus, Outcome, Reason, RecordData, Severity, Sighting,
-    Stage, Step, Survey, Target, Verdict, Wanted, caa_findings, decide, findings, verdict,
+    Learned, Location, Lookup, MethodSpec, OrderStatus, Outcome, Policy, Reason, RecordData, Severity,
+    Sighting, Stage, Step, Survey, Target, Verdict, Wanted, caa_findings, decide, findings, verdict,
 };
 use dcv_observe::Observer;
 use digicert_api::OrderId;
@@ -174,7 +174,7 @@ async fn explain(context: &Context, order: Subject, mut facts: Facts) -> Explana
         .partition(|(lookup, _)| lookup.label != Label::File);
     let hosts: Vec<Lookup> = hosts.into_iter().map(|(lookup, _)| lookup).collect();
     let surveys = survey(context, &facts, &lookups).await;
-    let of_hosts = look(context, &mut facts, &surveys, &hosts).await;
+    let of_hosts = look(context, policy, &mut facts, &surveys, &hosts).await;
     let decision = decide(&facts, policy, clock::now());
     let wanted = facts.wanted(&policy.methods).and_then(Result::ok).unwrap_or_default();
     let mut scopes = Vec::new();
@@ -192,6 +192,7 @@ async fn explain(context: &Context, order: Subject, mut facts: Facts) -> Explana
 /// Learns what a look would have brought; tells what CAA records say of hosts.
 async fn look(
     context: &Context,
+    policy: &Policy,
     facts: &mut Facts,
     surveys: &[(Lookup, Survey)],
     hosts: &[Lookup],
@@ -207,7 +208,7 @@ async fn look(
     if !seen.is_empty() {
         facts.learn(&Step::Look(Vec::new()), Ok(Learned::Looked(seen)), clock::now());
         // An explanation is read once: what is bogus now is told now.
-        facts.looks = dcv_core::Policy::default().bogus_looks;
+        facts.looks = policy.bogus_looks;
         let of_scopes = surveys.iter().flat_map(|(_, survey)| survey.caa.clone());
         let names = of_scopes.chain(of_hosts.clone()).collect();
         facts.caa = Some(CaaFacts { at: clock::now(), names });

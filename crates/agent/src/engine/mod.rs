@@ -83,10 +83,10 @@ impl Engine {
             self.add(subject, Box::new(facts));
         }
         let stop = self.worker.stop.clone();
+        let context = Arc::clone(&self.worker.context);
         let mut listening = true;
         while !stop.is_cancelled() && (listening || !self.queue.is_empty()) {
             self.employ();
-            let context = Arc::clone(&self.worker.context);
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
