@@ -37,7 +37,7 @@ impl Intake {
     }
 }
 
-/// The configured orders, with what the state and an earlier roster know of them, and those that left the
+/// The configured orders, with what the state and an earlier round know of them, and those that left the
 /// configuration while values of theirs are still in DNS.
 ///
 /// # Errors

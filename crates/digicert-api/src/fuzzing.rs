@@ -24,11 +24,11 @@ use crate::{DomainFilter, OrderFilter};
 const ORDER: OrderId = OrderId::new(112_233);
 const DOMAIN: DomainId = DomainId::new(9911);
 
-type Told = (StatusCode, Vec<u8>);
+type Scripted = (StatusCode, Vec<u8>);
 
 thread_local! {
     /// The answers to come; `None` while nothing is fuzzed.
-    static ANSWERS: RefCell<Option<Vec<Told>>> = const { RefCell::new(None) };
+    static ANSWERS: RefCell<Option<Vec<Scripted>>> = const { RefCell::new(None) };
     static CLIENT: Option<Client> = client();
 }
 
@@ -40,7 +40,7 @@ fn client() -> Option<Client> {
 }
 
 /// The input in place of the CA's answer, sorted as [`Client`] sorts it; none while nothing is fuzzed.
-pub(crate) fn answer(key: &Key) -> Option<Result<Told, Error>> {
+pub(crate) fn answer(key: &Key) -> Option<Result<Scripted, Error>> {
     ANSWERS.with_borrow_mut(|answers| {
         // A list that goes on ends with its second page, so that an input has an end.
         let (status, body) = answers.as_mut()?.pop().unwrap_or_else(|| (StatusCode::OK, b"{}".to_vec()));

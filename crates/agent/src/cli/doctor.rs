@@ -98,15 +98,15 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Result<A
     }
     show::progress("resolvers …");
     checks.extend(of_resolvers(&context).await);
-    let mut served: Vec<&ManagedZone> = context.publisher.served().collect();
-    served.sort_by(|a, b| a.zone.name.cmp(&b.zone.name));
-    for served in &served {
-        show::progress(&format!("zone {} …", served.zone.name));
-        checks.extend(of_zone(&context, served).await);
+    let mut managed: Vec<&ManagedZone> = context.publisher.managed_zones().collect();
+    managed.sort_by(|a, b| a.zone.name.cmp(&b.zone.name));
+    for managed in &managed {
+        show::progress(&format!("zone {} …", managed.zone.name));
+        checks.extend(of_zone(&context, managed).await);
     }
     checks.extend(of_files(&context).await);
     if wanted.write {
-        for site in probe_sites(&context.config, &served, &wanted.at) {
+        for site in probe_sites(&context.config, &managed, &wanted.at) {
             match site {
                 Ok(site) => checks.extend(probe(&context, &site).await),
                 Err(check) => checks.push(*check),
@@ -291,25 +291,25 @@ async fn of_resolvers(context: &Context) -> Vec<Check> {
 }
 
 /// Whether the provider could edit the zone, and what a person should know of the zone's name servers.
-async fn of_zone(context: &Context, served: &ManagedZone) -> Vec<Check> {
+async fn of_zone(context: &Context, managed: &ManagedZone) -> Vec<Check> {
     let mut checks = Vec::new();
-    let provider = format!("provider {}", served.name);
-    match served.provider.probe(&served.zone).await {
+    let provider = format!("provider {}", managed.name);
+    match managed.provider.probe(&managed.zone).await {
         Ok(probe) => checks.push(Check::pass(
             &provider,
             "zone found",
-            format!("{}: {}", served.zone.name, probe.detail),
+            format!("{}: {}", managed.zone.name, probe.detail),
         )),
         Err(error) => {
             let result =
                 if error.class() == dns_providers::Class::Setup { Outcome::Setup } else { Outcome::Fail };
             let fix = error.next_action().unwrap_or("check the provider's settings").to_owned();
-            let detail = format!("{}: {}", served.zone.name, chain(&error));
+            let detail = format!("{}: {}", managed.zone.name, chain(&error));
             checks.push(Check::bad(result, &provider, "zone found", detail, fix));
         }
     }
-    let subject = format!("zone {}", served.zone.name);
-    for (transport, answer) in context.observer.try_transports(&served.zone.name).await {
+    let subject = format!("zone {}", managed.zone.name);
+    for (transport, answer) in context.observer.try_transports(&managed.zone.name).await {
         checks.push(match answer {
             Ok(took) => Check::pass(&subject, transport, format!("answers in {} ms", took.as_millis())),
             Err(error) if transport == "tcp" => Check::bad(
@@ -329,7 +329,7 @@ async fn of_zone(context: &Context, served: &ManagedZone) -> Vec<Check> {
         });
     }
     let survey =
-        context.observer.survey(&Lookup::dnsauth(served.zone.name.clone()), &[], &MethodSpec::txt()).await;
+        context.observer.survey(&Lookup::dnsauth(managed.zone.name.clone()), &[], &MethodSpec::txt()).await;
     let found = findings(&survey, &Expectation::default(), context.verdict(), clock::now());
     let worth: Vec<_> = found.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
     if worth.is_empty() {
@@ -348,7 +348,11 @@ async fn of_zone(context: &Context, served: &ManagedZone) -> Vec<Check> {
 }
 
 /// `_dnsauth.<random>.<zone>` for each zone, or the names that were asked for.
-fn probe_sites(config: &Config, served: &[&ManagedZone], at: &[DomainName]) -> Vec<Result<Site, Box<Check>>> {
+fn probe_sites(
+    config: &Config,
+    managed: &[&ManagedZone],
+    at: &[DomainName],
+) -> Vec<Result<Site, Box<Check>>> {
     let site = |scope: &DomainName, zone: &DomainName| {
         Guarded::direct(&Lookup::dnsauth(scope.clone()), zone.clone()).map_err(|error| {
             let what = error.to_string();
@@ -363,7 +367,7 @@ fn probe_sites(config: &Config, served: &[&ManagedZone], at: &[DomainName]) -> V
     };
     if at.is_empty() {
         let random = |zone: &DomainName| zone.child(&format!("dcv-agent-{}", random_label())).ok();
-        let zones = served.iter().map(|served| &served.zone.name);
+        let zones = managed.iter().map(|managed| &managed.zone.name);
         return zones.filter_map(|zone| Some(site(&random(zone)?, zone))).collect();
     }
     let each = at.iter().map(|scope| match config.route(scope) {

@@ -20,8 +20,8 @@ const MAX_FILE: u64 = 4 * 1024 * 1024;
 /// The prefix of variables that hold keys. `DCV_CONFIG` names the file and has another one for that reason.
 const PREFIX: &str = "DCV_AGENT";
 
-/// How many problems are told at once; a list of a wrong kind may hold thousands.
-const TOLD: usize = 100;
+/// How many problems are shown at once; a list of a wrong kind may hold thousands.
+const AT_ONCE: usize = 100;
 /// How many characters of a key or of a sentence are shown; either may repeat what the file says.
 const SHOWN: usize = 500;
 
@@ -42,7 +42,7 @@ pub struct Problems(pub Vec<Problem>);
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (n, Problem { place, key, what }) in self.0.iter().take(TOLD).enumerate() {
+        for (n, Problem { place, key, what }) in self.0.iter().take(AT_ONCE).enumerate() {
             if n > 0 {
                 writeln!(f)?;
             }
@@ -52,7 +52,7 @@ impl fmt::Display for Problems {
                 key => write!(f, "{place}: {key}: {what}")?,
             }
         }
-        if let more @ 1.. = self.0.len().saturating_sub(TOLD) {
+        if let more @ 1.. = self.0.len().saturating_sub(AT_ONCE) {
             write!(f, "\nand {more} more problems")?;
         }
         Ok(())

@@ -36,7 +36,7 @@ pub async fn list(
     let found = account.client.with_deadline(Instant::now() + SOON).domains(&DomainFilter::default()).await?;
     let found = found.into_iter().map(|domain| Found {
         subject: Subject::domain(name, domain.id.get()),
-        told: DomainName::scope(&domain.name).ok().map(|name| CertName { name, wildcard: false }),
+        listed: DomainName::scope(&domain.name).ok().map(|name| CertName { name, wildcard: false }),
         facts: consider(&domain, domains, clock::now()),
     });
     Ok(found.collect())
@@ -126,11 +126,10 @@ impl Watch {
         }
         let found = match list(&self.name, account, domains).await {
             Ok(found) => found,
-            Err(error) if error.class() == Class::MissingPermission => {
-                waiting.forbidden = true;
+            Err(error) => {
+                waiting.forbidden = error.class() == Class::MissingPermission;
                 return self.failed(account, &error, Kind::Domain);
             }
-            Err(error) => return self.failed(account, &error, Kind::Domain),
         };
         // A list that was under way when the round ended would speak of former patterns.
         if self.stop.is_cancelled() {
@@ -139,9 +138,10 @@ impl Watch {
         account.release();
         let total = found.len();
         let renewal = self.context.policy(&self.name).renewal;
-        let names: Vec<CertName> = found.iter().filter_map(|found| found.told.clone()).collect();
-        let told = waiting.told || self.tell_idle("domains", &domains.patterns, &names);
-        let mut listed = Waiting { told, taken: std::mem::take(&mut waiting.taken), ..Waiting::default() };
+        let names: Vec<CertName> = found.iter().filter_map(|found| found.listed.clone()).collect();
+        let patterns_judged = waiting.patterns_judged || self.tell_idle("domains", &domains.patterns, &names);
+        let mut listed =
+            Waiting { patterns_judged, taken: std::mem::take(&mut waiting.taken), ..Waiting::default() };
         for Found { subject, facts, .. } in found {
             match facts {
                 Ok(facts) => listed.add(subject, facts, &renewal, waiting),
@@ -221,7 +221,7 @@ struct Waiting {
     /// renewed at the pace of the list.
     taken: HashMap<Subject, (Timestamp, Option<Timestamp>)>,
     /// It was said which patterns match nothing.
-    told: bool,
+    patterns_judged: bool,
     /// The key may not read domains.
     forbidden: bool,
 }

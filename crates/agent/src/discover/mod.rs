@@ -33,7 +33,7 @@ pub struct Found<T> {
     /// Which one.
     pub subject: Subject,
     /// What the list tells of it.
-    pub told: T,
+    pub listed: T,
     /// What to begin with, or why it is left alone.
     pub facts: Result<dcv_core::Facts, String>,
 }
@@ -110,12 +110,8 @@ impl Watch {
 
     fn failed(&self, account: &Account, error: &Error, about: Kind) -> bool {
         let retry = self.context.policy(&self.name).setup_retry;
-        let told = account.trouble(error, retry, clock::now());
-        let what = match about {
-            Kind::Order => "orders",
-            Kind::Domain => "domains",
-        };
-        warn!(account = self.name, "{what} cannot be listed: {told}");
+        let detail = account.trouble(error, retry, clock::now());
+        warn!(account = self.name, "{about}s cannot be listed: {detail}");
         false
     }
 

@@ -53,7 +53,7 @@ pub async fn list(
     let strange = |order: &OrderSummary| !config.names(name, order.id.get());
     let found = orders.into_iter().filter(strange).map(|order| Found {
         subject: Subject::order(name, order.id.get()),
-        told: Listing {
+        listed: Listing {
             status: OrderStatus::from(order.status.as_str()),
             certificate: order.certificate_id,
             names: order.dns_names.iter().filter_map(|text| cert_name(text)).collect(),
@@ -168,12 +168,13 @@ impl Watch {
         let total = found.len();
         let taken = found.iter().filter(|found| found.facts.is_ok()).count();
         let mut names = Vec::new();
-        for Found { subject, told, facts } in found {
-            known.note(subject.id.number(), told.status, told.certificate);
-            names.extend(told.names);
+        for Found { subject, listed, facts } in found {
+            known.note(subject.id.number(), listed.status, listed.certificate);
+            names.extend(listed.names);
             self.admit(subject, facts).await;
         }
-        known.told = known.told || self.tell_idle("discover", &discover.patterns, &names);
+        known.patterns_judged =
+            known.patterns_judged || self.tell_idle("discover", &discover.patterns, &names);
         info!(account = self.name, orders = total, taken, "read the list of open orders");
         true
     }
@@ -242,7 +243,7 @@ struct Known {
     /// Of each order the status, and the certificate that it was for then.
     orders: HashMap<u64, (OrderStatus, Option<u64>)>,
     /// It was said which patterns match nothing.
-    told: bool,
+    patterns_judged: bool,
     /// The key may not list orders.
     forbidden: bool,
 }

@@ -124,8 +124,8 @@ impl Publisher {
         }
     }
 
-    /// The zones that are served, each with its provider.
-    pub fn served(&self) -> impl Iterator<Item = &ManagedZone> {
+    /// The configured zones, each with its provider.
+    pub fn managed_zones(&self) -> impl Iterator<Item = &ManagedZone> {
         self.zones.values().map(|line| &line.destination)
     }
 
