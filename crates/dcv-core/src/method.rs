@@ -234,8 +234,7 @@ impl Methods {
     }
 
     fn owner(&self, scope: &DomainName) -> Owner {
-        let zones = self.owners.iter().filter(|(zone, _)| scope.is_within(zone));
-        zones.max_by_key(|(zone, _)| zone.as_str().len()).map_or_else(Owner::default, |(_, owner)| *owner)
+        scope.closest(&self.owners).copied().unwrap_or_default()
     }
 
     /// Below which names the aliases of the CNAME method lead, of whatever order.

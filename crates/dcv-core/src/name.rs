@@ -57,6 +57,12 @@ impl DomainName {
         self.0.strip_suffix(&*zone.0).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     }
 
+    /// What belongs to the closest of these zones that hold this name: the longest suffix wins.
+    pub fn closest<'z, T>(&self, zones: impl IntoIterator<Item = (&'z Self, T)>) -> Option<T> {
+        let holding = zones.into_iter().filter(|(zone, _)| self.is_within(zone));
+        holding.max_by_key(|(zone, _)| zone.0.len()).map(|(_, belonging)| belonging)
+    }
+
     /// This name with one label put before it.
     ///
     /// # Errors
@@ -233,6 +239,15 @@ mod tests {
             let error = text.parse::<DomainName>().unwrap_err().to_string();
             assert!(error.contains(why), "{text:?}: {error}");
         }
+    }
+
+    #[test]
+    fn the_longest_zone_that_holds_a_name_is_the_closest() {
+        let zones = [name("com"), name("b.example.com"), name("example.com"), name("ample.com")];
+        let closest = |text| name(text).closest(zones.iter().zip(0..));
+        assert_eq!(closest("a.example.com"), Some(2));
+        assert_eq!(closest("b.example.com"), Some(1));
+        assert_eq!(closest("example.org"), None);
     }
 
     #[test]

@@ -188,11 +188,10 @@ impl Config {
     /// The zone that serves a name, and its provider: the longest suffix wins.
     #[must_use]
     pub fn route(&self, name: &DomainName) -> Option<(&str, &Zone)> {
-        self.providers
-            .iter()
-            .flat_map(|(provider, settings)| settings.zones.iter().map(move |zone| (provider.as_str(), zone)))
-            .filter(|(_, zone)| name.is_within(&zone.name))
-            .max_by_key(|(_, zone)| zone.name.as_str().len())
+        let zones = self.providers.iter().flat_map(|(provider, settings)| {
+            settings.zones.iter().map(move |zone| (&zone.name, (provider.as_str(), zone)))
+        });
+        name.closest(zones)
     }
 }
 

@@ -42,8 +42,7 @@ impl Observer {
 
     /// The addresses of a host's web server that can be reached from here.
     async fn web_servers(&self, host: &DomainName) -> Result<Vec<SocketAddr>, Error> {
-        let pins = self.inner.web.iter().filter(|(domain, _)| host.is_within(domain));
-        if let Some((_, pinned)) = pins.max_by_key(|(domain, _)| domain.as_str().len()) {
+        if let Some(pinned) = host.closest(&self.inner.web) {
             return Ok(pinned.clone());
         }
         let wire = wire_name(host)?;

@@ -159,9 +159,7 @@ impl Observer {
 
     /// Whom to ask about a name: the settings of the longest domain that holds it.
     fn view(&self, name: &DomainName) -> &View {
-        let zones = self.inner.zones.iter().filter(|(domain, _)| name.is_within(domain));
-        let closest = zones.max_by_key(|(domain, _)| domain.as_str().len());
-        closest.map_or(&self.inner.everywhere, |(_, view)| view)
+        name.closest(&self.inner.zones).unwrap_or(&self.inner.everywhere)
     }
 }
 
