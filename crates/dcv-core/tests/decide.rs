@@ -1,4 +1,6 @@
 //! The rules of `decide`, each in one line of a table: facts, then the step and the reason they lead to.
+//!
+//! The file is long as the tables are: a rule is best read beside those that are tried before it.
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 

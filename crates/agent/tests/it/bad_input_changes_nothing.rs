@@ -1,4 +1,6 @@
 //! Bad input: one clear message, the documented exit code, and no change anywhere.
+//!
+//! The file is long since every bad input stands here, beside the sentence that it is answered with.
 
 use std::{
     path::Path,

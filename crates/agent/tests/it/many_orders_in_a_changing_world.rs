@@ -1,5 +1,7 @@
 //! A whole estate: hundreds of orders of two accounts, all methods, orders of others between them, and a world that
 //! changes while the agent works.
+//!
+//! The file is long since the world, what happens to it and what has to hold all the while only make sense together.
 
 use std::{
     collections::BTreeMap,

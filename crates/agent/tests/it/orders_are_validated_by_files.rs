@@ -1,4 +1,6 @@
 //! Orders by `http-token`, as a user has them: files by the responder, and below the document roots of a real nginx.
+//!
+//! The file is long since each way of serving a file is followed from the order to the tidied-up web server.
 
 use std::{
     net::SocketAddr,
