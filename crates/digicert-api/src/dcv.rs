@@ -7,6 +7,7 @@ use crate::call::Call;
 use crate::client::Client;
 use crate::error::Error;
 use crate::ids::{DomainId, OrderId};
+use crate::order::{MOST_NAMES, TOO_MANY_NAMES};
 use crate::status::{OrderStatus, status};
 use crate::wire;
 
@@ -111,7 +112,11 @@ impl Client {
         if reply.is_empty() {
             return Ok(Check::miss("the CA gave no detail (empty answer)".to_owned()));
         }
-        Ok(Check::from(reply.read::<WireCheck>()?))
+        let wire: WireCheck = reply.read()?;
+        if wire.dns_name_validations.len() > MOST_NAMES {
+            return Err(reply.undecodable(TOO_MANY_NAMES));
+        }
+        Ok(Check::from(wire))
     }
 
     /// Reads what the order has to prove: `GET /order/certificate/{order}/validation`.
@@ -127,6 +132,10 @@ impl Client {
         }
         if wire.order_status.is_none() && wire.dns_name_validations.is_empty() {
             return Err(reply.undecodable("it has neither an order status nor names"));
+        }
+        let covered: usize = wire.dns_name_validations.iter().map(|scope| scope.dns_names.len()).sum();
+        if wire.dns_name_validations.len().max(covered) > MOST_NAMES {
+            return Err(reply.undecodable(TOO_MANY_NAMES));
         }
         Ok(OrderValidation {
             order_id: order,

@@ -6,6 +6,8 @@ mod list;
 mod value;
 
 use jiff::Timestamp;
+use jiff::civil::{Date, Time};
+use jiff::tz::Offset;
 use serde::Deserialize;
 
 pub use self::list::{DomainFilter, DomainSummary};
@@ -90,7 +92,8 @@ impl DomainExpiry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct WrittenTime {
-    /// The instant; absent when the text has no offset from UTC, as in the legacy form, or is no date.
+    /// The instant, of a plain day its beginning in UTC; absent when a time of day has no offset from UTC, as in the legacy
+    /// form, or the text is no date.
     pub at: Option<Timestamp>,
     /// The CA's own text.
     pub raw: String,
@@ -98,8 +101,11 @@ pub struct WrittenTime {
 
 impl WrittenTime {
     fn read(raw: String) -> Self {
-        // Without an offset, `timestamp_of` would assume UTC; the legacy form is in another zone, unnamed.
-        let at = raw.parse().ok();
+        // Without an offset, `timestamp_of` would assume UTC; the legacy form is in another zone, unnamed. A plain day
+        // (`2027-06-12`) is how the domain's page writes it: that it holds is certain until that day begins.
+        let day = || raw.parse::<Date>().ok().filter(|_| raw.len() == "2027-06-12".len());
+        let at =
+            raw.parse().ok().or_else(|| Offset::UTC.to_timestamp(day()?.to_datetime(Time::midnight())).ok());
         Self { at, raw }
     }
 }

@@ -68,7 +68,7 @@ pub use key::{KeyError, KeySource, check_key};
 pub use list::{OrderFilter, OrderPage, OrderSummary};
 pub use memory::CallMemory;
 pub use method::DcvMethod;
-pub use order::Order;
+pub use order::{Order, OrderRequest, is_tls};
 pub use rolling::{Window, WindowUse};
 pub use status::OrderStatus;
 pub use user::User;

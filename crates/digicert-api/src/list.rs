@@ -23,16 +23,16 @@ pub struct OrderSummary {
     pub status: OrderStatus,
     /// The certificate's number, once it has one.
     pub certificate_id: Option<u64>,
-    /// The certificate's common name.
-    pub common_name: Option<String>,
-    /// The names in the certificate, without blanks.
-    pub dns_names: Vec<String>,
+    /// The names of the order, each once and without blanks: the common name and the additional ones.
+    pub names: Vec<String>,
     /// `dns-txt-token` and so on. The documented list lacks it; [`Client::order`] has it.
     pub dcv_method: Option<String>,
     /// `dv`, `ov` or `ev`. The documented list lacks it; [`Client::order`] has it.
     pub validation_type: Option<String>,
     /// The product's short name, else its long one.
     pub product: Option<String>,
+    /// `ssl_certificate` and so on; see [`is_tls`](crate::is_tls).
+    pub product_type: Option<String>,
     /// The organization's number; DV orders have none.
     pub organization_id: Option<u64>,
     /// The number of the division ("container") that the order belongs to.
@@ -137,10 +137,11 @@ impl Client {
         let mut pager = Pager::new(filter.rows());
         loop {
             let (reply, page) = self.order_rows(filter, pager.offset()).await?;
-            match pager.turn(page, &mut orders) {
+            match pager.turn(page, reply.body.len(), &mut orders) {
                 Turn::More => {}
                 Turn::Last => return Ok(orders),
                 Turn::Endless => return Err(reply.undecodable("the list of orders does not end")),
+                Turn::TooMuch => return Err(reply.undecodable("the list of orders is longer than 256 MiB")),
             }
         }
     }
@@ -170,11 +171,11 @@ impl WireOrder {
             id: OrderId::new(id),
             status,
             certificate_id: self.certificate.id,
-            common_name: self.certificate.common_name,
-            dns_names: self.certificate.dns_names,
+            names: self.certificate.names(),
             dcv_method: self.dcv_method,
             validation_type: self.product.validation_type,
             product: self.product.name_id.or(self.product.name),
+            product_type: self.product.kind,
             organization_id: self.organization.id,
             container_id: self.container.id,
             date_created: self.date_created,

@@ -14,6 +14,8 @@ use crate::wire;
 pub(crate) const LARGEST_PAGE: u32 = 1000;
 /// More pages than any account can have.
 const MOST_PAGES: u32 = 500;
+/// More octets of answers than the longest list of any account has: a hundred thousand orders have some 150 MiB.
+const MOST_OCTETS: usize = 256 << 20;
 /// How often we go back before a list counts as one without an order, whose pages never join.
 const MOST_STEPS_BACK: u32 = 8;
 
@@ -56,6 +58,8 @@ pub(crate) enum Turn {
     Last,
     /// Give up: there is no end to it.
     Endless,
+    /// Give up: it is more than can be meant.
+    TooMuch,
 }
 
 /// Where we are in a list.
@@ -66,22 +70,27 @@ pub(crate) struct Pager {
     /// How many rows of the former page the next one repeats; none if that page has a single row.
     overlap: u32,
     pages: u32,
+    octets: usize,
     steps_back: u32,
     seen: HashSet<u64>,
 }
 
 impl Pager {
     pub(crate) fn new(size: u32) -> Self {
-        Self { size, offset: 0, overlap: 0, pages: 0, steps_back: 0, seen: HashSet::new() }
+        Self { size, offset: 0, overlap: 0, pages: 0, octets: 0, steps_back: 0, seen: HashSet::new() }
     }
 
     pub(crate) fn offset(&self) -> u32 {
         self.offset
     }
 
-    /// Adds what is new on this page to `found`.
-    pub(crate) fn turn<T>(&mut self, page: Page<T>, found: &mut Vec<T>) -> Turn {
+    /// Adds what is new on this page, which came in so many octets, to `found`.
+    pub(crate) fn turn<T>(&mut self, page: Page<T>, octets: usize, found: &mut Vec<T>) -> Turn {
         self.pages += 1;
+        self.octets = self.octets.saturating_add(octets);
+        if self.octets > MOST_OCTETS {
+            return Turn::TooMuch;
+        }
         let rows = u32::try_from(page.rows.len()).unwrap_or(u32::MAX);
         let end = self.offset.saturating_add(rows);
         let first = page.rows.iter().find_map(|row| row.id);
@@ -134,7 +143,7 @@ mod tests {
             let cut = list.iter().skip(pager.offset() as usize).take(size as usize);
             let rows = cut.map(|&id| Row { id: Some(id), item: Some(id) }).collect();
             let paging = Paging { total: total.then_some(list.len() as u64), limit: None };
-            let turn = pager.turn(Page { rows, paging }, &mut found);
+            let turn = pager.turn(Page { rows, paging }, 100, &mut found);
             if turn != Turn::More {
                 return (found, pager.pages, turn);
             }
@@ -183,13 +192,27 @@ mod tests {
         assert_eq!((pages, turn), (MOST_PAGES, Turn::Endless));
     }
 
+    /// Protects memory: pages that are fat as well as many end the reading, however each of them is within bounds.
+    #[test]
+    fn a_list_of_fat_pages_is_bounded() {
+        let mut pager = Pager::new(10);
+        let mut found = Vec::new();
+        let mut turn = |page: u64| {
+            let rows = (page * 10..page * 10 + 10).map(|id| Row { id: Some(id), item: Some(id) }).collect();
+            pager.turn(Page { rows, paging: Paging::default() }, 8 << 20, &mut found)
+        };
+        let pages = (0..).take_while(|&page| turn(page) == Turn::More).count();
+        assert_eq!(pages, 32, "pages of 8 MiB");
+        assert!(found.len() <= 320);
+    }
+
     /// Protects against a CA that gives smaller pages than asked for: its own word for the limit counts.
     #[test]
     fn a_smaller_limit_of_the_ca_is_not_the_end() {
         let mut pager = Pager::new(1000);
         let rows = (1..=100).map(|id| Row { id: Some(id), item: Some(id) }).collect();
         let paging = Paging { total: None, limit: Some(100) };
-        assert_eq!(pager.turn(Page { rows, paging }, &mut Vec::new()), Turn::More);
+        assert_eq!(pager.turn(Page { rows, paging }, 100, &mut Vec::new()), Turn::More);
         assert_eq!(pager.offset(), 90);
     }
 }

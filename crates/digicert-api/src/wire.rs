@@ -60,18 +60,27 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>,
 
 /// A list of texts without its blanks; a lone text is a list of one.
 pub(crate) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    Ok(match Value::deserialize(from)? {
-        Value::Array(items) => items.into_iter().filter_map(text_of).collect(),
-        lone => text_of(lone).into_iter().collect(),
-    })
+    Ok(items(Value::deserialize(from)?).into_iter().filter_map(text_of).collect())
 }
 
 /// A list of objects; what is no such object is left out.
 pub(crate) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
-    Ok(match Value::deserialize(from)? {
-        Value::Array(items) => items.into_iter().filter_map(object_of).collect(),
-        lone => object_of(lone).into_iter().collect(),
-    })
+    Ok(items(Value::deserialize(from)?).into_iter().filter_map(object_of).collect())
+}
+
+/// The items of a list. Some back ends write a list with a gap as an object with numbers for keys; what is no list is
+/// one of one item.
+fn items(value: Value) -> Vec<Value> {
+    match value {
+        Value::Array(items) => items,
+        Value::Object(map) if !map.is_empty() && map.keys().all(|key| key.parse::<u64>().is_ok()) => {
+            let mut numbered: Vec<_> =
+                map.into_iter().map(|(key, item)| (key.parse::<u64>().unwrap_or(u64::MAX), item)).collect();
+            numbered.sort_by_key(|(number, _)| *number);
+            numbered.into_iter().map(|(_, item)| item).collect()
+        }
+        lone => vec![lone],
+    }
 }
 
 /// An object, or an empty one.
@@ -128,6 +137,28 @@ fn object_of<T: DeserializeOwned>(value: Value) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Protects the names of an order: a list that comes as an object with numbers for keys is read in their order.
+    #[test]
+    fn a_list_with_numbers_for_keys_is_a_list() {
+        #[derive(serde::Deserialize)]
+        struct Lists {
+            #[serde(deserialize_with = "texts")]
+            names: Vec<String>,
+            #[serde(deserialize_with = "list")]
+            rows: Vec<Row>,
+        }
+        #[derive(serde::Deserialize, PartialEq, Debug)]
+        struct Row {
+            n: u8,
+        }
+        let body = br#"{"names": {"10": "c", "2": "b", "0": "a"}, "rows": {"1": {"n": 2}, "0": {"n": 1}}}"#;
+        let Lists { names, rows } = read(body).expect("lists");
+        assert_eq!(names, ["a", "b", "c"]);
+        assert_eq!(rows, [Row { n: 1 }, Row { n: 2 }]);
+        let Lists { names, rows } = read(br#"{"names": "lone", "rows": {"n": 7}}"#).expect("lone ones");
+        assert_eq!((names, rows), (vec!["lone".to_owned()], vec![Row { n: 7 }]));
+    }
 
     /// Protects the expiry timer: every form of time stamp seen or documented is the same instant.
     #[test]

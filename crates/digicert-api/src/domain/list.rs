@@ -105,10 +105,11 @@ impl Client {
         let mut pager = Pager::new(filter.rows());
         loop {
             let (reply, page) = self.domain_rows(filter, pager.offset()).await?;
-            match pager.turn(page, &mut domains) {
+            match pager.turn(page, reply.body.len(), &mut domains) {
                 Turn::More => {}
                 Turn::Last => return Ok(domains),
                 Turn::Endless => return Err(reply.undecodable("the list of domains does not end")),
+                Turn::TooMuch => return Err(reply.undecodable("the list of domains is longer than 256 MiB")),
             }
         }
     }

@@ -96,7 +96,8 @@ async fn a_domain_without_a_name_or_of_another_number_is_undecodable() {
     assert_eq!(client.domain(DOMAIN).await.expect_err("missing").class(), Class::NotFound);
 }
 
-/// Protects renewal: a date with an offset is an instant, one without is kept as text and never taken for UTC.
+/// Protects renewal: a date with an offset is an instant, a plain day its beginning; a time of day without an offset is kept
+/// as text and never taken for UTC.
 #[tokio::test]
 async fn only_certain_expiry_dates_are_instants() {
     let at = "2026-12-05T08:01:00Z".parse().ok();
@@ -107,7 +108,8 @@ async fn only_certain_expiry_dates_are_instants() {
         ("2026-12-05T01:01:00-0700", at),
         ("2026-12-05T01:01:00", None),
         ("2026-12-05 01:01:00", None),
-        ("2026-12-05", None),
+        ("2026-12-05", "2026-12-05T00:00:00Z".parse().ok()),
+        ("2026-12", None),
         ("never", None),
     ] {
         let body = format!(

@@ -23,8 +23,7 @@ async fn an_order_is_read() {
         "product": { "name_id": "ssl_basic", "name": "Basic OV", "validation_type": "ov" } }"#;
     let got = order(body).await.expect("order");
     assert_eq!((got.id, &got.status, got.certificate_id), (ORDER, &OrderStatus::Issued, Some(445_566)));
-    assert_eq!(got.dns_names, ["www.example.com", "example.com"]);
-    assert_eq!(got.common_name.as_deref(), Some("www.example.com"));
+    assert_eq!(got.names, ["www.example.com", "example.com"]);
     assert_eq!(got.dcv_method.as_deref(), Some("dns-txt-token"));
     assert_eq!(got.validation_type.as_deref(), Some("ov"));
     assert_eq!(got.product.as_deref(), Some("ssl_basic"));
@@ -39,7 +38,7 @@ async fn a_thin_order_is_read() {
         .await
         .expect("thin");
     assert_eq!(got.status.as_str(), "levitating");
-    assert!(got.dns_names.is_empty() && got.dcv_method.is_none() && got.valid_till.is_none());
+    assert!(got.names.is_empty() && got.dcv_method.is_none() && got.valid_till.is_none());
 }
 
 /// Protects decisions: no status, or another order's, is nothing to decide upon.
@@ -132,10 +131,7 @@ async fn a_list_is_asked_for_as_documented() {
         .await;
     let filter = OrderFilter { search: Some("example".to_owned()), ..pending(5000) };
     let page = client(&server).orders_page(&filter, 3).await.expect("page");
-    assert_eq!(
-        (page.rows, page.total, page.orders[0].dns_names.as_slice()),
-        (1, Some(4), &["a".to_owned()][..])
-    );
+    assert_eq!((page.rows, page.total, page.orders[0].names.as_slice()), (1, Some(4), &["a".to_owned()][..]));
 }
 
 /// Protects completeness: all pages are read, with and without a total in the answer, and each order once.

@@ -50,8 +50,8 @@ pub use self::{
     rate::RateWindow,
     stats::{OrderStats, Stats},
     switches::{
-        Approval, BadKey, CheckMiss, ExpirationDate, FormerDomainValue, IdTypes, ListShift, Organisation,
-        OwnPolling, Scope, StatusFilter, SubsetParameter, SuccessBodies, TxtMatch, TxtNames,
+        Approval, BadKey, CheckMiss, CommonName, ExpirationDate, FormerDomainValue, IdTypes, ListShift,
+        Organisation, OwnPolling, Scope, StatusFilter, SubsetParameter, SuccessBodies, TxtMatch, TxtNames,
         ValueAfterReissue, ValueWhenClosed,
     },
 };

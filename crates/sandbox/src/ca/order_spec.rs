@@ -22,6 +22,8 @@ pub struct OrderSpec {
     pub(super) scope: Option<Scope>,
     #[serde(default = "ApiKey::default_account")]
     pub(super) account: u64,
+    #[serde(default = "OrderSpec::default_product_type")]
+    pub(super) product_type: String,
 }
 
 impl OrderSpec {
@@ -49,6 +51,7 @@ impl OrderSpec {
             id: None,
             scope: None,
             account: ApiKey::ACCOUNT,
+            product_type: Self::default_product_type(),
         }
     }
 
@@ -82,6 +85,12 @@ impl OrderSpec {
         Self { account, ..self }
     }
 
+    /// Chooses what kind of certificate it is for, such as `code_signing_certificate`.
+    #[must_use]
+    pub fn product_type(self, kind: impl Into<String>) -> Self {
+        Self { product_type: kind.into(), ..self }
+    }
+
     /// The same order with `{n}` in its names replaced.
     pub(super) fn numbered(&self, n: usize) -> Self {
         let names = self.names.iter().map(|name| name.replace("{n}", &n.to_string())).collect();
@@ -90,6 +99,10 @@ impl OrderSpec {
 
     fn default_method() -> String {
         "dns-txt-token".to_owned()
+    }
+
+    pub(super) fn default_product_type() -> String {
+        "ssl_certificate".to_owned()
     }
 
     fn default_status() -> String {

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 use super::{
     seconds,
     switches::{
-        Approval, BadKey, CheckMiss, ExpirationDate, FormerDomainValue, IdTypes, ListShift, Organisation,
-        OwnPolling, Scope, StatusFilter, SubsetParameter, SuccessBodies, TxtMatch, TxtNames,
+        Approval, BadKey, CheckMiss, CommonName, ExpirationDate, FormerDomainValue, IdTypes, ListShift,
+        Organisation, OwnPolling, Scope, StatusFilter, SubsetParameter, SuccessBodies, TxtMatch, TxtNames,
         ValueAfterReissue, ValueWhenClosed,
     },
 };
@@ -72,7 +72,7 @@ pub struct Profile {
     pub processing: Duration,
     /// What an OV or EV order does once its domains are proven.
     pub organisation: Organisation,
-    /// Whether orders placed over the API wait for an administrator.
+    /// Whether orders placed over the API wait for an administrator, and reissues have an open request.
     pub approval: Approval,
     /// For how many seconds the proof of a domain may be used again, by OV and EV orders.
     #[serde(with = "seconds")]
@@ -87,6 +87,8 @@ pub struct Profile {
     pub success_bodies: SuccessBodies,
     /// JSON type of ids.
     pub id_types: IdTypes,
+    /// Whether `dns_names` of an order repeats its common name.
+    pub common_name: CommonName,
     /// Whether *list orders* obeys its status filter.
     pub status_filter: StatusFilter,
     /// Whether lists change between two of their pages.
@@ -125,6 +127,7 @@ impl Default for Profile {
             retry_after: None,
             success_bodies: SuccessBodies::default(),
             id_types: IdTypes::default(),
+            common_name: CommonName::default(),
             status_filter: StatusFilter::default(),
             list_shift: ListShift::default(),
         }

@@ -162,6 +162,15 @@ switch! {
     }
 }
 switch! {
+    /// Whether `dns_names` repeats the common name: the documented order does not, recorded ones do.
+    CommonName {
+        /// It does.
+        Repeated,
+        /// It does not.
+        Apart,
+    }
+}
+switch! {
     /// Whether *list orders* obeys `filters[status]`; an old report says that it once did not.
     StatusFilter {
         /// Obeyed.

@@ -27,7 +27,8 @@ pub(super) fn orders(world: &World, account: u64, uri: &Uri) -> Answer {
         state.shift_orders(account, first, &world.eyes);
     }
     let orders = listed_orders(&state, account, &pairs);
-    let shown: Vec<_> = orders.iter().skip(offset).take(limit).map(|order| summary(order)).collect();
+    let page = orders.iter().skip(offset).take(limit);
+    let shown: Vec<_> = page.map(|order| summary(order, &state.profile)).collect();
     Ok(Reply::ok(json!({
         "orders": shown,
         "page": { "total": orders.len(), "limit": limit, "offset": offset },

@@ -11,8 +11,9 @@ use crate::{
     ca::{
         order_spec::{OrderSpec, Product},
         orders::Order,
+        profile::Profile,
         reply::{Answer, Refusal, Reply},
-        switches::{Approval, Scope},
+        switches::{Approval, CommonName, Scope},
         world::{MAX_ORDERS, World},
     },
     clock,
@@ -20,8 +21,11 @@ use crate::{
 
 pub(super) fn info(world: &World, id: u64) -> Answer {
     let mut state = world.lock();
-    let order = state.order(id).ok_or_else(Refusal::no_such_order)?;
-    let mut info = summary(order);
+    let order = state.order(id).ok_or_else(Refusal::no_such_order)?.clone();
+    let mut info = summary(&order, &state.profile);
+    if order.status == "reissue_pending" && state.profile.approval == Approval::Needed {
+        info["requests"] = json!([{ "id": id + 900_000, "type": "reissue", "status": "pending" }]);
+    }
     info["is_renewal"] = json!(false);
     info["dcv_method"] = json!(order.method);
     info["product"]["validation_type"] = json!(order.product.as_str());
@@ -35,7 +39,11 @@ pub(super) fn info(world: &World, id: u64) -> Answer {
 }
 
 /// The fields that *order info* and *list orders* share.
-pub(super) fn summary(order: &Order) -> Json {
+pub(super) fn summary(order: &Order, profile: &Profile) -> Json {
+    let additional = match profile.common_name {
+        CommonName::Repeated => order.names.as_slice(),
+        CommonName::Apart => order.names.get(1..).unwrap_or_default(),
+    };
     let mut summary = json!({
         "id": order.id,
         "status": order.status,
@@ -44,11 +52,11 @@ pub(super) fn summary(order: &Order) -> Json {
         "certificate": {
             "id": order.certificate_id,
             "common_name": order.names.first(),
-            "dns_names": order.names,
+            "dns_names": additional,
             "signature_hash": "sha256",
         },
         "container": { "id": 10, "name": "Main" },
-        "product": { "name_id": order.product_name, "name": order.product_name, "type": "ssl_certificate" },
+        "product": { "name_id": order.product_name, "name": order.product_name, "type": order.product_type },
         "validity_years": 1,
     });
     if order.product != Product::Dv {
@@ -167,6 +175,7 @@ pub(super) fn place(world: &World, account: u64, product_name: &str, body: &[u8]
         id: None,
         scope: new.certificate_dcv_scope,
         account,
+        product_type: OrderSpec::default_product_type(),
     };
     let id = state.place(spec, &world.eyes);
     let order = state.order(id).ok_or_else(Refusal::no_such_order)?;
