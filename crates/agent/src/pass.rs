@@ -1,6 +1,6 @@
 //! One pass: carries out one step and tells what it learned.
 
-use dcv_core::{Facts, Failure, FailureClass, Learned, LocateRequest, Lookup, Policy, Step};
+use dcv_core::{Facts, Failure, FailureClass, Learned, LocateRequest, Lookup, Patterns, Policy, Step};
 use dns_providers::Class;
 use jiff::SignedDuration;
 
@@ -25,7 +25,7 @@ pub async fn execute(
         Call::new(account, &context.ledger, policy, subject, facts)
     };
     match step {
-        Step::ReadOrder => call()?.read_order().await,
+        Step::ReadOrder => call()?.read_order(patterns(context, subject, facts)).await,
         Step::RequestValue => call()?.request_value().await,
         Step::ReadDomain => call()?.read_domain().await,
         Step::SubmitDomain => call()?.submit_domain().await,
@@ -45,6 +45,12 @@ pub async fn execute(
             retracted.map(|()| Learned::Done).map_err(|error| unpublished(&error))
         }
     }
+}
+
+/// What has to admit an order that was found in the account; one that the configuration names is the operator's word.
+fn patterns<'c>(context: &'c Context, subject: &Subject, facts: &Facts) -> Option<&'c Patterns> {
+    let account = context.config.accounts.get(&*subject.account).filter(|_| facts.discovered)?;
+    account.discover.as_ref().map(|discover| &discover.patterns)
 }
 
 async fn locate(

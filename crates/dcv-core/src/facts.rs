@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::{
     Artifact, Because, Caa, CertName, DomainFacts, DomainName, FailedStep, Lookup, Method, MethodSpec,
     Methods, OrderFacts, Outcome, Policy, Reason, Renewal, ScopeFacts, Sighting, Target, Token, Verdict,
-    Wanted, time::after, verdict,
+    Wanted, time::after, verdict, words::list,
 };
 
 /// An undecodable answer is asked for again this often before a run that wants to end gives up.
@@ -189,6 +189,20 @@ impl Facts {
                 })
                 .collect(),
         }
+    }
+
+    /// How the scopes of the configuration differ from those that the CA named, in a sentence.
+    #[must_use]
+    pub fn configured_otherwise(&self) -> Option<String> {
+        let told: Vec<&DomainName> = self.scopes().iter().map(|scope| &scope.name).collect();
+        if told.is_empty() || self.configured.iter().all(|name| told.contains(&name)) {
+            return None;
+        }
+        Some(format!(
+            "the configuration gives the scopes {}, and DigiCert wants control of {} proven; mend `scopes` of this order, or leave them out",
+            list(&self.configured),
+            list(&told)
+        ))
     }
 
     /// What the CA looks up for what is still to be proven; nothing for a scope whose method cannot be carried out.

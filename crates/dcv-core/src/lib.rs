@@ -46,6 +46,7 @@ mod step;
 mod time;
 mod token;
 mod verdict;
+mod words;
 
 pub use artifact::{Artifact, Target};
 pub use backoff::Backoff;

@@ -22,13 +22,26 @@ pub struct OrderFacts {
     pub unreadable: Vec<String>,
     /// What else the CA waits for, such as the validation of the organisation; in its words.
     pub missing: Vec<String>,
+    /// What waits for an administrator of the account, such as a reissue that has to be approved.
+    pub approval: Option<String>,
+    /// Why the operator's patterns do not admit an order that was found in the account.
+    pub not_admitted: Option<String>,
 }
 
 impl OrderFacts {
     /// An order of which only the status is known.
     #[must_use]
     pub const fn of_status(at: Option<Timestamp>, status: OrderStatus) -> Self {
-        Self { at, status, method: None, scopes: Vec::new(), unreadable: Vec::new(), missing: Vec::new() }
+        Self {
+            at,
+            status,
+            method: None,
+            scopes: Vec::new(),
+            unreadable: Vec::new(),
+            missing: Vec::new(),
+            approval: None,
+            not_admitted: None,
+        }
     }
 
     /// Whether the CA told what is to be proven, and holds all of it as proven.

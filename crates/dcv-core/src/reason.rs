@@ -50,14 +50,14 @@ reasons! {
     DomainInactive => "domain-inactive",
     /// CAA records do not let DigiCert issue.
     CaaForbids => "caa-forbids",
-    /// A status that is not ours to act on.
+    /// Somebody has to act in CertCentral first: the status is not ours to act on, or a request is to be approved.
     WaitingForApproval => "waiting-for-approval",
+    /// The order was found in the account and is none that the agent can or may do.
+    NotTakenUp => "not-taken-up",
     /// A status unknown to this version.
     StatusUnknown => "status-unknown",
     /// The order is by e-mail, and may be changed to a method that this version carries out.
     MethodSwitch => "method-switch",
-    /// The order was found in the account and is none that the agent can or may do.
-    NotTakenUp => "not-taken-up",
     /// The order wants a method that this version does not carry out.
     MethodUnsupported => "method-unsupported",
     /// What is to be proven is not known yet.

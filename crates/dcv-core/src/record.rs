@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DomainName, Label, Lookup, NameError};
+use crate::{DomainName, FILE_PATH, Label, Lookup, NameError};
 
 /// Most delegations that are followed from `_dnsauth.<scope>`.
 pub const MAX_CHAIN: usize = 8;
@@ -94,6 +94,11 @@ pub enum ValueError {
         /// Byte position, from 0.
         at: usize,
     },
+    /// The CA looks for a file that we do not write.
+    #[error(
+        "DigiCert looks for the file at another path than {FILE_PATH}, which is the only one that is written; change the method to dns-txt-token in CertCentral"
+    )]
+    AnotherFile,
 }
 
 /// A record's data.

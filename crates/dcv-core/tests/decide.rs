@@ -152,11 +152,19 @@ fn read(status: OrderStatus, method: Method, scopes: Vec<ScopeFacts>) -> Result<
     Ok(Learned::Order(OrderFacts { method: Some(method), scopes, ..OrderFacts::of_status(None, status) }))
 }
 
+/// The value is visible, DigiCert was asked for a check, and where it looks was read since.
+fn asked(asked: Asked, facts: Facts) -> Facts {
+    let scopes = facts.configured.iter().map(|name| ScopeFacts::open(name.clone(), Vec::new())).collect();
+    let order = OrderFacts { scopes, ..OrderFacts::of_status(Some(NOW), OrderStatus::Pending) };
+    Facts { asked: Some(asked), order: Some(Box::new(order)), ..facts }
+}
+
 #[test]
 fn the_rules() {
     use Reason as R;
     let both = vec![held(data("old"), Some(ago(9000))), held(data(VALUE), Some(ago(40)))];
-    let asked = Some(Asked { at: ago(1), count: 1, said: "not found".into() });
+    let refusal = Asked { at: ago(1), count: 1, said: "not found".into() };
+    let asked_now = |facts| asked(refusal.clone(), facts);
     let blocked = Location::Blocked(Because::new(R::ForeignCname, "somebody's"));
     let unfit = Token { value: Err(Unfit("bad".into())), expires: None, requested: ago(5), stale_answers: 0 };
     let old_caa = Some(CaaFacts { at: ago(2 * 3600), names: Vec::new() });
@@ -282,7 +290,7 @@ fn the_rules() {
         ),
         (
             "CAA forbids, asked just now",
-            Facts { caa: forbidding(), asked: asked.clone(), ..seen(&[VALUE], ago(1)) },
+            asked_now(Facts { caa: forbidding(), ..seen(&[VALUE], ago(1)) }),
             "rest",
             R::CaaForbids,
         ),
@@ -299,7 +307,13 @@ fn the_rules() {
         ("bogus at the first look", bogus(1), "rest", R::Propagating),
         ("bogus again and again", bogus(3), "rest", R::DnssecBogus),
         ("visible a while ago", seen(&[VALUE], ago(60)), "look", R::Visible),
-        ("asked just now", Facts { asked: asked.clone(), ..seen(&[VALUE], ago(1)) }, "rest", R::WaitingForCa),
+        ("asked just now", asked_now(seen(&[VALUE], ago(1))), "rest", R::WaitingForCa),
+        (
+            "asked just now, and where DigiCert looks was never read",
+            Facts { asked: Some(refusal.clone()), ..seen(&[VALUE], ago(1)) },
+            "read-order",
+            R::AuditDue,
+        ),
         (
             "replaced, new one not checked",
             Facts { held: both.clone(), ..seen(&[VALUE], ago(1)) },
@@ -308,7 +322,7 @@ fn the_rules() {
         ),
         (
             "replaced and checked",
-            Facts { held: both, asked, ..seen(&[VALUE], ago(1)) },
+            asked_now(Facts { held: both, ..seen(&[VALUE], ago(1)) }),
             "retract",
             R::Superseded,
         ),
@@ -539,8 +553,7 @@ fn looks_come_at_a_share_of_the_time_that_has_passed() {
 
 #[test]
 fn a_rest_never_sleeps_past_the_expiry_of_the_value() {
-    let mut facts = seen(&[VALUE], ago(1));
-    facts.asked = Some(Asked { at: NOW, count: 9, said: "no".into() });
+    let mut facts = asked(Asked { at: NOW, count: 9, said: "no".into() }, seen(&[VALUE], ago(1)));
     let expires = NOW + SignedDuration::from_secs(100);
     facts.token.as_mut().unwrap().expires = Some(expires);
     assert_eq!(decide(&facts, &Policy::default(), NOW).next.at(NOW), expires);
@@ -626,8 +639,7 @@ fn what_is_up_for_an_order_that_is_unknown_goes_at_the_latest_with_its_value() {
 /// A long rest keeps no sightings, and decides as if it had kept them.
 #[test]
 fn a_lean_rest_changes_no_decision() {
-    let asked = Some(Asked { at: NOW, count: 9, said: "no".into() });
-    let full = Facts { asked, ..seen(&[VALUE], NOW) };
+    let full = asked(Asked { at: NOW, count: 9, said: "no".into() }, seen(&[VALUE], NOW));
     let before = decide(&full, &Policy::default(), NOW);
     let Next::RestUntil(until) = before.next else { panic!("{before:?}") };
     let mut lean = full.clone();

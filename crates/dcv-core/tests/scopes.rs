@@ -256,3 +256,66 @@ proptest! {
         }
     }
 }
+
+/// A reissue of which nothing is left to prove may wait for the account's own administrator: then it is not DigiCert that
+/// is waited for. What is open is done all the same.
+#[test]
+fn an_administrator_that_is_waited_for_is_named() {
+    let read = |scopes: Vec<ScopeFacts>| {
+        let mut facts = Facts::default();
+        let order = OrderFacts {
+            scopes,
+            approval: Some("request 7 has to be approved".into()),
+            ..OrderFacts::of_status(None, OrderStatus::ReissuePending)
+        };
+        facts.learn(&Step::ReadOrder, Ok(Learned::Order(order)), NOW);
+        decide(&facts, &Policy::default(), NOW).because
+    };
+    for scopes in [vec![], vec![approved("a.example", None)]] {
+        let because = read(scopes);
+        assert_eq!(because.reason, Reason::WaitingForApproval, "{because}");
+        assert!(because.detail.contains("request 7"), "{because}");
+    }
+    assert_eq!(read(vec![scope("a.example", None)]).reason, Reason::SiteUnknown);
+}
+
+/// What the CA says of the names at last may be what the operator excepted: nothing is written, and what was is taken down.
+#[test]
+fn an_order_whose_names_are_not_admitted_is_left_alone() {
+    let mut facts = Facts { discovered: true, ..order("dns-txt-token", vec![scope("a.example", None)]) };
+    let site = dcv_core::Guarded::direct(&Lookup::dnsauth(name("a.example")), name("a.example")).unwrap();
+    let artifact = dcv_core::Artifact::Record {
+        site,
+        data: dcv_core::RecordData::Txt(RandomValue::new("value").unwrap()),
+    };
+    facts.held.push(Held { artifact: artifact.clone(), applied: Some(NOW) });
+    let not_admitted = Some("a.example is excepted".to_owned());
+    let read = OrderFacts { not_admitted, ..*facts.order.clone().unwrap() };
+    facts.learn(&Step::ReadOrder, Ok(Learned::Order(read)), NOW);
+    let decision = decide(&facts, &Policy::default(), NOW);
+    assert_eq!(decision.next, Next::Do(Step::Retract(vec![artifact])), "{}", decision.because);
+    facts.held.clear();
+    let because = decide(&facts, &Policy::default(), NOW).because;
+    assert_eq!(because.reason, Reason::NotTakenUp, "{because}");
+}
+
+/// Scopes of the configuration that DigiCert does not name are named, with those that it does.
+#[test]
+fn wrong_scopes_of_the_configuration_are_told() {
+    let told = |configured: &[&str], of_ca: Vec<ScopeFacts>| {
+        let facts = Facts {
+            configured: configured.iter().map(|text| name(text)).collect(),
+            ..order("dns-txt-token", of_ca)
+        };
+        facts.configured_otherwise()
+    };
+    let both = || vec![scope("example.com", None), approved("example.org", None)];
+    let wrong = told(&["www.example.com", "example.org"], both()).unwrap();
+    assert!(
+        wrong.contains("www.example.com, example.org") && wrong.contains("example.com, example.org"),
+        "{wrong}"
+    );
+    assert_eq!(told(&["example.com"], both()), None, "fewer than DigiCert names are a choice");
+    assert_eq!(told(&[], both()), None);
+    assert_eq!(told(&["www.example.com"], vec![]), None, "DigiCert has told none");
+}

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use dcv_core::{DomainName, Facts, Failure, FailureClass, Learned, Method, OrderStatus, Policy, RandomValue};
+use dcv_core::{
+    DomainName, Facts, Failure, FailureClass, Learned, Method, OrderStatus, Patterns, Policy, RandomValue,
+};
 use digicert_api::{CheckOutcome, Class, Client, DcvMethod, DomainId, Error, OrderId};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
@@ -51,15 +53,16 @@ impl<'a> Call<'a> {
         Ok(Self { account, ledger, policy, subject, facts, client, now })
     }
 
-    /// Reads the order: what is to be proven, and how. Of an order that is known already it is an audit.
+    /// Reads the order: what is to be proven, and how. Of an order that is known already it is an audit. One that was found
+    /// in the account has to be admitted by the patterns.
     ///
     /// # Errors
     /// As every call: how the refusal is dealt with.
-    pub async fn read_order(self) -> Result<Learned, Failure> {
+    pub async fn read_order(self, patterns: Option<&Patterns>) -> Result<Learned, Failure> {
         let known = self.facts.order.as_ref().is_some_and(|order| order.at.is_some());
         let client = if known { self.client.with_deadline(due(None, self.now)) } else { self.client.clone() };
-        let read = order::read(&client, self.order()).await;
-        self.settle(read, Refused::ForGood)
+        let read = order::read(&client, self.order(), patterns).await;
+        self.settle(read, Refused::ForGood).map(Learned::Order)
     }
 
     /// Asks for the order's value.

@@ -1,6 +1,9 @@
 //! What DigiCert's answers say of a prevalidated domain.
 
-use dcv_core::{DomainFacts, DomainName, Facts, GivenValue, Learned, Method, NameError, RandomValue};
+use dcv_core::{
+    DomainFacts, DomainName, FILE_PATH, Facts, GivenValue, Learned, Method, NameError, RandomValue,
+    ValueError,
+};
 use digicert_api::{Client, DcvMethod, Domain, DomainExpiry, DomainValidation, DomainValue, WrittenTime};
 use jiff::Timestamp;
 
@@ -37,17 +40,28 @@ pub(super) fn submission(facts: &Facts) -> (Vec<String>, DcvMethod) {
     (kinds.unwrap_or_else(|| vec!["ov".to_owned()]), DcvMethod::from(method.as_str()))
 }
 
-/// The value of a domain, where it has one.
+/// The value of a domain, where it has one. Its file may be one that we do not write: the CA's URL decides where it looks.
 pub(super) fn given_value(client: &Client, value: DomainValue) -> Option<GivenValue> {
-    Some((RandomValue::new(value.value?), by_our_clock(client, value.expires)))
+    let url = value.http_token_url.as_deref();
+    let given = match url.is_none_or(|url| url.trim().ends_with(FILE_PATH)) {
+        true => RandomValue::new(value.value?),
+        false => Err(ValueError::AnotherFile),
+    };
+    Some((given, by_our_clock(client, value.expires)))
 }
 
-/// Whether a proof is outstanding, as far as any part of the answer tells: each may be left out.
+/// Whether a proof is outstanding, as far as any part of the answer tells: each may be left out. The words about control
+/// count first, since the general flag may be about the organisation.
 fn is_pending(domain: &Domain) -> Option<bool> {
+    let is_open = |word: &str| word.eq_ignore_ascii_case("pending");
     let words = domain.validations.iter().filter_map(|validation| validation.dcv_status.as_deref());
-    let by_kind = words.map(|word| word.eq_ignore_ascii_case("pending")).reduce(|one, other| one || other);
-    let by_value = domain.value.as_ref().and_then(|value| value.status.as_deref());
-    domain.pending.or(by_kind).or_else(|| by_value.map(|word| word.eq_ignore_ascii_case("pending")))
+    let by_kind = words.map(is_open).reduce(|one, other| one || other);
+    let by_value = domain.value.as_ref().and_then(|value| value.status.as_deref()).map(is_open);
+    match by_kind {
+        // Flag and value together say that control is meant.
+        Some(false) => Some(domain.pending == Some(true) && by_value == Some(true)),
+        by_kind => by_kind.or(domain.pending).or(by_value),
+    }
 }
 
 /// Until when the proof may be used by orders of every kind that the domain takes part in. A date of another kind may be

@@ -13,5 +13,5 @@ pub use self::{
     call::Call,
     connection::{client_at, connect},
     domain::valid_until,
-    order::cert_name,
+    order::{admit, cert_name},
 };

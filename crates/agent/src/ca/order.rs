@@ -2,25 +2,69 @@
 
 use std::collections::BTreeMap;
 
-use dcv_core::{CertName, DomainName, Learned, Method, OrderFacts, OrderStatus, ScopeFacts, Stage};
-use digicert_api::{CheckOutcome, Class, Client, Error, OrderId, OrderValidation, ScopeValidation};
+use dcv_core::{CertName, DomainName, Learned, Method, OrderFacts, OrderStatus, Patterns, ScopeFacts, Stage};
+use digicert_api::{CheckOutcome, Class, Client, Error, Order, OrderId, OrderValidation, ScopeValidation};
 use tracing::warn;
 
-/// The validation status tells scopes, status and methods in one call; where it fails the order itself is read.
-pub(super) async fn read(client: &Client, id: OrderId) -> Result<Learned, Error> {
-    match client.order_validation(id).await {
-        Ok(validation) => match validation.status.clone() {
-            Some(status) => Ok(of_validation(id, OrderStatus::from(status.as_str()), validation)),
-            None => read_status(client, id).await,
-        },
+/// The validation status tells scopes, status and methods in one call; where it fails the order itself is read. Of an order
+/// that was found, the names are matched against the operator's patterns once more: they are the CA's latest word.
+pub(super) async fn read(
+    client: &Client,
+    id: OrderId,
+    patterns: Option<&Patterns>,
+) -> Result<OrderFacts, Error> {
+    let validation = match client.order_validation(id).await {
+        Ok(validation) => validation,
         Err(error) if matches!(error.class(), Class::NotYet | Class::Misconfigured | Class::Undecodable) => {
-            read_status(client, id).await
+            return read_status(client, id, patterns).await;
         }
-        Err(error) => Err(error),
+        Err(error) => return Err(error),
+    };
+    let Some(status) = validation.status.clone() else { return read_status(client, id, patterns).await };
+    let not_admitted = patterns.and_then(|patterns| admit_scopes(patterns, &validation.names).err());
+    let mut order = of_validation(id, OrderStatus::from(status.as_str()), validation);
+    order.not_admitted = not_admitted;
+    let is_open = order.scopes.iter().any(|scope| !scope.approved) || !order.unreadable.is_empty();
+    if order.status == OrderStatus::ReissuePending && !is_open {
+        // Nothing is left to prove: DigiCert is waited for, or an administrator. Where that cannot be told the order is
+        // read again in time.
+        order.approval = client.order(id).await.ok().and_then(|order| approval(&order));
     }
+    Ok(order)
 }
 
-fn of_validation(id: OrderId, status: OrderStatus, validation: OrderValidation) -> Learned {
+/// What an administrator of the account has to do, in a sentence.
+fn approval(order: &Order) -> Option<String> {
+    let request = order.open_requests.first()?;
+    let what = request.kind.as_deref().unwrap_or("request").replace('_', " ");
+    let number = request.id.map_or_else(String::new, |id| format!(" {id}"));
+    Some(format!(
+        "an administrator of the account has to approve request{number} ({what}) in CertCentral; DigiCert does nothing before"
+    ))
+}
+
+/// Whether names as they are written on certificates are admitted. What cannot be read may be what `except` is about.
+///
+/// # Errors
+/// Why they are not, in one sentence.
+pub fn admit(patterns: &Patterns, written: &[String]) -> Result<(), String> {
+    let names: Vec<CertName> = written.iter().filter_map(|text| cert_name(text)).collect();
+    if !patterns.is_open() && (names.is_empty() || names.len() < written.len()) {
+        return Err("its names cannot be read, so no pattern can admit them".to_owned());
+    }
+    patterns.admit(&names)
+}
+
+/// A scope whose names were not told may cover any, so that only what is excepted as a whole counts against it.
+fn admit_scopes(patterns: &Patterns, scopes: &[ScopeValidation]) -> Result<(), String> {
+    let excepted = Patterns { only: Vec::new(), except: patterns.except.clone() };
+    scopes.iter().try_for_each(|scope| match scope.dns_names.as_slice() {
+        [] => excepted.admit(&cert_name(&scope.scope).into_iter().collect::<Vec<_>>()),
+        names => admit(patterns, names),
+    })
+}
+
+fn of_validation(id: OrderId, status: OrderStatus, validation: OrderValidation) -> OrderFacts {
     let (mut scopes, mut unreadable) = (Vec::new(), Vec::new());
     for scope in validation.names {
         match DomainName::scope(&scope.scope) {
@@ -33,13 +77,13 @@ fn of_validation(id: OrderId, status: OrderStatus, validation: OrderValidation) 
             }
         }
     }
-    Learned::Order(OrderFacts {
+    OrderFacts {
         method: validation.method.map(Method::from),
         scopes,
         unreadable,
         missing: validation.organization_missing,
         ..OrderFacts::of_status(None, status)
-    })
+    }
 }
 
 fn scope_facts(name: DomainName, scope: ScopeValidation) -> ScopeFacts {
@@ -51,18 +95,20 @@ fn scope_facts(name: DomainName, scope: ScopeValidation) -> ScopeFacts {
     }
 }
 
-async fn read_status(client: &Client, id: OrderId) -> Result<Learned, Error> {
+async fn read_status(client: &Client, id: OrderId, patterns: Option<&Patterns>) -> Result<OrderFacts, Error> {
     let order = client.order(id).await?;
+    let approval = approval(&order);
     let status = OrderStatus::from(order.status.as_str());
     let method = order.dcv_method.map(Method::from);
     // Without the CA's word the base domains are the best guess: a proof there covers every name below it
     // (TLS BR 3.2.2.4.7), and accounts prove there unless they choose otherwise. A file proves its own name only.
     let scopes = match status.stage() {
-        Stage::Work if method == Some(Method::Http) => each_by_itself(&order.dns_names),
-        Stage::Work => base_domains(&order.dns_names),
+        Stage::Work if method == Some(Method::Http) => each_by_itself(&order.names),
+        Stage::Work => base_domains(&order.names),
         Stage::Watch | Stage::Ended | Stage::Unknown => Vec::new(),
     };
-    Ok(Learned::Order(OrderFacts { method, scopes, ..OrderFacts::of_status(None, status) }))
+    let not_admitted = patterns.and_then(|patterns| admit(patterns, &order.names).err());
+    Ok(OrderFacts { method, scopes, approval, not_admitted, ..OrderFacts::of_status(None, status) })
 }
 
 fn each_by_itself(names: &[String]) -> Vec<ScopeFacts> {

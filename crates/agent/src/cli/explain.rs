@@ -67,10 +67,13 @@ async fn strangers(context: &Context, id: u64) -> Vec<Explanation> {
             continue;
         };
         match account.client.order(OrderId::new(id)).await {
-            Ok(read) => match discover::consider(id, &read.dns_names, read.valid_till, discover) {
-                Ok(facts) => explanations.push(explain(context, order, facts).await),
-                Err(why) => explanations.push(left_alone(order, read.status.as_str(), why)),
-            },
+            Ok(read) => {
+                let product = read.product_type.as_deref();
+                match discover::consider(id, &read.names, product, read.valid_till, discover) {
+                    Ok(facts) => explanations.push(explain(context, order, facts).await),
+                    Err(why) => explanations.push(left_alone(order, read.status.as_str(), why)),
+                }
+            }
             Err(error) => {
                 let retry = context.policy(name).setup_retry;
                 show::problem(&account.trouble(&error, retry, clock::now()));
@@ -157,7 +160,9 @@ pub(super) async fn open(path: &Path) -> Result<(Context, Subjects), Failed> {
         false => State::in_memory().await,
     }
     .map_err(|error| setup(&error))?;
-    let subjects = subjects::load(&config, &state, Subjects::new()).await.map_err(|error| setup(&error))?;
+    let last = state.notes().await.map_err(|error| setup(&error))?;
+    let subjects =
+        subjects::load(&config, &state, Subjects::new(), &last).await.map_err(|error| setup(&error))?;
     let context = Context::build(config, state, None).await.map_err(Failed::setup)?;
     Ok((context, subjects))
 }

@@ -3,6 +3,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    iter,
     sync::Arc,
     time::Duration,
 };
@@ -19,8 +20,6 @@ use crate::{
     clock,
     config::Domains,
     engine::Trigger,
-    error::chain,
-    state::LastStatus,
     subject::Subject,
 };
 
@@ -125,7 +124,7 @@ impl Watch {
             return false;
         }
         let found = match list(&self.name, account, domains).await {
-            Ok(found) => found,
+            Ok(found) => without_covered(found, &self.context.policy(&self.name).renewal, clock::now()),
             Err(error) => {
                 waiting.forbidden = error.class() == Class::MissingPermission;
                 return self.failed(account, &error, Kind::Domain);
@@ -140,20 +139,20 @@ impl Watch {
         let renewal = self.context.policy(&self.name).renewal;
         let names: Vec<CertName> = found.iter().filter_map(|found| found.listed.clone()).collect();
         let patterns_judged = waiting.patterns_judged || self.tell_idle("domains", &domains.patterns, &names);
+        self.settle(Kind::Domain, found.iter().map(|found| &found.subject));
         let mut listed =
             Waiting { patterns_judged, taken: std::mem::take(&mut waiting.taken), ..Waiting::default() };
         for Found { subject, facts, .. } in found {
             match facts {
                 Ok(facts) => listed.add(subject, facts, &renewal, waiting),
                 Err(why) => {
-                    self.forget(&subject).await;
+                    self.board.forget(&subject);
                     self.leave(subject, why).await;
                 }
             }
         }
         // What is no longer in the list is nobody's to renew, and nobody's to look at.
         for subject in waiting.seen.keys().filter(|subject| !listed.seen.contains_key(subject)) {
-            self.forget(subject).await;
             self.trigger(subject.clone(), Trigger::Release).await;
             self.board.forget(subject);
         }
@@ -161,10 +160,6 @@ impl Watch {
         let resting: Vec<_> = listed.resting(now).collect();
         for (subject, due, facts) in &resting {
             self.board.keep(subject, facts, valid(facts, *due), *due, now);
-        }
-        let notes = resting.iter().map(|(subject, due, facts)| note(subject, facts, *due, now));
-        if let Err(error) = self.context.state.note_all(&notes.collect::<Vec<_>>()).await {
-            tracing::warn!("{}", chain(&error));
         }
         info!(
             account = self.name,
@@ -183,32 +178,40 @@ impl Watch {
             self.work(subject, facts).await;
         }
     }
+}
 
-    async fn forget(&self, subject: &Subject) {
-        if let Err(error) = self.context.state.forget(subject).await {
-            tracing::warn!("{}", chain(&error));
+/// Leaves alone what needs no proof of its own, since a higher domain of the list has one that is not soon to be renewed
+/// (DigiCert, domain info: `higher_level_domains`). A proof that is under way is gone on with.
+fn without_covered(
+    mut found: Vec<Found<Option<CertName>>>,
+    renewal: &Renewal,
+    now: Timestamp,
+) -> Vec<Found<Option<CertName>>> {
+    let proven = |found: &Found<Option<CertName>>| {
+        let facts = found.facts.as_ref().ok()?;
+        let domain = facts.domain.as_ref()?;
+        let lasts = !domain.pending && domain.due(renewal, facts.seed) > now;
+        lasts.then(|| (domain.name.clone(), domain.valid_until))
+    };
+    let proven: HashMap<DomainName, Option<Timestamp>> = found.iter().filter_map(proven).collect();
+    for Found { facts, .. } in &mut found {
+        let Some(domain) = facts.as_ref().ok().and_then(|facts| facts.domain.as_ref()) else { continue };
+        if domain.pending || domain.valid_until.is_some_and(|end| end > now) {
+            continue;
+        }
+        let above = iter::successors(domain.name.parent(), DomainName::parent);
+        if let Some((above, until)) = above.into_iter().find_map(|above| proven.get_key_value(&above)) {
+            let until = until.map_or_else(String::new, |end| format!(" until {end:.0}"));
+            *facts = Err(format!("{above} above it is proven{until}, which counts for it as well"));
         }
     }
+    found
 }
 
 /// Why a domain rests, and until when.
 fn valid(facts: &Facts, due: Timestamp) -> Because {
     let sentence = facts.domain.as_ref().map_or_else(String::new, |domain| domain.sentence(due));
     Because::new(Reason::Validated, sentence)
-}
-
-fn note(subject: &Subject, facts: &Facts, due: Timestamp, now: Timestamp) -> LastStatus {
-    let Because { reason, detail } = valid(facts, due);
-    LastStatus {
-        subject: subject.clone(),
-        reason: reason.code().to_owned(),
-        detail,
-        at: now,
-        wake: due,
-        status: None,
-        proven: true,
-        deadline: facts.domain.as_ref().and_then(|domain| domain.valid_until),
-    }
 }
 
 /// Domains that wait until they are due.
@@ -333,7 +336,7 @@ mod tests {
         assert_eq!(waiting.pop_due(NOW, FLOOR), None);
         let later = NOW + SignedDuration::from_hours(24 * 5);
         let due: Vec<_> =
-            std::iter::from_fn(|| waiting.pop_due(later, FLOOR)).map(|(subject, _)| subject).collect();
+            iter::from_fn(|| waiting.pop_due(later, FLOOR)).map(|(subject, _)| subject).collect();
         assert!(due.len() >= 5 && waiting.resting(later).count() + due.len() == 9, "{due:?}");
     }
 

@@ -108,6 +108,11 @@ impl Watch {
         self.trigger(subject, Trigger::Release).await;
     }
 
+    /// A list was read: what an earlier process left open and is not on it is told no more.
+    fn settle<'s>(&self, kind: Kind, listed: impl Iterator<Item = &'s Subject>) {
+        self.board.settle(&self.name, kind, &listed.cloned().collect());
+    }
+
     fn failed(&self, account: &Account, error: &Error, about: Kind) -> bool {
         let retry = self.context.policy(&self.name).setup_retry;
         let detail = account.trouble(error, retry, clock::now());

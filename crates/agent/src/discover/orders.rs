@@ -3,14 +3,14 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use dcv_core::{CertName, Facts, Kind, OrderStatus};
-use digicert_api::{Class, Error, OrderFilter, OrderSummary};
+use digicert_api::{Class, Error, OrderFilter, OrderSummary, is_tls};
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use tokio::time::Instant;
 use tracing::info;
 
 use super::{Found, Listed, RETRY, SOON, Watch};
 use crate::{
-    ca::{Account, cert_name},
+    ca::{Account, admit, cert_name},
     clock,
     config::{Config, Discover},
     engine::Trigger,
@@ -56,9 +56,15 @@ pub async fn list(
         listed: Listing {
             status: OrderStatus::from(order.status.as_str()),
             certificate: order.certificate_id,
-            names: order.dns_names.iter().filter_map(|text| cert_name(text)).collect(),
+            names: order.names.iter().filter_map(|text| cert_name(text)).collect(),
         },
-        facts: consider(order.id.get(), &order.dns_names, order.valid_till, discover),
+        facts: consider(
+            order.id.get(),
+            &order.names,
+            order.product_type.as_deref(),
+            order.valid_till,
+            discover,
+        ),
     });
     Ok(found.collect())
 }
@@ -69,17 +75,15 @@ pub async fn list(
 /// Why it is left alone, in one sentence.
 pub fn consider(
     id: u64,
-    dns_names: &[String],
+    names: &[String],
+    product_type: Option<&str>,
     valid_till: Option<Date>,
     discover: &Discover,
 ) -> Result<Facts, String> {
-    let written: Vec<&String> = dns_names.iter().filter(|text| !text.trim().is_empty()).collect();
-    let names: Vec<CertName> = written.iter().filter_map(|text| cert_name(text)).collect();
-    // What cannot be read may be what `except` is about.
-    if !discover.patterns.is_open() && (names.is_empty() || names.len() < written.len()) {
-        return Err("its names cannot be read, so no pattern can admit them".to_owned());
+    if let Some(other) = product_type.filter(|kind| !is_tls(Some(kind))) {
+        return Err(format!("it is no order for a TLS certificate ({other})"));
     }
-    discover.patterns.admit(&names)?;
+    admit(&discover.patterns, names)?;
     Ok(Facts {
         seed: id,
         discovered: true,
@@ -167,6 +171,7 @@ impl Watch {
         account.release();
         let total = found.len();
         let taken = found.iter().filter(|found| found.facts.is_ok()).count();
+        self.settle(Kind::Order, found.iter().map(|found| &found.subject));
         let mut names = Vec::new();
         for Found { subject, listed, facts } in found {
             known.note(subject.id.number(), listed.status, listed.certificate);
@@ -210,8 +215,9 @@ impl Watch {
                 // Its names may have changed with a reissue, so they are read each time.
                 match client.order(change.order_id).await {
                     Ok(read) => {
-                        self.admit(order, consider(read.id.get(), &read.dns_names, read.valid_till, discover))
-                            .await
+                        let product = read.product_type.as_deref();
+                        let facts = consider(read.id.get(), &read.names, product, read.valid_till, discover);
+                        self.admit(order, facts).await
                     }
                     // One order that is not ours to read, such as another division's, says nothing of the others.
                     Err(error) if matches!(error.class(), Class::NotFound | Class::MissingPermission) => {

@@ -2,10 +2,11 @@
 
 use jiff::SignedDuration;
 
-use super::situation::{Situation, list};
+use super::situation::Situation;
 use crate::{
     Decision, Kind, Location, Lookup, Reason, Step,
     time::{after, is_older},
+    words::list,
 };
 
 /// Only a file has no target for some names: it proves no wildcard (TLS BR 3.2.2.4.18).

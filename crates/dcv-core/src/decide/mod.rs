@@ -72,8 +72,8 @@ rules! {
     domains: domain::proof_has_time => [Validated];
     all: tidy::audit => [AuditDue];
     domains: domain::inactive => [DomainInactive];
-    orders: order::over => [Validated, OrderClosed, CaaForbids, WaitingForDigicert];
-    orders: order::not_ours_to_act => [WaitingForApproval, StatusUnknown];
+    orders: order::over => [Validated, OrderClosed, CaaForbids, WaitingForApproval, WaitingForDigicert];
+    orders: order::not_ours_to_act => [NotTakenUp, WaitingForApproval, StatusUnknown];
     all: order::switch_method => [MethodSwitch];
     all: order::method_unsupported => [NotTakenUp, MethodUnsupported];
     orders: order::unread => [OrderUnread];
@@ -93,8 +93,8 @@ rules! {
     all: publish::put_back => [Drifted];
     all: publish::superseded => [Superseded];
     all: prove::look => [Propagating, DnssecBogus];
-    all: prove::wait_for_ca => [CaaForbids, WaitingForCa];
     all: prove::read_after_check => [AuditDue];
+    all: prove::wait_for_ca => [CaaForbids, WaitingForCa];
     all: prove::read_caa => [Visible];
     all: prove::ask => [Visible];
 }

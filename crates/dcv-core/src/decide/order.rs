@@ -2,10 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::situation::{Situation, list};
+use super::situation::Situation;
 use crate::{
     Backoff, CaaFacts, Decision, Kind, Method, OpenScope, OrderFacts, OrderStatus, Reason, Stage, Step,
-    backoff::jitter, time::after,
+    backoff::jitter, time::after, words::list,
 };
 
 /// An order that has ended, or of which every scope is proven, rests.
@@ -30,6 +30,9 @@ fn proven(s: &Situation<'_>, order: &OrderFacts) -> Decision {
     if let Some(forbidden) = s.facts.caa.as_ref().and_then(CaaFacts::forbidden) {
         return s.rest_until_audit(Reason::CaaForbids, forbidden);
     }
+    if let Some(approval) = &order.approval {
+        return s.rest_until_audit(Reason::WaitingForApproval, approval);
+    }
     let missing = match order.missing.as_slice() {
         [] => String::new(),
         missing => format!(": {}", list(missing)),
@@ -39,8 +42,15 @@ fn proven(s: &Situation<'_>, order: &OrderFacts) -> Decision {
     s.rest_until_audit(Reason::WaitingForDigicert, detail)
 }
 
+/// What somebody else has to do, and what the operator does not want done.
 pub(super) fn not_ours_to_act(s: &Situation<'_>) -> Option<Decision> {
-    let status = &s.facts.order.as_ref()?.status;
+    let OrderFacts { status, scopes, unreadable, approval, not_admitted, .. } = s.facts.order.as_deref()?;
+    if let Some(why) = not_admitted {
+        return Some(s.rest_until_audit(Reason::NotTakenUp, why));
+    }
+    if let Some(approval) = approval.as_ref().filter(|_| scopes.is_empty() && unreadable.is_empty()) {
+        return Some(s.rest_until_audit(Reason::WaitingForApproval, approval));
+    }
     match status.stage() {
         Stage::Watch => {
             let detail = format!("the order is {status}; somebody has to act in CertCentral first");

@@ -2,11 +2,12 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::situation::{Situation, list};
+use super::situation::Situation;
 use crate::{
     Artifact, Asked, CaaFacts, Decision, Kind, Label, Lookup, OrderFacts, Reason, Step, Verdict, Wanted,
     backoff::jitter,
     time::{after, is_older},
+    words::list,
 };
 
 /// Looks for what is not visible yet, or rests until the next look.

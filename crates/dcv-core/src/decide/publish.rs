@@ -1,7 +1,7 @@
 //! What proves control is put up, put back where it was lost, and taken down once another value was checked.
 
-use super::situation::{Situation, list};
-use crate::{Answer, Artifact, Decision, Held, Reason, Step, Target, Wanted};
+use super::situation::Situation;
+use crate::{Answer, Artifact, Decision, Held, Reason, Step, Target, Wanted, words::list};
 
 pub(super) fn put_up(s: &Situation<'_>) -> Option<Decision> {
     let wanted = match s.wanted_or_why_not()? {

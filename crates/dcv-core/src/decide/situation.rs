@@ -1,6 +1,6 @@
 //! What every rule is given: facts, policy and time, with what follows from them.
 
-use std::{cell::OnceCell, fmt::Display};
+use std::cell::OnceCell;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -91,13 +91,4 @@ impl<'a> Situation<'a> {
     pub(super) const fn unless_found(&self, reason: Reason) -> Reason {
         if self.facts.discovered { Reason::NotTakenUp } else { reason }
     }
-}
-
-/// At most five items, then how many more.
-pub(super) fn list(items: &[impl Display]) -> String {
-    let mut text = items.iter().take(5).map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    if items.len() > 5 {
-        text.push_str(&format!(" and {} more", items.len() - 5));
-    }
-    text
 }

@@ -75,7 +75,10 @@ pub(super) fn audit(s: &Situation<'_>) -> Option<Decision> {
 fn is_over(s: &Situation<'_>) -> bool {
     let facts = s.facts;
     let over = match facts.kind {
-        Kind::Order => facts.order.as_ref().is_some_and(|order| order.status.stage() == Stage::Ended),
+        Kind::Order => facts
+            .order
+            .as_ref()
+            .is_some_and(|order| order.status.stage() == Stage::Ended || order.not_admitted.is_some()),
         Kind::Domain => {
             let settled = facts.domain.as_ref().is_some_and(|domain| !domain.pending || !domain.active);
             settled && (is_gone(facts) || facts.due(&s.policy.renewal) > s.now)
