@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
+    board::StatusBoard,
     config::{self, Config},
     context::Context,
     engine::{Engine, Mode},
@@ -74,29 +75,34 @@ async fn serve_pages(config: &Config, pages: &Pages, stop: &CancellationToken) -
 
 /// Work upon one configuration.
 struct Round {
+    context: Arc<Context>,
+    board: Arc<StatusBoard>,
     stop: CancellationToken,
     running: JoinHandle<Subjects>,
 }
 
 impl Round {
     async fn begin(context: &Arc<Context>, pages: &Pages, known: Subjects) -> Result<Self, Failed> {
-        let subjects = start::subjects(context, known).await?;
+        let subjects = start::subjects(context, &pages.board, known).await?;
         pages.board.retain(|subject| subjects.contains_key(subject));
         info!(orders = subjects.len(), "looking after orders");
         let (stop, board) = (CancellationToken::new(), &pages.board);
         let Discovery { intake, triggers, .. } = start::discovery(context, board, &stop, Mode::Daemon);
         let engine = Engine::new(Arc::clone(context), Arc::clone(board), intake, Mode::Daemon, stop.clone());
         tokio::spawn(forecast::watch(Arc::clone(context), Arc::clone(board), stop.clone(), |_| {}));
+        start::keep_saved(context, board, &stop);
         let running = tokio::spawn(engine.run(subjects, triggers));
         pages.ready.store(true, Ordering::Relaxed);
         process::ready();
-        Ok(Self { stop, running })
+        Ok(Self { context: Arc::clone(context), board: Arc::clone(board), stop, running })
     }
 
     /// Lets steps end; returns what is known, for the next round.
     async fn end(self) -> Subjects {
         self.stop.cancel();
-        self.running.await.unwrap_or_default()
+        let known = self.running.await.unwrap_or_default();
+        self.board.save(&self.context.state).await;
+        known
     }
 }
 

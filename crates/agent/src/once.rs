@@ -52,8 +52,8 @@ pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) 
     })
     .await?;
     let context = start::begin(config, &state, "once").await?;
-    let subjects = start::subjects(&context, Subjects::new()).await?;
     let board = Arc::new(StatusBoard::default());
+    let subjects = start::subjects(&context, &board, Subjects::new()).await?;
     let printing = progress.map(|tell| tokio::spawn(print(board.subscribe(), tell)));
     let stop = CancellationToken::new();
     // Ends with the process: what is validated is fetched until the last moment.
@@ -61,6 +61,7 @@ pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) 
     let Discovery { intake, triggers, lists } = start::discovery(&context, &board, &stop, Mode::Once);
     let tell = move |line: &str| progress.into_iter().for_each(|tell| tell(line));
     tokio::spawn(forecast::watch(Arc::clone(&context), Arc::clone(&board), stop.clone(), tell));
+    start::keep_saved(&context, &board, &stop);
     let engine = Engine::new(Arc::clone(&context), Arc::clone(&board), intake, Mode::Once, stop.clone());
     let mut running = tokio::spawn(engine.run(subjects, triggers));
     let ended = tokio::select! {
@@ -76,9 +77,10 @@ pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) 
     if let Some(printing) = printing {
         printing.abort();
     }
+    stop.cancel();
+    board.save(&state).await;
     context.ledger.note(Some(Event::stopped())).await;
     state.close().await;
-    stop.cancel();
     let (statuses, backlogs) = (board.statuses(), forecast::backlogs(&context, &board, clock::now()));
     let ending = ending(&statuses, lists).await;
     let dns_questions = context.observer.questions();

@@ -84,9 +84,18 @@ pub async fn begin(config: Config, state: &State, mode: &'static str) -> Result<
 ///
 /// # Errors
 /// When the state fails.
-pub async fn subjects(context: &Context, earlier: Subjects) -> Result<Subjects, Failed> {
-    let subjects = subjects::load(&context.config, &context.state, earlier).await;
+pub async fn subjects(context: &Context, board: &StatusBoard, earlier: Subjects) -> Result<Subjects, Failed> {
+    let Context { config, state, .. } = context;
+    let last = state.notes().await.map_err(|error| Failed::setup(chain(&error)))?;
+    board.recall(&last);
+    let subjects = subjects::load(config, state, earlier, &last).await;
     subjects.map_err(|error| Failed::setup(chain(&error)))
+}
+
+/// Has the state follow the status board until `stop`; what is not written by then is for [`StatusBoard::save`].
+pub fn keep_saved(context: &Context, board: &Arc<StatusBoard>, stop: &CancellationToken) {
+    let (board, state, stop) = (Arc::clone(board), context.state.clone(), stop.clone());
+    tokio::spawn(async move { board.keep_saved(&state, &stop).await });
 }
 
 /// Shows files by the responder, where it is wanted. Commands that only look leave the port to the agent.

@@ -9,7 +9,7 @@ use dcv_core::{Facts, OrderFacts, OrderStatus};
 
 use crate::{
     config::Config,
-    state::{Error, State},
+    state::{Error, LastStatus, State},
     subject::{Id, Subject},
 };
 
@@ -42,7 +42,12 @@ impl Intake {
 ///
 /// # Errors
 /// When the state file fails.
-pub async fn load(config: &Config, state: &State, earlier: Subjects) -> Result<Subjects, Error> {
+pub async fn load(
+    config: &Config,
+    state: &State,
+    earlier: Subjects,
+    last: &[LastStatus],
+) -> Result<Subjects, Error> {
     let mut earlier = earlier;
     let mut subjects = Subjects::new();
     for (account, settings) in &config.accounts {
@@ -59,9 +64,9 @@ pub async fn load(config: &Config, state: &State, earlier: Subjects) -> Result<S
             subjects.insert(key, facts);
         }
     }
-    for note in state.notes().await? {
-        if let Some(facts) = subjects.get_mut(&note.subject) {
-            remember(facts, note.status.as_deref(), note.proven);
+    for last in last {
+        if let Some(facts) = subjects.get_mut(&last.subject) {
+            remember(facts, last.status.as_deref(), last.proven);
         }
     }
     for facts in subjects.values_mut() {

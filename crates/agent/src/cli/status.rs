@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use dcv_core::{Artifact, FILE_PATH};
+use dcv_core::{Artifact, FILE_PATH, Reason};
+use jiff::Unit;
 use serde::Serialize;
 
 use super::{
@@ -15,7 +16,7 @@ use crate::{
     exit::{Exit, Failed},
     start::load,
     state::{Error, LastStatus, State},
-    subject::Subject,
+    subject::{Id, Subject},
 };
 
 #[derive(Serialize)]
@@ -66,6 +67,17 @@ async fn read(path: &Path) -> Result<Listing, Error> {
     Ok(status)
 }
 
+/// The sentence; of work that has ended, how long it took as well.
+fn detail(LastStatus { subject, reason, detail, at, begun, .. }: &LastStatus) -> String {
+    let took = at.duration_since(*begun).round(Unit::Second).unwrap_or_default();
+    let ended = *reason == Reason::Validated.code() && matches!(subject.id, Id::Order(_));
+    match ended {
+        true if took.is_zero() => format!("{detail} (took less than a second)"),
+        true => format!("{detail} (took {took:#})"),
+        false => detail.clone(),
+    }
+}
+
 fn text(listing: &Listing) -> Page {
     let mut page = Page::default();
     let width = listing.orders.iter().map(|last| last.subject.to_string().len()).max().unwrap_or(0).max(5);
@@ -78,7 +90,7 @@ fn text(listing: &Listing) -> Page {
             last.subject.to_string(),
             last.reason,
             last.at,
-            last.detail
+            detail(last)
         ));
     }
     for value in &listing.held {

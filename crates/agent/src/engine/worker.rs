@@ -10,12 +10,10 @@ use tracing::{Instrument as _, debug, info, info_span, warn};
 
 use super::Mode;
 use crate::{
-    board::{Need, StatusBoard},
+    board::{Known, StatusBoard},
     clock,
     context::Context,
-    error::chain,
     pass,
-    state::LastStatus,
     subject::Subject,
 };
 
@@ -54,11 +52,11 @@ impl Worker {
         let rest = loop {
             let now = clock::now();
             let decision = decide(&facts, policy, now);
-            self.publish_status(&subject, &facts, &decision, now).await;
+            self.publish_status(&subject, &facts, &decision, now);
             let step = match &decision.next {
                 Next::Do(step) => step,
                 Next::RestUntil(wake) => {
-                    if self.is_finished(&subject, &facts, &decision.because).await {
+                    if self.is_finished(&subject, &facts, &decision.because) {
                         break None;
                     }
                     facts.keep_lean(policy, *wake, now);
@@ -95,7 +93,11 @@ impl Worker {
         let span = info_span!("pass", step = step.kind().label(), reason = because.reason.code());
         let outcome = pass::execute(&self.context, subject, facts, step).instrument(span).await;
         drop(permit);
+        let known = facts.configured_otherwise();
         facts.learn(step, outcome, clock::now());
+        if let Some(otherwise) = facts.configured_otherwise().filter(|_| known.is_none()) {
+            warn!("{otherwise}");
+        }
         if let Some(failure) = &facts.failure {
             let (step, class, count) = (failure.step.label(), failure.class, failure.count);
             debug!(step, ?class, count, "{}", failure.detail);
@@ -103,11 +105,10 @@ impl Worker {
         Some(())
     }
 
-    /// Whether it needs no more looking after; then it is forgotten where nothing tells more of it.
-    async fn is_finished(&self, subject: &Subject, facts: &Facts, because: &Because) -> bool {
+    /// Whether it needs no more looking after; then it is listed no more where nothing tells more of it.
+    fn is_finished(&self, subject: &Subject, facts: &Facts, because: &Because) -> bool {
         let reason = because.reason;
         if facts.retired && facts.held.is_empty() {
-            self.forget(subject).await;
             self.board.forget(subject);
             return true;
         }
@@ -119,25 +120,16 @@ impl Worker {
         }
         // A domain is listed until when it is proven, and what waits for others; of the rest the account tells when
         // something happens.
-        if subject.id.kind() == Kind::Order {
-            if reason.is_over() {
-                self.board.forget(subject);
-            }
-            self.forget(subject).await;
+        if subject.id.kind() == Kind::Order && reason.is_over() {
+            self.board.finish(subject);
         }
         true
     }
 
-    async fn forget(&self, subject: &Subject) {
-        if let Err(error) = self.context.state.forget(subject).await {
-            debug!("not forgotten in the state: {}", chain(&error));
-        }
-    }
-
-    /// Says once what has changed, on the board, in the log and in the state.
-    async fn publish_status(&self, subject: &Subject, facts: &Facts, decision: &Decision, now: Timestamp) {
+    /// Says once what has changed, on the board and in the log.
+    fn publish_status(&self, subject: &Subject, facts: &Facts, decision: &Decision, now: Timestamp) {
         let longest = self.context.policy(&subject.account).value_life_cap;
-        let Some(status) = self.board.post(subject, decision, Need::of(facts, longest), now) else { return };
+        let Some(status) = self.board.post(subject, decision, Known::of(facts, longest), now) else { return };
         let of_account = || {
             let account = self.context.accounts.get(&*subject.account);
             account.is_some_and(|account| account.held(now).is_some())
@@ -150,22 +142,6 @@ impl Worker {
             }
             Outcome::Done => info!(reason = %status.reason, "{}", status.detail),
             Outcome::Open => debug!(reason = %status.reason, "{}", status.detail),
-        }
-        // Steps come and go within a second; what an order rests for is worth keeping.
-        if let Next::RestUntil(wake) = decision.next {
-            let last = LastStatus {
-                subject: subject.clone(),
-                reason: status.reason.code().to_owned(),
-                detail: status.detail,
-                at: now,
-                wake,
-                status: facts.order.as_ref().map(|order| order.status.as_str().to_owned()),
-                proven: facts.proven,
-                deadline: status.deadline,
-            };
-            if let Err(error) = self.context.state.note(&last).await {
-                debug!("not noted in the state: {}", chain(&error));
-            }
         }
     }
 }

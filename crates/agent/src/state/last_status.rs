@@ -1,5 +1,6 @@
 //! What was last known of each order and domain, for `status` and for politeness after a restart.
 
+use dcv_core::Reason;
 use jiff::Timestamp;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
@@ -19,8 +20,10 @@ pub struct LastStatus {
     pub reason: String,
     /// Its sentence.
     pub detail: String,
-    /// When it was noted.
+    /// Since when it is so.
     pub at: Timestamp,
+    /// When the work was taken up.
+    pub begun: Timestamp,
     /// When the agent comes back to it.
     pub wake: Timestamp,
     /// The CA's status, where it is known.
@@ -29,30 +32,33 @@ pub struct LastStatus {
     pub proven: bool,
     /// When the work has to be done, where that is known; of a domain, until when it is proven.
     pub deadline: Option<Timestamp>,
+    /// It was found in the account, not named in the configuration.
+    #[serde(skip)]
+    pub discovered: bool,
+}
+
+impl LastStatus {
+    /// Whether nothing was left to do.
+    #[must_use]
+    pub fn is_over(&self) -> bool {
+        Reason::ALL.iter().any(|reason| reason.is_over() && reason.code() == self.reason)
+    }
 }
 
 impl State {
-    /// Notes what was decided about an order.
-    ///
-    /// # Errors
-    /// When the state file fails.
-    pub async fn note(&self, status: &LastStatus) -> Result<(), Error> {
-        self.note_all(std::slice::from_ref(status)).await
-    }
-
-    /// Notes what was decided about many.
+    /// Notes what was decided about some, and forgets others.
     ///
     /// # Errors
     /// When the state file fails; then nothing of it is noted.
-    pub async fn note_all(&self, statuses: &[LastStatus]) -> Result<(), Error> {
-        if statuses.is_empty() {
+    pub async fn note_all(&self, statuses: &[LastStatus], gone: &[Subject]) -> Result<(), Error> {
+        if statuses.is_empty() && gone.is_empty() {
             return Ok(());
         }
         self.write(async |connection| {
             for status in statuses {
                 sqlx::query(
-                    "INSERT OR REPLACE INTO notes (account, kind, id, reason, detail, at, wake, status, proven, deadline)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                    "INSERT OR REPLACE INTO notes (account, kind, id, reason, detail, at, begun, wake, status, proven, deadline, discovered)
+                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 )
                 .bind(&*status.subject.account)
                 .bind(kind(&status.subject))
@@ -60,27 +66,39 @@ impl State {
                 .bind(&status.reason)
                 .bind(&status.detail)
                 .bind(status.at.to_string())
+                .bind(status.begun.to_string())
                 .bind(status.wake.to_string())
                 .bind(&status.status)
                 .bind(status.proven)
                 .bind(status.deadline.map(|at| at.to_string()))
+                .bind(status.discovered)
                 .execute(&mut *connection)
                 .await?;
+            }
+            for subject in gone {
+                sqlx::query("DELETE FROM notes WHERE account = ? AND kind = ? AND id = ?")
+                    .bind(&*subject.account)
+                    .bind(kind(subject))
+                    .bind(subject.id.number().cast_signed())
+                    .execute(&mut *connection)
+                    .await?;
             }
             Ok(())
         })
         .await
     }
 
-    /// Forgets an order that has left the configuration and holds nothing.
+    /// Forgets orders that were found in an account and ended before.
     ///
     /// # Errors
     /// When the state file fails.
-    pub async fn forget(&self, subject: &Subject) -> Result<(), Error> {
-        let query = sqlx::query("DELETE FROM notes WHERE account = ? AND kind = ? AND id = ?")
-            .bind(&*subject.account)
-            .bind(kind(subject))
-            .bind(subject.id.number().cast_signed());
+    pub async fn forget_finished(&self, before: Timestamp) -> Result<(), Error> {
+        let query = sqlx::query(
+            "DELETE FROM notes WHERE discovered AND kind = 'order' AND reason IN (?, ?) AND at < ?",
+        )
+        .bind(Reason::Validated.code())
+        .bind(Reason::OrderClosed.code())
+        .bind(before.to_string());
         self.write(async |connection| query.execute(connection).await.map(drop)).await
     }
 
@@ -90,7 +108,7 @@ impl State {
     /// When the state file fails.
     pub async fn notes(&self) -> Result<Vec<LastStatus>, Error> {
         let query = sqlx::query(
-            "SELECT account, kind, id, reason, detail, at, wake, status, proven, deadline FROM notes
+            "SELECT account, kind, id, reason, detail, at, begun, wake, status, proven, deadline, discovered FROM notes
              ORDER BY account, kind DESC, id",
         );
         let rows = self.read(async |connection| query.fetch_all(connection).await).await?;
@@ -105,9 +123,11 @@ fn last_status(row: &SqliteRow) -> Option<LastStatus> {
         reason: row.try_get("reason").ok()?,
         detail: row.try_get("detail").ok()?,
         at: time("at")?,
+        begun: time("begun").or_else(|| time("at"))?,
         wake: time("wake")?,
         status: row.try_get("status").ok()?,
         proven: row.try_get("proven").ok()?,
         deadline: time("deadline"),
+        discovered: row.try_get("discovered").ok()?,
     })
 }

@@ -1,11 +1,11 @@
 //! The state file's format. It is raised with each change of the tables, and older files are carried over.
 
 /// What `PRAGMA user_version` says in files of this version.
-pub(super) const VERSION: i64 = 2;
+pub(super) const VERSION: i64 = 3;
 
 /// From each version to the next, from nothing on. They are run in one transaction, so a crash leaves either nothing or
 /// all of it.
-pub(super) const STEPS: [&str; VERSION as usize] = [FIRST, DOMAINS_AND_FILES];
+pub(super) const STEPS: [&str; VERSION as usize] = [FIRST, DOMAINS_AND_FILES, FINISHED_WORK];
 
 const FIRST: &str = "
 -- Records that are, or may be, in DNS: `value` is a TXT value, or 'CNAME ' and the target. `applied` is empty from the intent until the provider confirmed it.
@@ -75,4 +75,11 @@ CREATE TABLE notes (
 INSERT INTO notes SELECT account, 'order', order_id, reason, detail, at, wake, status, proven, NULL FROM orders;
 DROP TABLE orders;
 PRAGMA user_version = 2;
+";
+
+/// When the work began, and whether it was found in an account: what has ended is told for some days.
+const FINISHED_WORK: &str = "
+ALTER TABLE notes ADD COLUMN begun TEXT;
+ALTER TABLE notes ADD COLUMN discovered INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version = 3;
 ";

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use dcv_core::{Artifact, Guarded, Kind, RandomValue, RecordData};
+use dcv_core::{Artifact, Guarded, Kind, RandomValue, Reason, RecordData};
+use jiff::Timestamp;
 use sqlx::{Connection as _, SqliteConnection};
 
 use super::*;
@@ -43,6 +44,7 @@ async fn a_former_file_is_carried_over_and_loses_nothing() {
     assert_eq!(of(8).1.artifact.to_string(), "_dnsauth.www.example.com CNAME x.dcv.digicert.com.");
     let notes = state.notes().await.unwrap();
     assert_eq!((notes.len(), notes[0].reason.as_str(), notes[0].deadline), (1, "waiting-for-ca", None));
+    assert_eq!((notes[0].begun, notes[0].discovered), (notes[0].at, false), "older files do not tell");
     assert_eq!(state.called("main", "2026-11-01T00:00:00Z".parse().unwrap()).await.unwrap().len(), 1);
     state.close().await;
     assert_eq!(State::open_existing(&path).await.unwrap().held().await.unwrap().len(), 2);
@@ -107,4 +109,39 @@ async fn what_is_held_reads_back_as_it_was_written() {
     for Entry { subject, artifact } in entries.iter().filter(|entry| !of_domain.contains(entry)) {
         assert!(left.iter().any(|(holder, held)| holder == subject && held.artifact == *artifact));
     }
+}
+
+/// What has ended is told for some days, then no more; what the configuration names, and what is open, is told for good.
+#[tokio::test]
+async fn what_was_found_and_has_ended_is_forgotten_in_time() {
+    let state = State::in_memory().await.unwrap();
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let last = |number, reason: Reason, day: &str, discovered| LastStatus {
+        subject: Subject::order("main", number),
+        reason: reason.code().to_owned(),
+        detail: "detail".to_owned(),
+        at: at(day),
+        begun: at("2026-11-01T00:00:00Z"),
+        wake: at(day),
+        status: Some("issued".to_owned()),
+        proven: true,
+        deadline: None,
+        discovered,
+    };
+    let (old, new) = ("2026-11-02T00:00:00Z", "2026-11-20T00:00:00Z");
+    let all = [
+        last(1, Reason::Validated, old, true),
+        last(2, Reason::Validated, new, true),
+        last(3, Reason::Validated, old, false),
+        last(4, Reason::WaitingForCa, old, true),
+        last(5, Reason::OrderClosed, old, true),
+    ];
+    state.note_all(&all, &[]).await.unwrap();
+    assert_eq!(state.notes().await.unwrap(), all);
+    state.forget_finished(at("2026-11-13T00:00:00Z")).await.unwrap();
+    let numbers =
+        async || state.notes().await.unwrap().iter().map(|last| last.subject.id.number()).collect::<Vec<_>>();
+    assert_eq!(numbers().await, [2, 3, 4]);
+    state.note_all(&[], &[Subject::order("main", 4)]).await.unwrap();
+    assert_eq!(numbers().await, [2, 3]);
 }

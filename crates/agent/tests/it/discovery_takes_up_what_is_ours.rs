@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dcv_sandbox::ca::{ApiKey, Endpoint, OrderSpec};
+use dcv_sandbox::ca::{ApiKey, Approval, CommonName, Endpoint, OrderSpec};
 
 use super::support::{Bind, FOREIGN, account, eventually, scene::Scene};
 
@@ -163,4 +163,75 @@ async fn a_broken_account_does_not_hold_up_another() {
     assert_eq!(daemon.stop().0, 0);
     let listed = scene.ca.stats().calls_of(Endpoint::ListOrders);
     assert!(listed >= 2, "each account has a list of its own");
+}
+
+/// `status` beside the daemon, and after it: an order under way is told with what it waits for, one that ended with how it
+/// ended; what was open and has ended while no agent ran is not told as open.
+#[tokio::test(flavor = "multi_thread")]
+async fn status_tells_what_is_under_way_and_what_has_ended() {
+    let names: Vec<String> = (0..3).map(host).collect();
+    let scene = Scene::new(Bind::start(&names, "", false)).await;
+    let done = scene.ca.place(OrderSpec::dv([host(0)]));
+    scene.configure(&[], DISCOVER);
+    let told = |order: u64| {
+        let status = scene.json(&["status"]);
+        let mut orders = status["orders"].as_array().unwrap().iter();
+        orders.find(|entry| entry["order"] == order).map(|entry| entry["reason"].as_str().unwrap().to_owned())
+    };
+    let daemon = scene.agent.daemon();
+    eventually("the list is read", Duration::from_secs(10), || scene.agent.log().contains("read the list"));
+    eventually("the order is done", Duration::from_secs(15), || told(done).as_deref() == Some("validated"));
+    scene.blind_the_ca();
+    let open = scene.ca.place(OrderSpec::dv([host(1)]));
+    eventually("the other waits", Duration::from_secs(15), || {
+        told(open).as_deref() == Some("waiting-for-ca")
+    });
+    assert_eq!(daemon.stop().0, 0);
+    assert_eq!((told(done).as_deref(), told(open).as_deref()), (Some("validated"), Some("waiting-for-ca")));
+    let text = scene.agent.run(&["status"]).out;
+    assert!(text.lines().any(|line| line.contains("validated") && line.contains("(took ")), "{text}");
+
+    // What has ended meanwhile is in no list; a value of it is taken down.
+    assert!(scene.ca.cancel(open));
+    let run = scene.agent.run(&["--once", "--timeout", "30s"]);
+    assert_ne!(told(open).as_deref(), Some("waiting-for-ca"), "{run:?}");
+    assert_eq!(told(done).as_deref(), Some("validated"));
+}
+
+/// An order's names are its common name and the additional ones, whether or not these repeat it: what is excepted is not
+/// taken up by either, and an order that has a common name only is. What is no TLS certificate is nobody's work here.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_orders_names_are_its_common_name_too() {
+    let names: Vec<String> = (0..3).map(host).chain(["secret.dcv.test".to_owned()]).collect();
+    let apart = |config: &mut dcv_sandbox::ca::CaConfig| config.profile.common_name = CommonName::Apart;
+    let scene = Scene::with_ca(Bind::start(&names, "", false), apart).await;
+    let excepted = scene.ca.place(OrderSpec::dv(["secret.dcv.test".to_owned(), host(0)]));
+    let single = scene.ca.place(OrderSpec::dv([host(1)]));
+    let code = scene.ca.place(OrderSpec::dv([host(2)]).product_type("code_signing_certificate"));
+    scene.configure(&[], DISCOVER);
+    let run = scene.agent.run(&["--once", "--timeout", "30s", "--output", "json"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(scene.issued(single), "{run:?}");
+    for (order, why) in [(excepted, "secret.dcv.test is excepted"), (code, "code_signing_certificate")] {
+        let report = run.order(order);
+        assert_eq!(report["reason"], "not-taken-up", "{report}");
+        assert!(report["detail"].as_str().unwrap().contains(why), "{report}");
+        assert_eq!(scene.calls(order), 0);
+    }
+    assert_eq!((scene.issued(excepted), scene.issued(code)), (false, false));
+}
+
+/// A reissue whose names are proven and that waits for the account's administrator says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reissue_that_an_administrator_has_to_approve_says_so() {
+    let needed = |config: &mut dcv_sandbox::ca::CaConfig| config.profile.approval = Approval::Needed;
+    let scene = Scene::with_ca(Bind::start(&[host(0)], "", false), needed).await;
+    let order = scene.ca.place(OrderSpec::ov([host(0)]).status("issued"));
+    assert!(scene.ca.reissue(order));
+    scene.configure(&[], DISCOVER);
+    let run = scene.agent.run(&["--once", "--timeout", "30s", "--output", "json"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    let report = run.order(order);
+    assert_eq!(report["reason"], "waiting-for-approval", "{report}");
+    assert!(report["detail"].as_str().unwrap().contains("administrator"), "{report}");
 }

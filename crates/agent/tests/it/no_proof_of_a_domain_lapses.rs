@@ -218,3 +218,23 @@ async fn a_key_without_domains_serves_orders() {
     assert!(!proven(&scene.ca, domain));
     assert!(run.err.contains("domains cannot be listed"), "{run:?}");
 }
+
+/// A domain below one that is proven needs no proof of its own, until that one's is about to end.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_domain_below_a_proven_one_is_left_alone() {
+    let scene = Scene::new(Bind::start(&["a.h0.dcv.test".to_owned(), host(1)], "", false)).await;
+    scene.ca.place_domain(DomainSpec::new(host(0)).validated());
+    let below = scene.ca.place_domain(DomainSpec::new("a.h0.dcv.test"));
+    let lapsed = scene.ca.place_domain(DomainSpec::new(host(1)).validated());
+    scene.ca.expire_domain(lapsed);
+    let below_lapsed = scene.ca.place_domain(DomainSpec::new("a.h1.dcv.test").method("email"));
+    scene.configure(&[], KEEP);
+    let run = scene.agent.run(&["--once", "--timeout", "60s", "--output", "json"]);
+    let report = run.domain(below);
+    assert_eq!(report["reason"], "not-taken-up", "{report}");
+    assert!(report["detail"].as_str().unwrap().contains("h0.dcv.test above it is proven until"), "{report}");
+    assert_eq!(calls(&scene.ca, below, Endpoint::SubmitDomain), 0);
+    let report = run.domain(below_lapsed);
+    assert!(report["detail"].as_str().unwrap().contains("email"), "{report}");
+    assert!(proven(&scene.ca, lapsed), "{run:?}");
+}

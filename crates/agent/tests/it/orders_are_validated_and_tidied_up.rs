@@ -189,3 +189,25 @@ async fn the_allowed_rate_is_used_and_never_exceeded() {
     let took = *stats.times.back().unwrap() - *stats.times.front().unwrap();
     assert!(took < Duration::from_secs(15).mul_f64(1.0 / 0.9), "120 calls took {took:?}");
 }
+
+/// Scopes that the configuration gives and DigiCert does not look at: once DigiCert has refused, they are compared with its
+/// own, the difference is told, and the order is proven where DigiCert looks.
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_scopes_are_told_and_mended() {
+    let names = ["www.dcv.test".to_owned(), "dcv.test".to_owned()];
+    let scene = Scene::with_ca(Bind::start(&names, "", false), |config| {
+        config.profile.scope = dcv_sandbox::ca::Scope::BaseDomain
+    })
+    .await;
+    let order = scene.ca.place(OrderSpec::dv(["www.dcv.test"]));
+    scene.configure_entries(&format!("{{ id = {order}, scopes = [\"www.dcv.test\"] }}"), "");
+    let run = scene.agent.run(&["--once", "--timeout", "60s"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    assert!(scene.issued(order));
+    let told = run.err.lines().any(|line| {
+        line.contains("the configuration gives the scopes www.dcv.test")
+            && line.contains("wants control of dcv.test")
+    });
+    assert!(told, "{run:?}");
+    assert!(scene.bind.txt("www.dcv.test").is_empty() && scene.bind.txt("dcv.test").is_empty());
+}

@@ -1,7 +1,9 @@
 //! The status board: what is going on with each order and domain, for people and machines.
 
+mod unsaved;
+
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -9,8 +11,13 @@ use dcv_core::{Because, Decision, Facts, Forecast, Kind, Next, Outcome, Reason};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use tokio::sync::broadcast;
+use tokio_util::sync::CancellationToken;
 
-use crate::subject::Subject;
+use self::unsaved::Unsaved;
+use crate::{
+    state::{LastStatus, State},
+    subject::Subject,
+};
 
 /// What is going on with one order or domain.
 #[derive(Clone, Debug, Serialize)]
@@ -26,6 +33,8 @@ pub struct Status {
     pub detail: String,
     /// When the reason last changed.
     pub since: Timestamp,
+    /// When the work was taken up that is under way, or has ended.
+    pub begun: Timestamp,
     /// When the agent acts next.
     pub wake: Timestamp,
     /// While work is open: when it has to be done. Of a domain: until when it is proven.
@@ -48,18 +57,27 @@ pub struct Backlog {
     pub forecast: Forecast,
 }
 
-/// What open work needs.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Need {
+/// What is known of an order or domain that a status tells beside the decision.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
     deadline: Option<Timestamp>,
     calls: u32,
+    ca_status: Option<String>,
+    proven: bool,
+    discovered: bool,
 }
 
-impl Need {
-    /// What is known to be needed; a value lives no longer than `longest`.
+impl Known {
+    /// What the facts tell; a value lives no longer than `longest`.
     #[must_use]
     pub fn of(facts: &Facts, longest: SignedDuration) -> Self {
-        Self { deadline: facts.deadline(longest), calls: facts.calls_left() }
+        Self {
+            deadline: facts.deadline(longest),
+            calls: facts.calls_left(),
+            ca_status: facts.order.as_ref().map(|order| order.status.as_str().to_owned()),
+            proven: facts.proven,
+            discovered: facts.discovered,
+        }
     }
 }
 
@@ -67,13 +85,22 @@ impl Need {
 #[derive(Debug)]
 pub struct StatusBoard {
     statuses: Mutex<BTreeMap<Subject, Status>>,
+    /// What earlier processes left open, and when they took it up.
+    earlier: Mutex<HashMap<Subject, Timestamp>>,
+    unsaved: Unsaved,
     backlogs: Mutex<Vec<Backlog>>,
     changes: broadcast::Sender<Status>,
 }
 
 impl Default for StatusBoard {
     fn default() -> Self {
-        Self { statuses: Mutex::default(), backlogs: Mutex::default(), changes: broadcast::Sender::new(1024) }
+        Self {
+            statuses: Mutex::default(),
+            earlier: Mutex::default(),
+            unsaved: Unsaved::default(),
+            backlogs: Mutex::default(),
+            changes: broadcast::Sender::new(1024),
+        }
     }
 }
 
@@ -106,12 +133,12 @@ impl StatusBoard {
         self.changes.subscribe()
     }
 
-    /// Puts a status up; returns it when the reason is another than before.
+    /// Puts a status up; returns it when the reason is another than before. It is in the state soon after.
     pub fn post(
         &self,
         subject: &Subject,
         Decision { next, because }: &Decision,
-        need: Need,
+        known: Known,
         now: Timestamp,
     ) -> Option<Status> {
         let mut statuses = self.lock();
@@ -124,14 +151,23 @@ impl StatusBoard {
             reason: because.reason,
             detail: because.detail.clone(),
             since: before.filter(|_| !changed).map_or(now, |status| status.since),
+            begun: match before {
+                Some(status) if status.outcome == Outcome::Done && is_open => now,
+                Some(status) => status.begun,
+                None => self.lock_earlier().remove(subject).unwrap_or(now),
+            },
             wake: next.at(now),
-            deadline: need.deadline.filter(|_| is_open || subject.id.kind() == Kind::Domain),
-            calls: if is_open { need.calls } else { 0 },
+            deadline: known.deadline.filter(|_| is_open || subject.id.kind() == Kind::Domain),
+            calls: if is_open { known.calls } else { 0 },
         };
         let news = changed.then(|| status.clone());
         statuses.insert(subject.clone(), status);
         drop(statuses);
         if let Some(status) = &news {
+            // What is left alone is found again by each list.
+            if status.reason != Reason::NotTakenUp {
+                self.unsaved.put(last_status(status, known));
+            }
             // Nobody listening is fine.
             let _ = self.changes.send(status.clone());
         }
@@ -141,14 +177,35 @@ impl StatusBoard {
     /// Lists what was found and is left alone.
     pub fn leave(&self, subject: &Subject, why: String, now: Timestamp) {
         let because = Because::new(Reason::NotTakenUp, why);
-        self.post(subject, &Decision { next: Next::RestUntil(now), because }, Need::default(), now);
+        self.post(subject, &Decision { next: Next::RestUntil(now), because }, Known::default(), now);
     }
 
     /// Lists a domain that rests until its proof is to be renewed.
     pub fn keep(&self, subject: &Subject, facts: &Facts, because: Because, wake: Timestamp, now: Timestamp) {
         let deadline = facts.domain.as_ref().and_then(|domain| domain.valid_until);
-        let need = Need { deadline, calls: 0 };
-        self.post(subject, &Decision { next: Next::RestUntil(wake), because }, need, now);
+        let known = Known { deadline, proven: true, discovered: true, ..Known::default() };
+        self.post(subject, &Decision { next: Next::RestUntil(wake), because }, known, now);
+    }
+
+    /// Remembers what earlier processes left open.
+    pub fn recall(&self, last: &[LastStatus]) {
+        let open = last.iter().filter(|last| !last.is_over());
+        self.lock_earlier().extend(open.map(|last| (last.subject.clone(), last.begun)));
+    }
+
+    /// An account's list was read: what was left open, and is neither on it nor looked after, is nobody's any more.
+    pub fn settle(&self, account: &str, kind: Kind, listed: &HashSet<Subject>) {
+        let statuses = self.lock();
+        self.lock_earlier().retain(|subject, _| {
+            let is_gone = &*subject.account == account
+                && subject.id.kind() == kind
+                && !listed.contains(subject)
+                && !statuses.contains_key(subject);
+            if is_gone {
+                self.unsaved.forget(subject);
+            }
+            !is_gone
+        });
     }
 
     /// Lists only these from now on; what is found again is listed again.
@@ -156,12 +213,48 @@ impl StatusBoard {
         self.lock().retain(|subject, _| is_known(subject));
     }
 
-    /// Lists it no more.
+    /// Lists it no more, nor does the state; what has ended is told there all the same.
     pub fn forget(&self, subject: &Subject) {
+        if self.lock().remove(subject).is_some() {
+            self.unsaved.forget(subject);
+        }
+    }
+
+    /// Lists it no more, since nothing is left to do. For some days the state tells what became of it.
+    pub fn finish(&self, subject: &Subject) {
         self.lock().remove(subject);
+    }
+
+    /// Writes changes to the state as they come, until `stop`; [`Self::save`] writes what is left then.
+    pub async fn keep_saved(&self, state: &State, stop: &CancellationToken) {
+        self.unsaved.keep_saved(state, stop).await;
+    }
+
+    /// Writes to the state what is not in it yet.
+    pub async fn save(&self, state: &State) {
+        self.unsaved.save(state).await;
+    }
+
+    fn lock_earlier(&self) -> MutexGuard<'_, HashMap<Subject, Timestamp>> {
+        self.earlier.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Subject, Status>> {
         self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn last_status(status: &Status, known: Known) -> LastStatus {
+    LastStatus {
+        subject: status.subject.clone(),
+        reason: status.reason.code().to_owned(),
+        detail: status.detail.clone(),
+        at: status.since,
+        begun: status.begun,
+        wake: status.wake,
+        status: known.ca_status,
+        proven: known.proven,
+        deadline: status.deadline,
+        discovered: known.discovered,
     }
 }
