@@ -13,5 +13,5 @@ mod provider;
 mod secret;
 
 pub use kinds::{KINDS, Settings, build};
-pub use provider::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Zone};
+pub use provider::{Class, DnsProvider, Error, Extent, Probe, Receipt, RecordSet, Zone};
 pub use secret::{Fixed, Secret, SecretSource};

@@ -138,10 +138,23 @@ pub enum Class {
     Bug,
 }
 
+/// Whose trouble an error is: for what else the same call need not be made now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Extent {
+    /// It says nothing of other names.
+    #[default]
+    Name,
+    /// The zone's: every change of it would fail alike.
+    Zone,
+    /// The provider's: its server, or the way to it, or the credentials.
+    Provider,
+}
+
 /// Why a provider could not do what was asked.
 #[derive(Debug)]
 pub struct Error {
     class: Class,
+    extent: Extent,
     label: &'static str,
     message: String,
     hint: Option<String>,
@@ -153,7 +166,22 @@ impl Error {
     /// An error with its class, a stable label for metrics, and one sentence.
     #[must_use]
     pub fn new(class: Class, label: &'static str, message: impl Into<String>) -> Self {
-        Self { class, label, message: message.into(), hint: None, retry_after: None, source: None }
+        Self {
+            class,
+            extent: Extent::Name,
+            label,
+            message: message.into(),
+            hint: None,
+            retry_after: None,
+            source: None,
+        }
+    }
+
+    /// Says whose trouble it is.
+    #[must_use]
+    pub const fn of(mut self, extent: Extent) -> Self {
+        self.extent = extent;
+        self
     }
 
     /// Adds what a person can do about it.
@@ -181,6 +209,12 @@ impl Error {
     #[must_use]
     pub const fn class(&self) -> Class {
         self.class
+    }
+
+    /// Whose trouble it is.
+    #[must_use]
+    pub const fn extent(&self) -> Extent {
+        self.extent
     }
 
     /// A stable label for metrics.

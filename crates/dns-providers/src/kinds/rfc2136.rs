@@ -10,7 +10,13 @@
 
 mod message;
 
-use std::{collections::BTreeSet, net::SocketAddr, slice, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    slice,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use base64::Engine as _;
@@ -31,9 +37,10 @@ use hickory_proto::{
 };
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
+use tokio::time::Instant;
 
 use self::message::{Asked, Names, bug, dns_name, in_use, plan, sign};
-use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone, kinds::Kind};
+use crate::{Class, DnsProvider, Error, Extent, Probe, Receipt, RecordSet, Secret, Zone, kinds::Kind};
 
 /// Larger messages go over TCP: the size at which UDP is not fragmented (DNS flag day 2020).
 const UDP_LIMIT: usize = 1232;
@@ -46,6 +53,8 @@ const TRIES: u32 = 3;
 const BATCH: usize = 300;
 const UDP_TIMEOUT: Duration = Duration::from_secs(3);
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
+/// For how long connections alone are used, where datagrams are not answered.
+const SILENCE: Duration = Duration::from_secs(5 * 60);
 /// The clock difference that servers accept (RFC 8945 section 10 recommends 300 s).
 const FUDGE: u16 = 300;
 
@@ -95,6 +104,8 @@ pub struct Rfc2136 {
     algorithm: Algorithm,
     secret: Secret,
     clock: fn() -> u64,
+    /// Until when datagrams are not tried, since none was answered and a connection was.
+    silent_until: Mutex<Option<Instant>>,
     // hickory drives TCP connections from inside its runtime provider; dropping that one early ends them.
     runtime: TokioRuntimeProvider,
 }
@@ -141,6 +152,7 @@ impl Rfc2136 {
             algorithm: settings.tsig.algorithm,
             secret: settings.tsig.secret,
             clock: wall_clock,
+            silent_until: Mutex::default(),
             runtime: TokioRuntimeProvider::default(),
         })
     }
@@ -162,6 +174,7 @@ impl Rfc2136 {
                 "server-unresolved",
                 format!("the name server {} cannot be resolved", self.server),
             )
+            .of(Extent::Provider)
             .caused_by(error)
         })?;
         let mut found = found.collect::<Vec<_>>().into_iter();
@@ -171,11 +184,12 @@ impl Rfc2136 {
                 "server-unresolved",
                 format!("the name server {} has no address", self.server),
             )
+            .of(Extent::Provider)
         })
     }
 
     fn signer(&self) -> Result<TSigner, Error> {
-        let setup = |message: String| Error::new(Class::Setup, "tsig-secret", message);
+        let setup = |message: String| Error::new(Class::Setup, "tsig-secret", message).of(Extent::Provider);
         let secret = self.secret.secret().map_err(setup)?;
         let bytes = base64::engine::general_purpose::STANDARD
             .decode(secret.expose_secret().trim())
@@ -199,16 +213,37 @@ impl Rfc2136 {
         let query = Query::query(dns_name(name)?, kind);
         let mut options = DnsRequestOptions::default();
         options.recursion_desired = false;
-        let udp: DnsExchange<TokioRuntimeProvider> = UdpClientStream::builder(address, self.runtime.clone())
-            .with_timeout(Some(UDP_TIMEOUT))
-            .exchange();
-        if let Ok(response) = udp.lookup(query.clone(), options).first_answer().await
-            && !response.truncation
-        {
-            return Ok(response);
+        let mut is_silent = false;
+        if self.answers_datagrams() {
+            let udp: DnsExchange<TokioRuntimeProvider> =
+                UdpClientStream::builder(address, self.runtime.clone())
+                    .with_timeout(Some(UDP_TIMEOUT))
+                    .exchange();
+            match udp.lookup(query.clone(), options).first_answer().await {
+                Ok(response) if !response.truncation => return Ok(response),
+                Ok(_) => {}
+                Err(_) => is_silent = true,
+            }
         }
         let tcp = self.tcp(address).await?;
-        tcp.lookup(query, options).first_answer().await.map_err(|error| self.unreachable(error))
+        let response =
+            tcp.lookup(query, options).first_answer().await.map_err(|error| self.unreachable(error))?;
+        self.note_silence(is_silent);
+        Ok(response)
+    }
+
+    /// Whether a datagram is worth its time-out: where a firewall drops them, each name would pay it.
+    fn answers_datagrams(&self) -> bool {
+        let silent_until = self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
+        silent_until.is_none_or(|until| Instant::now() >= until)
+    }
+
+    /// A connection was answered; where a datagram was not, that is remembered for a while.
+    fn note_silence(&self, is_silent: bool) {
+        if is_silent {
+            let mut silent_until = self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
+            *silent_until = Some(Instant::now() + SILENCE);
+        }
     }
 
     async fn tcp(&self, address: SocketAddr) -> Result<DnsExchange<TokioRuntimeProvider>, Error> {
@@ -223,6 +258,7 @@ impl Rfc2136 {
             "server-unreachable",
             format!("the name server {} does not answer", self.server),
         )
+        .of(Extent::Provider)
         .hint("check `server`, that it runs, and that UDP and TCP port 53 to it are open")
         .caused_by(error)
     }
@@ -289,7 +325,8 @@ impl Rfc2136 {
         let signer = self.signer()?;
         let (message, verifier) = sign(zone, prerequisites, updates, &signer, (self.clock)())?;
         let size = message.to_vec().map_err(bug)?.len();
-        if size <= UDP_LIMIT {
+        let mut is_silent = false;
+        if size <= UDP_LIMIT && self.answers_datagrams() {
             // One datagram, no retransmission: a second copy would fail the check of the signature's time.
             let udp: DnsExchange<TokioRuntimeProvider> =
                 UdpClientStream::builder(address, self.runtime.clone())
@@ -298,7 +335,8 @@ impl Rfc2136 {
                     .exchange();
             match udp.send(DnsRequest::from(message)).first_answer().await {
                 Ok(reply) if !reply.truncation => return self.verify(&asked, &reply, verifier),
-                Ok(_) | Err(_) => {}
+                Ok(_) => {}
+                Err(_) => is_silent = true,
             }
         }
         // Too large, or silence: adding and deleting values may be repeated, so the same goes over TCP. Where a first copy
@@ -310,6 +348,7 @@ impl Rfc2136 {
             .first_answer()
             .await
             .map_err(|error| self.unreachable(error))?;
+        self.note_silence(is_silent);
         self.verify(&asked, &reply, verifier)
     }
 
@@ -332,6 +371,7 @@ impl Rfc2136 {
                         "unsigned-reply",
                         format!("{} accepted {asked} but its answer carries no valid signature", self.server),
                     )
+                    .of(Extent::Provider)
                     .hint("something between the agent and the server answers in its place, or the server drops TSIG")
                     .caused_by(error));
                 }
@@ -342,6 +382,13 @@ impl Rfc2136 {
 
     fn refused(&self, code: ResponseCode, tsig: Option<TsigError>, asked: &Asked<'_>) -> Error {
         let key = self.key_name.to_ascii();
+        let extent = match (code, tsig) {
+            // Knot answers BADKEY for names that the key may not change, too.
+            (_, Some(TsigError::BadSig | TsigError::BadTime)) => Extent::Provider,
+            (ResponseCode::NotAuth | ResponseCode::NotZone | ResponseCode::NotImp, None) => Extent::Zone,
+            (ResponseCode::ServFail, None) => Extent::Zone,
+            _ => Extent::Name,
+        };
         let (class, label, why, hint) = match (code, tsig) {
             (_, Some(TsigError::BadSig)) => (
                 Class::Setup,
@@ -397,7 +444,9 @@ impl Rfc2136 {
             ),
             (_, _) => (Class::Later, "rcode", "an unusual refusal", "the server's log tells more".to_owned()),
         };
-        Error::new(class, label, format!("{} refuses {asked}: {why} ({code})", self.server)).hint(hint)
+        Error::new(class, label, format!("{} refuses {asked}: {why} ({code})", self.server))
+            .of(extent)
+            .hint(hint)
     }
 }
 

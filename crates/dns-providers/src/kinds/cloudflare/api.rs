@@ -20,7 +20,7 @@ use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Class, Error, Secret,
+    Class, Error, Extent, Secret,
     api::{http, ids::NO_ZONE, replan::OVERTAKEN},
     provider::listed,
 };
@@ -355,6 +355,7 @@ impl Api {
         }
         let lost = |error: reqwest::Error| {
             Error::new(Class::Later, "unreachable", "Cloudflare's API does not answer")
+                .of(Extent::Provider)
                 .hint("check that https to it is open, and the proxy settings")
                 .caused_by(error)
         };
@@ -386,7 +387,7 @@ impl Api {
     }
 
     fn headers(&self) -> Result<HeaderMap, Error> {
-        let setup = |message: String| Error::new(Class::Setup, "token", message);
+        let setup = |message: String| Error::new(Class::Setup, "token", message).of(Extent::Provider);
         let secret = self.token.secret().map_err(setup)?;
         let credentials = Credentials::UserAuthToken { token: secret.expose_secret().trim().to_owned() };
         let mut headers = HeaderMap::new();
@@ -420,6 +421,7 @@ fn gateway(status: StatusCode, what: &str) -> Error {
         "gateway",
         format!("a filter or proxy answered about {what}, not Cloudflare's API: {status}"),
     )
+    .of(Extent::Provider)
     .hint("look at what stands between this host and Cloudflare's API: proxy, firewall; and check base_url")
 }
 
@@ -453,26 +455,32 @@ fn explain(status: StatusCode, errors: &[Complaint], wait: Option<Duration>, wha
             .hint("the zone's plan allows no more records; remove some");
     }
     if any(&[7000, 7003, 1001]) {
-        return Error::new(Class::Setup, NO_ZONE, text).hint("check the zone's id");
+        return Error::new(Class::Setup, NO_ZONE, text).of(Extent::Zone).hint("check the zone's id");
     }
     match status {
         StatusCode::UNAUTHORIZED => bad_token(text),
-        StatusCode::TOO_MANY_REQUESTS => Error::new(Class::Later, "throttled", text).after(wait),
+        StatusCode::TOO_MANY_REQUESTS => {
+            Error::new(Class::Later, "throttled", text).of(Extent::Provider).after(wait)
+        }
         StatusCode::FORBIDDEN => denied(text),
         // A record to delete that has gone; a zone that has gone says 7003.
         StatusCode::NOT_FOUND => Error::new(Class::Later, OVERTAKEN, text),
-        _ if status.is_server_error() => Error::new(Class::Later, "server-error", text).after(wait),
+        _ if status.is_server_error() => {
+            Error::new(Class::Later, "server-error", text).of(Extent::Provider).after(wait)
+        }
         _ => Error::new(Class::Bug, "refused", text),
     }
 }
 
 fn bad_token(text: String) -> Error {
     Error::new(Class::Setup, "bad-token", text)
+        .of(Extent::Provider)
         .hint("the API token is mistyped, revoked or expired; it is no global API key")
 }
 
 fn denied(text: String) -> Error {
     Error::new(Class::Setup, DENIED, text)
+        .of(Extent::Zone)
         .hint("the token is invalid, lacks the permission Zone:DNS:Edit, or its zone resources do not include this zone")
 }
 

@@ -9,10 +9,10 @@ use std::{
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_route53::{
     Client,
-    error::{DisplayErrorContext, ProvideErrorMetadata, SdkError},
+    error::{ProvideErrorMetadata, SdkError},
     types::{Change as Edit, ChangeBatch, ChangeStatus, ResourceRecordSet, RrType},
 };
-use dcv_core::DomainName;
+use dcv_core::{DomainName, error::chain};
 use tokio::time::Instant;
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
     plan::{Held, bug, plain},
 };
 use crate::{
-    Class, Error,
+    Class, Error, Extent,
     api::{ids::NO_ZONE, pause::jittered, replan::OVERTAKEN},
     provider::listed,
 };
@@ -292,25 +292,27 @@ where
         "AccessDenied" | "AccessDeniedException" => Error::new(Class::Setup, DENIED, text)
             .hint(format!("allow {action} to these credentials on this resource (docs/route53.md has a whole policy)")),
         "InvalidClientTokenId" | "UnrecognizedClientException" | "InvalidAccessKeyId" => {
-            Error::new(Class::Setup, "unknown-key", text).hint("the access key does not exist or is disabled; check access_key_id")
+            Error::new(Class::Setup, "unknown-key", text).of(Extent::Provider).hint("the access key does not exist or is disabled; check access_key_id")
         }
-        "SignatureDoesNotMatch" => Error::new(Class::Setup, "bad-signature", text)
+        "SignatureDoesNotMatch" => Error::new(Class::Setup, "bad-signature", text).of(Extent::Provider)
             .hint("secret_access_key does not belong to access_key_id, or this host's clock is off"),
         "ExpiredToken" | "ExpiredTokenException" | "MissingAuthenticationToken" | "IncompleteSignature" => {
-            Error::new(Class::Setup, "credentials-expired", text).hint("renew the session token, or use a role")
+            Error::new(Class::Setup, "credentials-expired", text).of(Extent::Provider).hint("renew the session token, or use a role")
         }
         "RequestExpired" | "RequestTimeTooSkewed" => {
-            Error::new(Class::Setup, "clock", text).hint("set this host's clock (NTP)")
+            Error::new(Class::Setup, "clock", text).of(Extent::Provider).hint("set this host's clock (NTP)")
         }
         "NoSuchHostedZone" => Error::new(Class::Setup, NO_ZONE, text)
+            .of(Extent::Zone)
             .hint("check the zone's id, and that the credentials belong to its account (or set role_arn)"),
         "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "PriorRequestNotComplete" => {
             Error::new(Class::Later, "throttled", text)
+                .of(Extent::Provider)
                 .hint("the account's five requests a second are shared with whatever else uses Route 53")
         }
         _ => match error.raw_response().map(|raw| raw.status().as_u16()) {
             Some(400..500) => Error::new(Class::Bug, "refused", text),
-            Some(_) | None => Error::new(Class::Later, "route53-error", text),
+            Some(_) | None => Error::new(Class::Later, "route53-error", text).of(Extent::Provider),
         },
     }
 }
@@ -319,7 +321,8 @@ fn without_code<E>(action: &str, what: &str, error: &SdkError<E>) -> Error
 where
     E: std::error::Error + Send + Sync + 'static,
 {
-    let cause = DisplayErrorContext(error).to_string();
+    // The SDK's own way of showing causes adds a Debug dump of two kilobytes.
+    let cause = one_line(&chain(error));
     if let Some(credentials) = credentials_error(error) {
         let refused = [
             "AccessDenied",
@@ -341,6 +344,7 @@ where
             }
             _ => Error::new(Class::Later, "no-credentials", "AWS credentials could not be fetched"),
         }
+        .of(Extent::Provider)
         .caused_by(cause);
     }
     let text = match error {
@@ -349,8 +353,14 @@ where
         _ => format!("{action} on {what}: the answer could not be understood"),
     };
     Error::new(Class::Later, "route53-unreachable", text)
+        .of(Extent::Provider)
         .hint("check that https to the endpoint is open, and the proxy settings")
         .caused_by(cause)
+}
+
+/// Foreign text as one line of a bounded length.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(400).collect()
 }
 
 fn credentials_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a CredentialsError> {
