@@ -13,8 +13,9 @@ use crate::{
     error::chain,
     files::FileStore,
     ledger::Ledger,
-    publish::{ManagedZone, Publisher},
+    publish::{ManagedZone, Publisher, managed_zones},
     state::State,
+    trouble::Trouble,
 };
 
 /// What passes act through.
@@ -67,6 +68,16 @@ impl Context {
         self.policy.verdict
     }
 
+    /// What is in trouble for everybody.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let mut troubles: Vec<Trouble> =
+            self.accounts.values().filter_map(|account| account.hindrance()).collect();
+        troubles.sort_by(|one, other| one.of.cmp(&other.of));
+        troubles.extend(self.publisher.troubles());
+        troubles
+    }
+
     /// The numbers behind decisions about an account's orders and domains.
     #[must_use]
     pub fn policy(&self, account: &str) -> &Policy {
@@ -102,11 +113,7 @@ async fn zones(config: &Config) -> Result<Vec<ManagedZone>, String> {
             let hint = error.next_action().map(|hint| format!(" ({hint})")).unwrap_or_default();
             format!("providers.{name}: {error}{hint}")
         })?;
-        zones.extend(provider.zones.iter().map(|zone| ManagedZone {
-            zone: zone.clone(),
-            name: name.clone(),
-            provider: Arc::clone(&built),
-        }));
+        zones.extend(managed_zones(name, &built, &provider.zones));
     }
     Ok(zones)
 }

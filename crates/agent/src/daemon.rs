@@ -2,6 +2,7 @@
 
 use std::{
     path::Path,
+    pin::pin,
     sync::{Arc, atomic::Ordering},
 };
 
@@ -13,7 +14,7 @@ use crate::{
     board::StatusBoard,
     config::{self, Config},
     context::Context,
-    engine::{Engine, Mode},
+    engine::{Engine, GRACE, Mode},
     exit::Failed,
     forecast,
     http::{self, Pages},
@@ -46,22 +47,37 @@ pub async fn run(path: &Path) -> Result<(), Failed> {
     let mut known = Subjects::new();
     loop {
         let round = Round::begin(&context, &pages, known).await?;
-        let next = wait(&mut signals, path, &context).await;
-        let Some(next) = next else {
+        let Some(next) = wait(&mut signals, path, &context).await else {
             process::stopping();
             info!("stopping");
             signals.abort_on_the_next();
             round.end().await;
-            stop.cancel();
-            context.ledger.note(Some(Event::stopped())).await;
-            state.close().await;
-            return Ok(());
+            break;
         };
-        known = round.end().await;
-        let former = std::mem::replace(&mut context, next);
-        former.publisher.close().await;
+        let former = Arc::clone(&context);
+        let mut handover = pin!(async move {
+            let known = round.end().await;
+            former.publisher.close().await;
+            known
+        });
+        known = tokio::select! {
+            known = &mut handover => known,
+            () = signals.stopped() => {
+                process::stopping();
+                info!("stopping");
+                signals.abort_on_the_next();
+                let _ = tokio::time::timeout(GRACE, handover).await;
+                break;
+            }
+        };
+        context = next;
         context.ledger.note(Some(Event::started("reload"))).await;
     }
+    stop.cancel();
+    context.ledger.note(Some(Event::stopped())).await;
+    pages.board.save(&state).await;
+    state.close().await;
+    Ok(())
 }
 
 async fn serve_pages(config: &Config, pages: &Pages, stop: &CancellationToken) -> Result<(), Failed> {
@@ -113,8 +129,12 @@ async fn wait(signals: &mut Signals, path: &Path, context: &Context) -> Option<A
             Request::Stop => return None,
             Request::Reload => {
                 process::reloading();
-                if let Some(next) = reload(path, context).await {
-                    return Some(next);
+                let next = tokio::select! {
+                    next = reload(path, context) => next,
+                    () = signals.stopped() => return None,
+                };
+                if next.is_some() {
+                    return next;
                 }
                 process::unchanged();
             }

@@ -65,7 +65,7 @@ pub fn backlogs(context: &Context, board: &StatusBoard, now: Timestamp) -> Vec<B
     accounts.into_iter().map(backlog).collect()
 }
 
-/// Makes the backlogs anew every moment until `stop`, puts them on the board, and tells of bursts: when one begins, every
+/// Makes the backlogs anew every moment until `stop`, puts them on the board beside what is in trouble, and tells of bursts: when one begins, every
 /// minute while it lasts, and when it is over.
 pub async fn watch(
     context: Arc<Context>,
@@ -81,6 +81,7 @@ pub async fn watch(
             follow(&mut bursts, backlog, now, &tell);
         }
         board.set_backlogs(backlogs);
+        board.set_troubles(context.troubles());
         tokio::select! {
             () = tokio::time::sleep(TICK) => {}
             () = stop.cancelled() => return,

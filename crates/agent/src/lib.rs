@@ -30,3 +30,4 @@ pub mod state;
 pub mod subject;
 pub mod subjects;
 pub mod telemetry;
+pub mod trouble;

@@ -33,12 +33,29 @@ pub struct Summary {
     /// When the work that was still open at the end would have been done.
     #[serde(rename = "plans")]
     backlogs: Vec<Backlog>,
+    /// Records and files that are up, or may be: the next run goes on with them, or takes them down.
+    held: usize,
     /// Orders, and domains.
     #[serde(rename = "orders")]
     pub statuses: Vec<Status>,
     /// How the process ends.
     #[serde(skip)]
     pub ending: Exit,
+}
+
+impl Summary {
+    /// What is still up, in a sentence; none where nothing is.
+    #[must_use]
+    pub fn left(&self) -> Option<String> {
+        let what = match self.held {
+            0 => return None,
+            1 => "one record or file of ours is".to_owned(),
+            held => format!("{held} records or files of ours are"),
+        };
+        Some(format!(
+            "{what} still up (`dcv-agent status` lists them); the next run goes on with them, or takes down what is no longer needed"
+        ))
+    }
 }
 
 /// Runs a configuration once. Progress goes, line by line, to whoever wants it.
@@ -78,13 +95,14 @@ pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) 
         printing.abort();
     }
     stop.cancel();
+    let held = state.held().await.map_or(0, |held| held.len());
     board.save(&state).await;
     context.ledger.note(Some(Event::stopped())).await;
     state.close().await;
     let (statuses, backlogs) = (board.statuses(), forecast::backlogs(&context, &board, clock::now()));
     let ending = ending(&statuses, lists).await;
     let dns_questions = context.observer.questions();
-    Ok(Summary { exit: ending.code(), dns_questions, backlogs, statuses, ending })
+    Ok(Summary { exit: ending.code(), dns_questions, backlogs, held, statuses, ending })
 }
 
 /// How the process ends: with what needs the operator most, lists that could not be read included.

@@ -17,6 +17,7 @@ use self::unsaved::Unsaved;
 use crate::{
     state::{LastStatus, State},
     subject::Subject,
+    trouble::Trouble,
 };
 
 /// What is going on with one order or domain.
@@ -89,6 +90,7 @@ pub struct StatusBoard {
     earlier: Mutex<HashMap<Subject, Timestamp>>,
     unsaved: Unsaved,
     backlogs: Mutex<Vec<Backlog>>,
+    troubles: Mutex<Vec<Trouble>>,
     changes: broadcast::Sender<Status>,
 }
 
@@ -99,6 +101,7 @@ impl Default for StatusBoard {
             earlier: Mutex::default(),
             unsaved: Unsaved::default(),
             backlogs: Mutex::default(),
+            troubles: Mutex::default(),
             changes: broadcast::Sender::new(1024),
         }
     }
@@ -125,6 +128,21 @@ impl StatusBoard {
     /// Replaces the backlogs.
     pub fn set_backlogs(&self, backlogs: Vec<Backlog>) {
         *self.backlogs.lock().unwrap_or_else(PoisonError::into_inner) = backlogs;
+    }
+
+    /// What is in trouble for everybody.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<Trouble> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the troubles; they are in the state soon after.
+    pub fn set_troubles(&self, troubles: Vec<Trouble>) {
+        let mut known = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        if *known != troubles {
+            known.clone_from(&troubles);
+            self.unsaved.put_troubles(troubles);
+        }
     }
 
     /// Statuses as their reasons change.

@@ -17,6 +17,7 @@ use crate::{
     error::chain,
     state::{LastStatus, State},
     subject::Subject,
+    trouble::Trouble,
 };
 
 /// How long changes are gathered before they are written.
@@ -29,6 +30,7 @@ const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
 pub(super) struct Unsaved {
     /// The latest of each; none where it is to be forgotten.
     latest: Mutex<BTreeMap<Subject, Option<LastStatus>>>,
+    troubles: Mutex<Option<Vec<Trouble>>>,
     news: Notify,
 }
 
@@ -40,6 +42,11 @@ impl Unsaved {
 
     pub(super) fn forget(&self, subject: &Subject) {
         self.lock().insert(subject.clone(), None);
+        self.news.notify_one();
+    }
+
+    pub(super) fn put_troubles(&self, troubles: Vec<Trouble>) {
+        *self.troubles.lock().unwrap_or_else(PoisonError::into_inner) = Some(troubles);
         self.news.notify_one();
     }
 
@@ -61,6 +68,12 @@ impl Unsaved {
 
     /// Writes what is not written yet.
     pub(super) async fn save(&self, state: &State) {
+        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(troubles) = troubles
+            && let Err(error) = state.set_troubles(&troubles).await
+        {
+            debug!("troubles are not in the state: {}", chain(&error));
+        }
         let latest = std::mem::take(&mut *self.lock());
         let (mut statuses, mut gone) = (Vec::new(), Vec::new());
         for (subject, last) in latest {

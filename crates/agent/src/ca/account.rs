@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp, Unit};
 use secrecy::{ExposeSecret as _, SecretString};
 use tracing::{error, info, warn};
 
-use crate::{clock, config::Connection, error::chain};
+use crate::{clock, config::Connection, error::chain, trouble::Trouble};
 
 /// A DigiCert account.
 #[derive(Debug)]
@@ -19,8 +19,14 @@ pub struct Account {
     /// The client; its rate governor lives as long as this account.
     pub client: Client,
     hold: Mutex<Option<Hold>>,
-    /// Since when DigiCert fails for everybody.
-    down: Mutex<Option<Timestamp>>,
+    /// Since when DigiCert fails for everybody, and how.
+    down: Mutex<Option<Outage>>,
+}
+
+#[derive(Debug)]
+struct Outage {
+    since: Timestamp,
+    detail: String,
 }
 
 /// Why an account's calls are held back, and until when.
@@ -63,10 +69,22 @@ impl Account {
         (hold.until > now && !another_key()).then_some(hold)
     }
 
+    /// What holds back all calls, or makes them fail, as it is told.
+    #[must_use]
+    pub fn hindrance(&self) -> Option<Trouble> {
+        let of = format!("account {}", self.name);
+        let hold = self.hold.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Hold { since, detail, .. }) = &*hold {
+            return Some(Trouble { of, since: *since, detail: detail.clone() });
+        }
+        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
+        down.as_ref().map(|Outage { since, detail }| Trouble { of, since: *since, detail: detail.clone() })
+    }
+
     /// A call went through, or was refused for a reason of its own. The end of a trouble is said once.
     pub fn release(&self) {
         let held = self.hold.lock().unwrap_or_else(PoisonError::into_inner).take().map(|hold| hold.since);
-        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let down = self.down.lock().unwrap_or_else(PoisonError::into_inner).take().map(|down| down.since);
         if let Some(since) = [held, down].into_iter().flatten().min() {
             let lasted = clock::now().duration_since(since).round(Unit::Second).unwrap_or_default();
             info!(account = self.name, "account {}: DigiCert answers again, after {lasted:#}", self.name);
@@ -97,7 +115,7 @@ impl Account {
             Class::Transient | Class::Gateway | Class::Throttled => {
                 let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
                 if matches!(error, Error::Held { .. }) && down.is_none() {
-                    *down = Some(now);
+                    *down = Some(Outage { since: now, detail: detail.to_owned() });
                     warn!(account = self.name, "account {}: {detail}; one call tries for all", self.name);
                 }
             }

@@ -21,9 +21,12 @@ const MAX_CERTIFICATES: u64 = 4 * 1024 * 1024;
 pub async fn connect(name: &str, connection: &Connection, state: &State) -> Result<Account, String> {
     let history = state.called(name, clock::now()).await.map_err(|error| chain(&error))?;
     let longest_window = connection.rate.iter().map(|window| window.per).max().unwrap_or_default();
-    let memory = CallLog { state: state.clone(), account: name.to_owned(), longest_window };
-    let client =
-        builder(connection)?.history(history).memory(memory).build().map_err(|error| chain(&error))?;
+    let mut builder = builder(connection)?.history(history);
+    // The state of an agent that runs is its own.
+    if !state.is_read_only() {
+        builder = builder.memory(CallLog { state: state.clone(), account: name.to_owned(), longest_window });
+    }
+    let client = builder.build().map_err(|error| chain(&error))?;
     Ok(Account::new(name, connection.clone(), client))
 }
 

@@ -150,9 +150,11 @@ fn page(explanations: &[Explanation], output: Output) -> Result<Page, Failed> {
     }
 }
 
-/// What a command that only looks acts through.
+/// What a command that only looks acts through. It leaves no trace: its calls are on nobody's record, and the ledger is the
+/// agent's.
 pub(super) async fn open(path: &Path) -> Result<(Context, Subjects), Failed> {
-    let config = load(path)?;
+    let mut config = load(path)?;
+    config.ledger = None;
     let setup = |error: &dyn std::error::Error| Failed::setup(chain(error));
     // Reading must not create a state file where there is none.
     let state = match config.state.exists() {

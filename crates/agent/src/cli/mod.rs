@@ -101,6 +101,7 @@ async fn once(path: &Path, timeout: Duration, output: Output) -> Result<Answer, 
         Output::Text => {
             let mut page = Page::default();
             show::table(&mut page, &summary.statuses);
+            summary.left().iter().for_each(|left| page.line(left));
             page
         }
     };

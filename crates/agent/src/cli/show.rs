@@ -1,9 +1,9 @@
 //! What commands have to say, and the one place that prints it.
 
-use std::io::Write as _;
+use std::{collections::BTreeMap, io::Write as _};
 
 use anstyle::{AnsiColor, Style};
-
+use dcv_core::Outcome;
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -16,6 +16,9 @@ use crate::{
 
 /// How much of one line of a problem is shown: it may repeat a configuration, or what an answer says.
 const LINE: usize = 2000;
+
+/// How many orders are shown that wait for the same settings or credentials.
+const ALIKE: usize = 3;
 
 /// What is well.
 pub(super) const GOOD: Style = AnsiColor::Green.on_default();
@@ -110,12 +113,20 @@ pub(super) fn until(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// The table of orders.
+/// The table of orders. What many wait for alike, since settings or credentials are wrong, is told for the first few.
 pub(super) fn table(page: &mut Page, statuses: &[Status]) {
     let width = statuses.iter().map(|status| status.subject.to_string().len()).max().unwrap_or(0).max(5);
     page.line(&format!("{:width$}  {:8}  {:22}  {:12}  detail", "order", "outcome", "reason", "slack"));
     let now = clock::now();
+    let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
     for status in statuses {
+        if status.outcome == Outcome::Setup {
+            let told = alike.entry(&status.detail).or_default();
+            *told += 1;
+            if *told > ALIKE {
+                continue;
+            }
+        }
         let outcome = format!("{:?}", status.outcome).to_lowercase();
         let slack = status.deadline.map_or_else(String::new, |deadline| until(deadline, now));
         page.line(&format!(
@@ -124,6 +135,9 @@ pub(super) fn table(page: &mut Page, statuses: &[Status]) {
             status.reason.code(),
             status.detail
         ));
+    }
+    for more in alike.into_values().filter_map(|told| told.checked_sub(ALIKE)).filter(|more| *more > 0) {
+        page.line(&format!("and {more} more for the same reason"));
     }
 }
 

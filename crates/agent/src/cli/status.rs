@@ -17,6 +17,7 @@ use crate::{
     start::load,
     state::{Error, LastStatus, State},
     subject::{Id, Subject},
+    trouble::Trouble,
 };
 
 #[derive(Serialize)]
@@ -24,6 +25,8 @@ struct Listing {
     orders: Vec<LastStatus>,
     /// What is, or may be, up.
     held: Vec<Value>,
+    /// What is in trouble for everybody, or was when the agent ended.
+    troubles: Vec<Trouble>,
 }
 
 #[derive(Serialize)]
@@ -62,7 +65,7 @@ async fn read(path: &Path) -> Result<Listing, Error> {
         },
         applied: held.applied.is_some(),
     });
-    let status = Listing { orders, held: held.collect() };
+    let status = Listing { orders, held: held.collect(), troubles: state.troubles().await? };
     state.close().await;
     Ok(status)
 }
@@ -92,6 +95,9 @@ fn text(listing: &Listing) -> Page {
             last.at,
             detail(last)
         ));
+    }
+    for Trouble { of, since, detail } in &listing.troubles {
+        page.line(&format!("in trouble since {since:.0}: {of}: {detail}"));
     }
     for value in &listing.held {
         let state = if value.applied { "published" } else { "intended" };

@@ -34,7 +34,7 @@ use crate::{
 /// to choose from when they send the most urgent first and many in one change.
 const WORKERS: usize = 1000;
 /// How long steps under way may take to end after a signal; systemd and Kubernetes wait longer.
-const GRACE: Duration = Duration::from_millis(3500);
+pub const GRACE: Duration = Duration::from_millis(3500);
 /// A subject on which a worker ended in a defect is taken up again after this long.
 const AFTER_A_DEFECT: Duration = Duration::from_secs(60);
 

@@ -15,6 +15,7 @@ use crate::{
     context::Context,
     pass,
     subject::Subject,
+    trouble::Trouble,
 };
 
 /// Steps in a row without a rest after which a subject is suspected to go round in circles.
@@ -130,13 +131,15 @@ impl Worker {
     fn publish_status(&self, subject: &Subject, facts: &Facts, decision: &Decision, now: Timestamp) {
         let longest = self.context.policy(&subject.account).value_life_cap;
         let Some(status) = self.board.post(subject, decision, Known::of(facts, longest), now) else { return };
-        let of_account = || {
+        let is_everybodys = || {
             let account = self.context.accounts.get(&*subject.account);
+            let told = |trouble: &Trouble| status.detail.contains(&trouble.detail);
             account.is_some_and(|account| account.held(now).is_some())
+                || self.context.publisher.troubles().iter().any(told)
         };
         match status.outcome {
-            // The account's trouble is the account's, and was told when it began; not once for each of its orders.
-            Outcome::Setup if of_account() => debug!(reason = %status.reason, "{}", status.detail),
+            // What is an account's trouble, or a provider's, was told when it began; not once for each order.
+            Outcome::Setup if is_everybodys() => debug!(reason = %status.reason, "{}", status.detail),
             Outcome::Blocked | Outcome::Setup | Outcome::Bug => {
                 warn!(reason = %status.reason, "{}", status.detail);
             }

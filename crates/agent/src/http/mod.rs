@@ -32,6 +32,7 @@ use crate::{
     listener::{self, Limits},
     state::{State, Trouble},
     subject::Subject,
+    trouble,
 };
 
 /// What strangers can hold; a probe, a metrics server and a few people need less.
@@ -124,8 +125,16 @@ async fn readyz(extract::State(pages): extract::State<Pages>) -> (StatusCode, St
             format!("settings or credentials are refused for all {broken} orders\n"),
         )
     } else {
-        (StatusCode::OK, "ready\n".into())
+        (StatusCode::OK, format!("ready\n{}", troubles(&pages.board)))
     }
+}
+
+/// What is in trouble for everybody, a line each. Work that it does not concern goes on.
+fn troubles(board: &StatusBoard) -> String {
+    let line = |trouble: trouble::Trouble| {
+        format!("in trouble since {:.0}: {}: {}\n", trouble.since, trouble.of, trouble.detail)
+    };
+    board.troubles().into_iter().map(line).collect()
 }
 
 async fn status(extract::State(pages): extract::State<Pages>) -> Json<Vec<Status>> {
@@ -145,6 +154,11 @@ struct OrderLabels {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct AccountLabels {
     account: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct TroubleLabels {
+    subject: String,
 }
 
 /// A gauge for each account.
@@ -208,6 +222,16 @@ async fn metrics(extract::State(pages): extract::State<Pages>) -> Result<String,
         "burst",
         "1 while more calls are needed than the rate allows within its longest window",
         gauge(|plan, _| i64::from(plan.forecast.is_burst)),
+    );
+    let in_trouble = Family::<TroubleLabels, Gauge>::default();
+    for trouble in pages.board.troubles() {
+        let labels = TroubleLabels { subject: trouble.of };
+        in_trouble.get_or_create(&labels).set(now.duration_since(trouble.since).as_secs());
+    }
+    registry.register(
+        "trouble_seconds",
+        "For how long an account, provider or zone has been in trouble; absent while all is well",
+        in_trouble,
     );
     let writable = Gauge::<i64>::default();
     writable.set(i64::from(pages.state.trouble().is_none()));

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use dcv_core::{DomainName, Target};
-use dns_providers::Class;
+use dns_providers::{Class, Extent};
 
 use crate::{files, state, subject::Subject};
 
@@ -45,7 +45,7 @@ impl Error {
     /// Whether it may be one name's trouble only, so that the others of a batch are tried on their own.
     pub(super) fn is_of_one_name(&self) -> bool {
         match self {
-            Self::Provider { cause, .. } => cause.class() != Class::Later,
+            Self::Provider { cause, .. } => cause.class() != Class::Later && cause.extent() == Extent::Name,
             Self::Taken { .. } | Self::File(_) => true,
             Self::State(_) | Self::NoProvider(_) | Self::Stopping => false,
         }

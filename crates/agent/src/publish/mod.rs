@@ -4,6 +4,7 @@
 
 mod destination;
 mod error;
+mod gate;
 mod web;
 mod writer;
 mod zone;
@@ -21,12 +22,16 @@ use self::{
     destination::Destination,
     writer::{GATHER, Job, Want, Writer},
 };
-pub use self::{error::Error, zone::ManagedZone};
+pub use self::{
+    error::Error,
+    zone::{ManagedZone, managed_zones},
+};
 use crate::{
     files::FileStore,
     ledger::Ledger,
     state::{Entry, State},
     subject::Subject,
+    trouble::Trouble,
 };
 
 /// A provider call and what follows it end within this span.
@@ -127,6 +132,15 @@ impl Publisher {
     /// The configured zones, each with its provider.
     pub fn managed_zones(&self) -> impl Iterator<Item = &ManagedZone> {
         self.zones.values().map(|line| &line.destination)
+    }
+
+    /// What keeps changes from being made, each provider's and zone's once.
+    #[must_use]
+    pub fn troubles(&self) -> Vec<Trouble> {
+        let mut told: Vec<Trouble> = self.managed_zones().flat_map(ManagedZone::troubles).collect();
+        told.sort_by(|one, other| one.of.cmp(&other.of));
+        told.dedup_by(|one, other| one.of == other.of);
+        told
     }
 
     /// Where files go.

@@ -54,10 +54,14 @@ async fn gated() -> (Arc<Gate>, State, Arc<Publisher>) {
     let state = State::in_memory().await.unwrap();
     let zone = Zone { name: "example.com".parse().unwrap(), id: None };
     let provider: Arc<dyn DnsProvider> = Arc::<Gate>::clone(&gate);
-    let served = ManagedZone { zone, name: "gate".into(), provider };
     let file_store = FileStore::new(Routes::default(), None);
-    let publisher =
-        Arc::new(Publisher::start(vec![served], file_store, &state, &Ledger::off(), Ttl::default()));
+    let publisher = Arc::new(Publisher::start(
+        managed_zones("gate", &provider, &[zone]),
+        file_store,
+        &state,
+        &Ledger::off(),
+        Ttl::default(),
+    ));
     (gate, state, publisher)
 }
 

@@ -1,6 +1,6 @@
 //! One writer for each destination: gathers what arrives while a change is in flight and sends it as one batch.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 use dcv_core::{Artifact, Ttl};
 use dns_providers::Receipt;
@@ -21,6 +21,9 @@ use crate::{
 
 /// Jobs that one batch takes up; providers split further by their own limits.
 pub(super) const GATHER: usize = 1000;
+
+/// Changes in a row that are refused for one of their names, after which the rest of a batch is not tried in smaller parts.
+const REFUSALS: u32 = 16;
 
 /// What is wanted of the entries of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,21 +85,24 @@ impl Writer {
         }
     }
 
+    /// Writes all of it in one change. One name that cannot be written must not hold up the others of its batch, so a batch
+    /// that is refused for it is halved, and halved again; where nothing goes through, not for ever.
     async fn execute(&self, want: Want, jobs: Vec<Job>) {
-        if jobs.is_empty() {
-            return;
-        }
-        let entries: Vec<Entry> = jobs.iter().flat_map(|job| job.entries.iter().cloned()).collect();
-        let replacing: Vec<Entry> = jobs.iter().flat_map(|job| job.replacing.iter().cloned()).collect();
-        let outcome = self.write(want, &entries, &replacing).await;
-        // One name that cannot be written must not hold up the others of its batch.
-        let alone = jobs.len() > 1 && outcome.as_ref().is_err_and(Error::is_of_one_name);
-        for job in jobs {
-            let outcome = match alone {
-                true => self.write(want, &job.entries, &job.replacing).await,
-                false => outcome.clone(),
-            };
-            let _ = job.done.send(outcome);
+        let mut parts = VecDeque::from([jobs]);
+        let mut refused = 0;
+        while let Some(mut jobs) = parts.pop_front().filter(|jobs| !jobs.is_empty()) {
+            let entries: Vec<Entry> = jobs.iter().flat_map(|job| job.entries.iter().cloned()).collect();
+            let replacing: Vec<Entry> = jobs.iter().flat_map(|job| job.replacing.iter().cloned()).collect();
+            let outcome = self.write(want, &entries, &replacing).await;
+            refused = if outcome.is_ok() { 0 } else { refused + 1 };
+            if jobs.len() > 1 && refused < REFUSALS && outcome.as_ref().is_err_and(Error::is_of_one_name) {
+                let half = jobs.split_off(jobs.len() / 2);
+                parts.extend([jobs, half]);
+                continue;
+            }
+            for job in jobs {
+                let _ = job.done.send(outcome.clone());
+            }
         }
     }
 

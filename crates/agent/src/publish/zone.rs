@@ -4,13 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use dcv_core::{Artifact, Change, RecordData, Site, Ttl};
-use dns_providers::{Class, DnsProvider, Receipt, Zone};
+use dns_providers::{Class, DnsProvider, Extent, Receipt, Zone};
 
 use super::{
     Error,
     destination::{Destination, Labels},
+    gate::Gate,
 };
-use crate::state::{self, Entry, State};
+use crate::{
+    state::{self, Entry, State},
+    trouble::Trouble,
+};
 
 /// A provider call that takes longer than this is given up; it may be repeated.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
@@ -24,9 +28,50 @@ pub struct ManagedZone {
     pub name: String,
     /// The provider.
     pub provider: Arc<dyn DnsProvider>,
+    gates: Gates,
+}
+
+/// The gate of a provider, which its zones share, and the zone's own.
+#[derive(Clone, Debug)]
+struct Gates {
+    of_provider: Arc<Gate>,
+    of_zone: Arc<Gate>,
+}
+
+impl Gates {
+    fn pass(&self) -> Result<(), dns_providers::Error> {
+        self.of_provider.pass()?;
+        self.of_zone.pass()
+    }
+
+    fn note(&self, failed: Option<&dns_providers::Error>) {
+        self.of_provider.note(failed);
+        self.of_zone.note(failed);
+    }
+}
+
+/// The zones of one provider.
+#[must_use]
+pub fn managed_zones(name: &str, provider: &Arc<dyn DnsProvider>, zones: &[Zone]) -> Vec<ManagedZone> {
+    let of_provider = Arc::new(Gate::new(format!("provider {name}"), Extent::Provider));
+    let managed = |zone: &Zone| ManagedZone {
+        zone: zone.clone(),
+        name: name.to_owned(),
+        provider: Arc::clone(provider),
+        gates: Gates {
+            of_provider: Arc::clone(&of_provider),
+            of_zone: Arc::new(Gate::new(format!("zone {}", zone.name), Extent::Zone)),
+        },
+    };
+    zones.iter().map(managed).collect()
 }
 
 impl ManagedZone {
+    /// What keeps changes of the zone from being made.
+    pub(super) fn troubles(&self) -> impl Iterator<Item = Trouble> {
+        [&self.gates.of_provider, &self.gates.of_zone].into_iter().filter_map(|gate| gate.trouble())
+    }
+
     /// Whether the provider holds this record.
     pub(super) async fn holds(&self, site: &Site, data: &RecordData) -> Result<bool, Error> {
         let set = self.provider.read(&self.zone, site).await.map_err(|cause| self.failed(cause))?;
@@ -63,13 +108,17 @@ impl Destination for ManagedZone {
         let removed = records(leaving).map(|(site, data)| Change::Remove { site, data });
         let added = records(coming).map(|(site, data)| Change::Add { site, data, ttl });
         let changes: Vec<_> = removed.chain(added).collect();
-        match tokio::time::timeout(CALL_TIMEOUT, self.provider.apply(&self.zone, &changes)).await {
-            Ok(outcome) => outcome.map_err(|cause| self.failed(cause)),
-            Err(_) => {
-                let what = "it did not answer within a minute";
-                Err(self.failed(dns_providers::Error::new(Class::Later, "timeout", what)))
-            }
-        }
+        self.gates.pass().map_err(|cause| self.failed(cause))?;
+        let outcome =
+            match tokio::time::timeout(CALL_TIMEOUT, self.provider.apply(&self.zone, &changes)).await {
+                Ok(outcome) => outcome,
+                Err(_) => {
+                    let what = "it did not answer within a minute";
+                    Err(dns_providers::Error::new(Class::Later, "timeout", what).of(Extent::Provider))
+                }
+            };
+        self.gates.note(outcome.as_ref().err());
+        outcome.map_err(|cause| self.failed(cause))
     }
 }
 

@@ -12,6 +12,7 @@ mod last_status;
 mod lock;
 mod schema;
 mod store;
+mod troubles;
 
 pub use self::{
     error::Error, health::Trouble, held::Entry, last_status::LastStatus, lock::Lock, store::State,

@@ -77,9 +77,15 @@ DROP TABLE orders;
 PRAGMA user_version = 2;
 ";
 
-/// When the work began, and whether it was found in an account: what has ended is told for some days.
+/// When the work began, and whether it was found in an account: what has ended is told for some days. And what was in trouble
+/// for everybody when it was told last.
 const FINISHED_WORK: &str = "
 ALTER TABLE notes ADD COLUMN begun TEXT;
 ALTER TABLE notes ADD COLUMN discovered INTEGER NOT NULL DEFAULT 0;
+CREATE TABLE troubles (
+    subject TEXT NOT NULL PRIMARY KEY,
+    since   TEXT NOT NULL,
+    detail  TEXT NOT NULL
+) STRICT;
 PRAGMA user_version = 3;
 ";

@@ -111,6 +111,12 @@ impl State {
         self.inner.health.trouble()
     }
 
+    /// Whether it is another agent's, which is only read.
+    #[must_use]
+    pub fn is_read_only(&self) -> bool {
+        self.inner.access == Access::Beside
+    }
+
     /// Ends the connection; what was written stays.
     pub async fn close(&self) {
         if let Some(connection) = self.inner.slot.lock().await.connection.take() {

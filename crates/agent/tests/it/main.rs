@@ -26,5 +26,6 @@ mod strangers_at_the_pages;
 #[cfg(all(feature = "rfc2136", feature = "route53", feature = "cloudflare"))]
 mod the_example_configuration_loads;
 mod the_ledger_is_evidence;
+mod trouble_is_asked_and_told_once;
 mod urgent_work_goes_first;
 mod wildcard_hosts_keep_their_address;

@@ -11,7 +11,7 @@ use dcv_sandbox::ca::OrderSpec;
 use super::support::{Agent, Bind, Daemon, eventually, scene::Scene, web};
 
 /// The status and the body of an answer; nothing where there is none in time.
-fn ask(address: SocketAddr, request: &str) -> Option<(u16, String)> {
+pub(crate) fn ask(address: SocketAddr, request: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
     stream.write_all(request.as_bytes()).ok()?;
@@ -25,7 +25,8 @@ fn get(address: SocketAddr, path: &str) -> Option<u16> {
     Some(ask(address, &format!("GET {path} HTTP/1.1\r\nHost: {address}\r\n\r\n"))?.0)
 }
 
-fn listening(agent: &Agent, address: SocketAddr, more: &str) -> Daemon {
+/// A daemon with its pages at this address, once it is ready.
+pub(crate) fn listening(agent: &Agent, address: SocketAddr, more: &str) -> Daemon {
     agent.edit("listen = \"\"", &format!("listen = \"{address}\"\n{more}"));
     let daemon = agent.daemon();
     eventually("the agent is ready", Duration::from_secs(20), || get(address, "/readyz") == Some(200));

@@ -143,6 +143,11 @@ impl Bind {
         Some(address)
     }
 
+    /// What the primary has logged.
+    pub(crate) fn log(&self) -> String {
+        read(&self.folder.path().join("primary/log"))
+    }
+
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
         self.servers.iter().map(|(_, address)| *address).collect()
     }
