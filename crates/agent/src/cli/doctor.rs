@@ -14,6 +14,7 @@ use tokio::time::Instant;
 
 use super::{
     args::Output,
+    orphans::{self, Orphan},
     show::{self, Answer, BAD, DIM, GOOD, Page, WARN, paint},
 };
 use crate::{
@@ -104,6 +105,8 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Result<A
         show::progress(&format!("zone {} …", managed.zone.name));
         checks.extend(of_zone(&context, managed).await);
     }
+    show::progress("values that nobody knows …");
+    checks.extend(orphans::find(&context).await.iter().map(of_orphan));
     checks.extend(of_files(&context).await);
     if wanted.write {
         for site in probe_sites(&context.config, &managed, &wanted.at) {
@@ -187,6 +190,17 @@ async fn of_domains(name: &str, account: &Account) -> Check {
         }
         Err(error) => refused(&subject, "domains", &error, account).await,
     }
+}
+
+/// A value that no state knows.
+fn of_orphan(Orphan { site, record }: &Orphan) -> Check {
+    Check::bad(
+        Outcome::Warn,
+        &format!("zone {}", site.zone()),
+        "unknown-value",
+        format!("{} {record} looks like DigiCert's and is in no state of this agent", site.owner()),
+        "if its order is still open the agent takes it over; else remove it where you edit the zone, once you know that no other tool uses it",
+    )
 }
 
 /// Whether files for http-token can be shown: the document roots, and the responder's port.

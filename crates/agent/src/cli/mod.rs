@@ -10,6 +10,7 @@ mod explain;
 mod explanation;
 mod file_seen;
 mod ledger;
+mod orphans;
 mod plan;
 mod preview;
 #[cfg(feature = "demo")]

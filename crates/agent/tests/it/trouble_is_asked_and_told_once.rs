@@ -213,3 +213,33 @@ async fn explaining_leaves_no_trace() {
     assert!(scene.ca.stats().total > asked, "nobody has asked anything");
     assert_eq!((calls().await, record()), before);
 }
+
+/// The state was lost: a value whose order is still open is taken over and goes with it; one that nobody waits for any more is
+/// named by `doctor`, and left where it is.
+#[tokio::test(flavor = "multi_thread")]
+async fn values_of_a_lost_state_are_taken_over_or_named() {
+    let hosts = hosts(2);
+    let scene =
+        Scene::with_blind_ca(Bind::start(&hosts, "_dnsauth.h1 TXT \"v=something else\"", false)).await;
+    let orders = place(&scene, &hosts);
+    scene.configure(&orders, "");
+    let run = scene.agent.run(&["--once", "--timeout", "5s"]);
+    assert_eq!(run.code, 75, "{run:?}");
+    assert!(!scene.agent.run(&["doctor"]).out.contains("unknown-value"), "what is in the state is known");
+    for file in ["state.db", "state.db-wal", "state.db-shm"] {
+        let _ = std::fs::remove_file(scene.agent.path(file));
+    }
+    let named = |out: &str| out.lines().filter(|line| line.contains("unknown-value")).count();
+    let doctor = scene.agent.run(&["doctor"]);
+    assert_eq!(named(&doctor.out), 2, "{doctor:?}");
+
+    assert!(scene.ca.cancel(orders[1]));
+    scene.let_the_ca_see();
+    let before = scene.bind.txt(&hosts[1]);
+    let run = scene.agent.run(&["--once", "--timeout", "30s"]);
+    assert!(scene.issued(orders[0]) && scene.bind.txt(&hosts[0]).is_empty(), "{run:?}");
+    let doctor = scene.agent.run(&["doctor"]);
+    assert_eq!(named(&doctor.out), 1, "{doctor:?}");
+    assert!(doctor.out.contains("_dnsauth.h1.dcv.test TXT"), "{doctor:?}");
+    assert_eq!(scene.bind.txt(&hosts[1]), before, "doctor never removes anything");
+}
