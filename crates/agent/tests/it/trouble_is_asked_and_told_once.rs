@@ -2,6 +2,9 @@
 //! once; and whoever is asked to stop meanwhile stops.
 
 use std::{
+    io::{BufRead as _, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -16,8 +19,9 @@ use tokio::net::UdpSocket;
 use super::{
     strangers_at_the_pages::{ask, listening},
     support::{
-        Bind, eventually,
+        Bind, Finished, eventually,
         front::{Front, Relay},
+        lab::privileged,
         scene::Scene,
         web,
     },
@@ -170,15 +174,15 @@ async fn an_interrupted_run_says_what_is_left() {
     let run = scene.agent.command(&["--once", "--timeout", "60s"]);
     let child = {
         let mut run = run;
-        run.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+        run.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
     };
     eventually("the values are up", Duration::from_secs(15), || {
         hosts.iter().all(|host| !scene.bind.txt(host).is_empty())
     });
     eventually("they are known to be", Duration::from_secs(15), || scene.checks() >= 3);
-    let interrupted = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status();
+    let interrupted = Command::new("kill").args(["-INT", &child.id().to_string()]).status();
     assert!(interrupted.unwrap().success());
-    let ended = super::support::Finished::from(child.wait_with_output().unwrap());
+    let ended = Finished::from(child.wait_with_output().unwrap());
     assert_eq!(ended.code, 75, "{ended:?}");
     assert!(ended.out.contains("3 records or files of ours are still up"), "{ended:?}");
     scene.let_the_ca_see();
@@ -242,4 +246,108 @@ async fn values_of_a_lost_state_are_taken_over_or_named() {
     assert_eq!(named(&doctor.out), 1, "{doctor:?}");
     assert!(doctor.out.contains("_dnsauth.h1.dcv.test TXT"), "{doctor:?}");
     assert_eq!(scene.bind.txt(&hosts[1]), before, "doctor never removes anything");
+}
+
+/// The disk is full while orders come in: nothing is published that a crash would forget, `/readyz` says so; with room again the
+/// orders go on, and after a kill everything that is up is known.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_publishes_nothing_that_would_be_forgotten() {
+    let hosts = hosts(28);
+    let scene = Scene::with_blind_ca(Bind::start(&hosts, "", false)).await;
+    scene.configure(&[], "discover = { only = [\"*.dcv.test\"], every_seconds = 5 }");
+    let disk = SmallDisk::mount(&scene.agent.path("disk"));
+    scene.agent.edit("/state.db", "/disk/state.db");
+    let address = web::address();
+    scene.agent.edit("listen = \"\"", &format!("listen = \"{address}\""));
+    let readyz = || ask(address, &format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\n\r\n"));
+    let mut daemon = disk.spawn(scene.agent.command(&[]));
+    eventually("the agent is ready", Duration::from_secs(20), || {
+        readyz().is_some_and(|(code, _)| code == 200)
+    });
+    disk.fill();
+    place(&scene, &hosts);
+    eventually("the trouble is told", Duration::from_secs(30), || {
+        readyz().is_some_and(|(code, body)| code == 503 && body.contains("the state file cannot be written"))
+    });
+    let up = || hosts.iter().filter(|host| !scene.bind.txt(host).is_empty()).count();
+    let before = up();
+    assert!(before < hosts.len(), "the disk was not full");
+    disk.empty();
+    eventually("the orders go on", Duration::from_secs(60), || up() == hosts.len());
+    eventually("and the agent is ready", Duration::from_secs(20), || {
+        readyz().is_some_and(|(code, _)| code == 200)
+    });
+    daemon.kill().unwrap();
+    daemon.wait().unwrap();
+    assert_eq!(
+        disk.run(scene.agent.command(&["status", "--output", "json"])).json()["held"]
+            .as_array()
+            .unwrap()
+            .len(),
+        28
+    );
+    scene.let_the_ca_see();
+    let run = disk.run(scene.agent.command(&["--once", "--timeout", "60s"]));
+    assert_eq!((run.code, up()), (0, 0), "{run:?}");
+}
+
+/// A file system of a megabyte, in a mount namespace that a child process holds.
+struct SmallDisk {
+    holder: Child,
+    path: PathBuf,
+}
+
+impl SmallDisk {
+    fn mount(path: &Path) -> Self {
+        std::fs::create_dir(path).unwrap();
+        let script = "mount -t tmpfs -o size=1m none \"$1\" && echo ready && read -r forever";
+        let mut holder = privileged("unshare")
+            .args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"])
+            .arg(path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(holder.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "ready\n");
+        Self { holder, path: path.to_owned() }
+    }
+
+    /// The command, on this disk.
+    fn command(&self, command: &Command) -> Command {
+        let mut inside = privileged("nsenter");
+        inside.args(["--mount", "--target", &self.holder.id().to_string()]);
+        inside.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+        inside
+    }
+
+    fn spawn(&self, command: Command) -> Child {
+        self.command(&command).spawn().unwrap()
+    }
+
+    fn run(&self, command: Command) -> Finished {
+        Finished::from(self.command(&command).output().unwrap())
+    }
+
+    fn fill(&self) {
+        let mut fill = Command::new("dd");
+        fill.args(["if=/dev/zero", "bs=1k"]).arg(format!("of={}", self.path.join("filler").display()));
+        let full = self.run(fill);
+        assert_ne!(full.code, 0, "the disk has no end");
+    }
+
+    fn empty(&self) {
+        let mut empty = Command::new("rm");
+        empty.arg(self.path.join("filler"));
+        assert_eq!(self.run(empty).code, 0);
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        // At the end of its input it ends, and the mount with it.
+        drop(self.holder.stdin.take());
+        let _ = self.holder.wait();
+    }
 }
