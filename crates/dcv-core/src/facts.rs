@@ -335,7 +335,7 @@ impl Facts {
         let wanted = self.wanted(&policy.methods).and_then(Result::ok).unwrap_or_default();
         for Wanted { lookup, artifact } in wanted {
             let shows = |seen: &Vec<Sighting>| {
-                verdict(seen, |answer| answer.proves(&artifact), policy.verdict) == Verdict::Visible
+                verdict(seen, |answer| answer.judge(&artifact), policy.verdict) == Verdict::Visible
             };
             if self.sightings.get(&lookup).is_some_and(shows)
                 && let Some(look) = self.looked_at.get_mut(&lookup)

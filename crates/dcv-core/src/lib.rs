@@ -21,6 +21,7 @@
 //! The caller carries out the step, tells [`Facts::learn`] what came of it, and asks again. Nothing else is
 //! remembered: facts lost in a restart are absent and are read again.
 
+mod alias;
 mod artifact;
 mod backoff;
 mod caa;
@@ -48,6 +49,7 @@ mod token;
 mod verdict;
 mod words;
 
+pub use alias::AliasTarget;
 pub use artifact::{Artifact, Target};
 pub use backoff::Backoff;
 pub use caa::{Caa, CaaRecord, CertName};
@@ -70,7 +72,9 @@ pub use order::{OrderFacts, OrderStatus, ScopeFacts, Stage};
 pub use policy::{Cadence, Policy};
 pub use reason::{Because, Outcome, Reason};
 pub use record::{Change, Guarded, MAX_CHAIN, RandomValue, RecordData, RecordError, Site, Ttl, ValueError};
-pub use sighting::{Answer, NoAnswer, NoAnswerKind, Security, Sighting, Transport, Vantage, VantageKind};
+pub use sighting::{
+    Answer, Match, NoAnswer, NoAnswerKind, Security, Sighting, Transport, Vantage, VantageKind,
+};
 pub use step::{Decision, Next, Step, StepKind, Wanted};
 pub use token::{GivenValue, Token, Unfit};
 pub use verdict::{Dnssec, Quorum, Verdict, VerdictPolicy, verdict};

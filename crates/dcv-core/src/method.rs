@@ -5,7 +5,9 @@ use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Artifact, CertName, DNSAUTH, DomainName, Label, Lookup, RandomValue, RecordData, Target};
+use crate::{
+    AliasTarget, Artifact, CertName, DNSAUTH, DomainName, Label, Lookup, RandomValue, RecordData, Target,
+};
 
 /// How control is proven (DigiCert, DCV methods).
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -146,8 +148,7 @@ impl MethodSpec {
             Form::Txt { text } => RandomValue::new(text.replace("{value}", value.as_str()))
                 .map(RecordData::Txt)
                 .map_err(|error| format!("the value does not fit into the record's text: {error}")),
-            Form::Cname { suffix } => suffix
-                .child(value.as_str())
+            Form::Cname { suffix } => AliasTarget::below(suffix, value.as_str())
                 .map(RecordData::Cname)
                 .map_err(|error| format!("the value cannot be a label of a CNAME target: {error}")),
             Form::File => Err("the method wants a file, not a record".to_owned()),

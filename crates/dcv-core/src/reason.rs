@@ -94,6 +94,8 @@ reasons! {
     Propagating => "propagating",
     /// The answers do not validate: DNSSEC is broken, and the CA would refuse what it sees.
     DnssecBogus => "dnssec-bogus",
+    /// An alias has lost its capitals on the way, and the CA tells capitals apart.
+    CaseChanged => "case-changed",
     /// The CA has not found the value yet.
     WaitingForCa => "waiting-for-ca",
     /// The value is visible; time to ask.
@@ -137,6 +139,7 @@ impl Reason {
             | Self::WildcardHost
             | Self::BadDelegation
             | Self::DnssecBogus
+            | Self::CaseChanged
             | Self::CaaForbids => Outcome::Blocked,
             Self::BackingOff
             | Self::TidyUp

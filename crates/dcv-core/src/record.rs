@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{DomainName, FILE_PATH, Label, Lookup, NameError};
+use crate::{AliasTarget, DomainName, FILE_PATH, Label, Lookup, NameError};
 
 /// Most delegations that are followed from `_dnsauth.<scope>`.
 pub const MAX_CHAIN: usize = 8;
@@ -107,8 +107,8 @@ pub enum ValueError {
 pub enum RecordData {
     /// A TXT record with the value as its only character-string.
     Txt(RandomValue),
-    /// A CNAME record to DigiCert's validation host (method `dns-cname-token`).
-    Cname(DomainName),
+    /// A CNAME record to DigiCert's validation host (method `dns-cname-token`), the value spelled as the CA gave it.
+    Cname(AliasTarget),
 }
 
 impl RecordData {
@@ -118,13 +118,22 @@ impl RecordData {
         self != other && matches!((self, other), (Self::Cname(_), _) | (_, Self::Cname(_)))
     }
 
+    /// Whether DNS holds the two equal: aliases may differ in capitals that only the CA tells apart.
+    #[must_use]
+    pub fn is_same_in_dns(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Cname(one), Self::Cname(other)) => one.name() == other.name(),
+            (Self::Txt(_), _) | (_, Self::Txt(_)) => self == other,
+        }
+    }
+
     /// Enough to recognise it in a log.
     #[must_use]
     pub fn fingerprint(&self) -> String {
         match self {
             Self::Txt(value) => value.fingerprint(),
             Self::Cname(target) => {
-                format!("a CNAME to {}…", target.as_str().chars().take(6).collect::<String>())
+                format!("a CNAME to {}…", target.label().chars().take(6).collect::<String>())
             }
         }
     }

@@ -5,7 +5,7 @@ use std::{fmt, net::SocketAddr};
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 
-use crate::{Artifact, DomainName, RecordData};
+use crate::{AliasTarget, Artifact, RecordData};
 
 /// One place to look from.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -85,8 +85,8 @@ pub enum Answer {
     /// The TXT texts at the name, possibly none. A text in several character-strings stands here as DigiCert's own
     /// library compares it, each string in quotes, so that it never equals a value.
     Txt(Vec<String>),
-    /// The name is an alias.
-    Cname(DomainName),
+    /// The name is an alias, spelled as the server has it.
+    Cname(AliasTarget),
     /// What the file of a host holds, without white space around it; empty where the web server has no such file.
     File(String),
     /// No answer, or one that is no answer: time-out, SERVFAIL, REFUSED, a server that does not serve the zone.
@@ -140,7 +140,7 @@ impl Serialize for NoAnswer {
 
 impl Answer {
     /// Whether the record is there: a text alone in a string of its own (stricter than the CA, which is content with a
-    /// text that contains the value), or the alias.
+    /// text that contains the value), or the alias with the value's capitals, which the CA tells apart.
     #[must_use]
     pub fn shows(&self, record: &RecordData) -> bool {
         match (self, record) {
@@ -152,6 +152,27 @@ impl Answer {
         }
     }
 
+    /// How it compares with a record.
+    #[must_use]
+    pub fn compare(&self, record: &RecordData) -> Match {
+        match (self, record) {
+            _ if self.shows(record) => Match::Shown,
+            (Self::Cname(alias), RecordData::Cname(target)) if alias.differs_in_capitals(target) => {
+                Match::OtherCapitals
+            }
+            _ => Match::Absent,
+        }
+    }
+
+    /// How it compares with what was put up.
+    #[must_use]
+    pub fn judge(&self, artifact: &Artifact) -> Match {
+        match artifact {
+            Artifact::Record { data, .. } => self.compare(data),
+            Artifact::File { .. } => self.proves(artifact).into(),
+        }
+    }
+
     /// Whether the answer shows what was put up: the record, or the file with the value and nothing else.
     #[must_use]
     pub fn proves(&self, artifact: &Artifact) -> bool {
@@ -160,6 +181,23 @@ impl Answer {
             (Self::File(text), Artifact::File { value, .. }) => text == value.as_str(),
             (Self::Txt(_) | Self::Cname(_) | Self::Failed(_), Artifact::File { .. }) => false,
         }
+    }
+}
+
+/// How an answer compares with what was put up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Match {
+    /// It is there.
+    Shown,
+    /// An alias is there but for its capitals: DNS holds the two equal, the CA does not.
+    OtherCapitals,
+    /// It is not there.
+    Absent,
+}
+
+impl From<bool> for Match {
+    fn from(shown: bool) -> Self {
+        if shown { Self::Shown } else { Self::Absent }
     }
 }
 

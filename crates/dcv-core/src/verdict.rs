@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{Answer, Security, Sighting, VantageKind};
+use crate::{Answer, Match, Security, Sighting, VantageKind};
 
 /// How strict the verdict is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -65,6 +65,11 @@ pub enum Verdict {
         /// Servers that did not answer, each with the reason.
         failed: Vec<String>,
     },
+    /// Nothing but capitals are amiss: those who lack the value show it, and the CA tells capitals apart.
+    Respelled {
+        /// The servers that show other capitals.
+        servers: Vec<String>,
+    },
     /// DNSSEC validation fails: the CA cannot see anything there.
     Bogus {
         /// The servers, each with the reason.
@@ -74,17 +79,22 @@ pub enum Verdict {
     Unseen,
 }
 
-/// Judges the sightings at one lookup; `shown` tells whether an answer holds what is looked for.
+/// Judges the sightings at one lookup; `compare` tells whether an answer holds what is looked for.
 ///
 /// A web server counts as an authority of its file. Authorities and resolvers are counted apart. A resolver that fails says nothing about the zone; one that answers
 /// without the value holds a denial in its cache, as the CA's own resolver may. Where no authority could be asked at
 /// all the resolvers alone decide.
 #[must_use]
-pub fn verdict(sightings: &[Sighting], shown: impl Fn(&Answer) -> bool, policy: VerdictPolicy) -> Verdict {
+pub fn verdict<M: Into<Match>>(
+    sightings: &[Sighting],
+    compare: impl Fn(&Answer) -> M,
+    policy: VerdictPolicy,
+) -> Verdict {
     if sightings.is_empty() {
         return Verdict::Unseen;
     }
-    let (mut without, mut failed, mut bogus) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut without, mut failed, mut bogus, mut respelled) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut authorities = Count::default();
     let mut resolvers = Count::default();
     for Sighting { vantage, answer, security, denied_until, .. } in sightings {
@@ -97,16 +107,19 @@ pub fn verdict(sightings: &[Sighting], shown: impl Fn(&Answer) -> bool, policy: 
         if let (Security::Bogus(why), Dnssec::Enforce) = (security, policy.dnssec) {
             bogus.push(format!("{label}: {why}"));
         }
-        match answer {
-            answer if shown(answer) => count.shown += 1,
-            Answer::Failed(why) => {
+        match (compare(answer).into(), answer) {
+            (Match::Shown, _) => count.shown += 1,
+            (Match::OtherCapitals, _) => respelled.push(label),
+            (Match::Absent, Answer::Failed(why)) => {
                 count.failed += 1;
                 failed.push(format!("{label}: {why}"));
             }
-            Answer::Txt(_) | Answer::Cname(_) | Answer::File(_) => without.push(match denied_until {
-                Some(until) => format!("{label} (which may repeat a cached denial until {until:.0})"),
-                None => label,
-            }),
+            (Match::Absent, Answer::Txt(_) | Answer::Cname(_) | Answer::File(_)) => {
+                without.push(match denied_until {
+                    Some(until) => format!("{label} (which may repeat a cached denial until {until:.0})"),
+                    None => label,
+                })
+            }
         }
     }
     let tolerated = authorities.failed.min(policy.tolerate_failed);
@@ -121,7 +134,10 @@ pub fn verdict(sightings: &[Sighting], shown: impl Fn(&Answer) -> bool, policy: 
         Verdict::Bogus { servers: bogus }
     } else if visible {
         Verdict::Visible
+    } else if without.is_empty() && failed.is_empty() && !respelled.is_empty() {
+        Verdict::Respelled { servers: respelled }
     } else {
+        without.extend(respelled.into_iter().map(|label| format!("{label} (in other capitals)")));
         Verdict::Lagging { without, failed }
     }
 }
@@ -198,6 +214,25 @@ mod tests {
             let verdict = judge(answers.clone(), policy);
             assert_eq!(verdict == Verdict::Visible, *visible, "{what}: {verdict:?}");
         }
+    }
+
+    /// A server that lower-cases the target of an alias is told apart from one that has not heard of it yet.
+    #[test]
+    fn an_alias_in_other_capitals_is_not_the_alias() {
+        use VantageKind::Authority as A;
+        let cname = |text: &str| Answer::Cname(text.parse().unwrap());
+        let wanted = RecordData::Cname("Q7m3.dcv.digicert.com".parse().unwrap());
+        let judge = |answers: &[Answer]| {
+            let seen: Vec<_> = answers.iter().zip(1u16..).map(|(one, n)| seen(n, A, one.clone())).collect();
+            verdict(&seen, |answer| answer.compare(&wanted), VerdictPolicy::default())
+        };
+        let (given, lowered) = (cname("Q7m3.DCV.digicert.com"), cname("q7m3.dcv.digicert.com"));
+        assert_eq!(judge(&[given.clone(), given.clone()]), Verdict::Visible);
+        let servers = vec!["ns2 (192.0.2.1:2)".to_owned()];
+        assert_eq!(judge(&[given, lowered.clone()]), Verdict::Respelled { servers });
+        let verdict = judge(&[lowered, cname("other.dcv.digicert.com")]);
+        let Verdict::Lagging { without, .. } = &verdict else { panic!("{verdict:?}") };
+        assert_eq!(without, &["ns2 (192.0.2.1:2)", "ns1 (192.0.2.1:1) (in other capitals)"]);
     }
 
     /// All but one of two to five, all but two of six and more; never nobody.

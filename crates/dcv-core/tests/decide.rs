@@ -361,6 +361,26 @@ fn a_replaced_alias_gives_way_in_the_same_change() {
     assert_eq!(held, [artifact(alias(VALUE))]);
 }
 
+/// An alias that lost its capitals is there for DNS and not for the CA: a person is told, and it is not put up again for ever.
+#[test]
+fn capitals_that_are_lost_on_the_way_are_told() {
+    let alias = |value: &str| RecordData::Cname(format!("{value}.dcv.digicert.com").parse().unwrap());
+    let given = VALUE.to_uppercase();
+    let facts = with_order(located(), OrderStatus::Pending, Method::DnsCname);
+    let mut facts = Facts { held: vec![held(alias(&given), Some(ago(9000)))], ..facts };
+    facts.token.as_mut().unwrap().value = Ok(RandomValue::new(given.as_str()).unwrap());
+    let lowered = Answer::Cname(format!("{VALUE}.dcv.digicert.com").parse().unwrap());
+    let vantage = Vantage { server: "ns1".into(), address: None, kind: VantageKind::Authority };
+    facts.sightings = [(lookup(), vec![Sighting::new(vantage, ago(1), lowered)])].into();
+    facts.looked_at = [(lookup(), Look { at: ago(1), was_visible: false })].into_iter().collect();
+    facts.looks = 1;
+    assert_eq!(decide(&facts, &Policy::default(), NOW).because.reason, Reason::Propagating);
+    facts.looks = 3;
+    let Decision { next, because } = decide(&facts, &Policy::default(), NOW);
+    assert_eq!((next.label(), because.reason), ("rest", Reason::CaseChanged), "{because}");
+    assert!(because.detail.contains("at ns1") && because.detail.contains("dns-txt-token"), "{because}");
+}
+
 /// A method that nobody thought of when the rules were written is an entry in a table: another label, another text, and
 /// a record that stays after the order is proven (persistent TXT, TLS BR 3.2.2.4.22).
 #[test]

@@ -3,9 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use dcv_core::{
-    Answer, DelegationSeen, DomainName, Elsewhere, Expectation, Misplaced, NoAnswer, Path, RandomValue,
-    RecordData, Security, ServerSeen, Severity, Sighting, Survey, Vantage, VantageKind, VerdictPolicy,
-    ZoneSeen, findings,
+    AliasTarget, Answer, DelegationSeen, DomainName, Elsewhere, Expectation, Misplaced, NoAnswer, Path,
+    RandomValue, RecordData, Security, ServerSeen, Severity, Sighting, Survey, Vantage, VantageKind,
+    VerdictPolicy, ZoneSeen, findings,
 };
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -194,7 +194,7 @@ fn what_is_wrong_around_the_zone() {
 /// What is told of an order by CNAME: its own alias is right where it is, and texts mean nothing.
 #[test]
 fn an_alias_that_is_wanted_is_no_mistake() {
-    let target = name(&format!("{VALUE}.dcv.digicert.com"));
+    let target: AliasTarget = format!("{VALUE}.dcv.digicert.com").parse().unwrap();
     let expected = Expectation { record: Some(RecordData::Cname(target.clone())), ..Expectation::default() };
     let mut survey = well(&[]);
     for server in &mut survey.zone.as_mut().unwrap().servers {
@@ -203,6 +203,9 @@ fn an_alias_that_is_wanted_is_no_mistake() {
     assert_eq!(codes(&survey, &expected), []);
     survey.zone.as_mut().unwrap().servers[1].sighting.answer = Answer::Txt(vec![]);
     assert_eq!(codes(&survey, &expected), [(Severity::Warn, "propagating")]);
+    let capitals = format!("{}.dcv.digicert.com", VALUE.to_uppercase()).parse().unwrap();
+    let expected = Expectation { record: Some(RecordData::Cname(capitals)), ..Expectation::default() };
+    assert_eq!(codes(&survey, &expected)[0], (Severity::Fail, "case-changed"));
 }
 
 /// Serials wrap (RFC 1982): 1 comes after 4294967295.

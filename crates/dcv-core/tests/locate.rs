@@ -220,8 +220,9 @@ fn an_alias_that_comes_from_a_wildcard() {
 #[test]
 fn an_alias_of_the_cname_method() {
     let alias = "q7m3xk2v9p0tz4n8.dcv.digicert.com";
-    let ours = RecordData::Cname(name(alias));
-    let other = RecordData::Cname(name("another.dcv.digicert.com"));
+    let ours = RecordData::Cname(alias.parse().unwrap());
+    let capitals = RecordData::Cname("Q7M3xk2v9p0tz4n8.dcv.digicert.com".parse().unwrap());
+    let other = RecordData::Cname("another.dcv.digicert.com".parse().unwrap());
     check(vec![
         (
             txt("example.com").cname().aliases(&[alias]),
@@ -231,6 +232,11 @@ fn an_alias_of_the_cname_method() {
         (txt("example.com").cname().aliases(&[alias]).holding(other), "name-taken: "),
         (
             txt("example.com").cname().aliases(&[alias]).holding(ours),
+            "at _dnsauth.example.com in example.com",
+        ),
+        // A server that changes capitals does not make it another order's.
+        (
+            txt("example.com").cname().aliases(&[alias]).holding(capitals),
             "at _dnsauth.example.com in example.com",
         ),
         // A wildcard's is nobody's, and the method's own host proves nothing.

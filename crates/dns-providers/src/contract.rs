@@ -7,7 +7,7 @@
 use std::{fmt, sync::Arc};
 
 use async_trait::async_trait;
-use dcv_core::{Change, DomainName, Guarded, Label, Lookup, RandomValue, RecordData, Site, Ttl};
+use dcv_core::{AliasTarget, Change, DomainName, Guarded, Label, Lookup, RandomValue, RecordData, Site, Ttl};
 
 use crate::{Class, DnsProvider, RecordSet, Zone};
 
@@ -59,6 +59,7 @@ impl Bench {
         self.long_values_round_trip().await;
         self.a_sibling_keeps_its_ttl().await;
         self.an_alias_is_replaced_in_one_change().await;
+        self.an_alias_keeps_its_capitals().await;
         self.an_alias_and_a_text_exclude_each_other().await;
         self.two_writers_of_an_alias_do_not_replace_each_other().await;
         let (apex, host) = (self.bare(None), self.bare(Some("host")));
@@ -194,6 +195,23 @@ impl Bench {
         assert_eq!(self.read("replaced").await.cname, Some(target("new")), "another alias was removed");
         self.apply(&[Change::Remove { site, data: RecordData::Cname(target("new")) }]).await;
         assert_eq!(self.read("replaced").await, RecordSet::default(), "a removed alias stayed");
+    }
+
+    /// DigiCert compares the value letter for letter; DNS, and whoever compares names as DNS does, takes both for the same.
+    async fn an_alias_keeps_its_capitals(&self) {
+        let site = self.site("capitals");
+        let gone =
+            |label: &str| Change::Remove { site: site.clone(), data: RecordData::Cname(target(label)) };
+        self.apply(&[add_alias(&site, "mixed")]).await;
+        self.apply(&[gone("mixed"), add_alias(&site, "MiXed")]).await;
+        assert_eq!(self.read("capitals").await.cname, Some(target("MiXed")), "capitals were not replaced");
+        self.apply(&[add_alias(&site, "miXED")]).await;
+        assert_eq!(self.read("capitals").await.cname, Some(target("miXED")), "capitals were not corrected");
+        let line = |line: &String| line.trim_end_matches('.').ends_with(" CNAME miXED.dcv.digicert.com");
+        let standing = self.neighbour.everything(site.owner()).await;
+        assert!(standing.iter().any(line), "the server or vendor has other capitals: {standing:?}");
+        self.apply(&[gone("MIXED")]).await;
+        assert_eq!(self.read("capitals").await, RecordSet::default(), "an alias stayed for its capitals");
     }
 
     async fn two_writers_of_an_alias_do_not_replace_each_other(&self) {
@@ -345,7 +363,7 @@ fn text(value: &str) -> RecordData {
     RecordData::Txt(RandomValue::new(value).expect("a value of the suite is one"))
 }
 
-fn target(label: &str) -> DomainName {
+fn target(label: &str) -> AliasTarget {
     format!("{label}.dcv.digicert.com").parse().expect("a label of the suite is a name")
 }
 

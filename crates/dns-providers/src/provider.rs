@@ -3,7 +3,7 @@
 use std::{error::Error as StdError, fmt, time::Duration};
 
 use async_trait::async_trait;
-use dcv_core::{Change, DomainName, RecordData, Site};
+use dcv_core::{AliasTarget, Change, DomainName, RecordData, Site};
 
 /// A zone as configured: its name, and the provider's own id where the operator gave one, which spares the permission
 /// to list zones.
@@ -54,8 +54,8 @@ pub struct Probe {
 pub struct RecordSet {
     /// TXT texts, each joined from its character-strings, ours and others'.
     pub txt: Vec<String>,
-    /// The alias, should the name be one as DNS shows it.
-    pub cname: Option<DomainName>,
+    /// The alias, should the name be one as DNS shows it, spelled as the provider has it.
+    pub cname: Option<AliasTarget>,
     /// Time to live in seconds, where there is a record.
     pub ttl: Option<u32>,
 }
@@ -89,6 +89,10 @@ pub struct Receipt {
 /// # Repeated calls
 /// Adding a value that is there and removing one that is not are successes and change nothing. Any call may be
 /// repeated after any failure.
+///
+/// # Capitals
+/// An alias is written as its target is spelled, and one that stands there in other capitals is replaced: the CA tells
+/// them apart. What is removed is what DNS holds equal, for a vendor may have changed its capitals.
 ///
 /// # Batches
 /// Changes of one call belong to one zone and are sent in as few requests as the vendor's limits allow. A call that

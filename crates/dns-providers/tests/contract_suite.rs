@@ -50,6 +50,8 @@ enum Flaw {
     RemovesAnyAlias,
     AliasBesideText,
     AliasReplacesAlias,
+    LowersAliases,
+    KeepsWrongCapitals,
     HidesTheName,
 }
 
@@ -84,6 +86,12 @@ impl Memory {
             return Ok(());
         }
         let is_alias = matches!(data, RecordData::Cname(_));
+        if is_alias && self.has(Flaw::LowersAliases) {
+            record.data = record.data.to_lowercase();
+        }
+        if is_alias && !self.has(Flaw::KeepsWrongCapitals) {
+            held.retain(|one| !(one.kind == "CNAME" && one.data.eq_ignore_ascii_case(&record.data)));
+        }
         let alias = |one: &Record| one.kind == "CNAME";
         if self.has(Flaw::AliasReplacesAlias) && is_alias && held.iter().all(alias) {
             held.clear();
@@ -121,7 +129,11 @@ impl Memory {
         if self.has(Flaw::KeepsTheOldAlias) && data.kind() == "CNAME" {
             return Ok(());
         }
-        held.retain(|one| !(one.kind == data.kind() && (any || one.data == written(data))));
+        let gone = |one: &Record| match data {
+            RecordData::Txt(_) => one.data == written(data),
+            RecordData::Cname(_) => one.data.eq_ignore_ascii_case(&written(data)),
+        };
+        held.retain(|one| !(one.kind == data.kind() && (any || gone(one))));
         if held.len() < before && self.has(Flaw::RemovingClearsTheName) {
             held.clear();
         }
@@ -246,6 +258,8 @@ async fn each_breach_is_named() {
         (Flaw::RemovesAnyAlias, "another alias was removed"),
         (Flaw::AliasBesideText, "an alias and a text at one name were accepted"),
         (Flaw::AliasReplacesAlias, "a writer was told the wrong thing"),
+        (Flaw::LowersAliases, "capitals were not replaced"),
+        (Flaw::KeepsWrongCapitals, "a batch of the suite is applied"),
         (Flaw::HidesTheName, "the name is not told"),
     ] {
         let said = complaint(flaw).await.unwrap_or_else(|| panic!("{flaw:?} passes"));

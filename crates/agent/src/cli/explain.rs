@@ -348,7 +348,7 @@ async fn scope(
     let verdict_policy = context.verdict();
     let findings = findings(&survey, &expected, verdict_policy, clock::now());
     let verdict = artifact
-        .map(|artifact| verdict(&sightings(&survey), |answer| answer.proves(&artifact), verdict_policy));
+        .map(|artifact| verdict(&sightings(&survey), |answer| answer.judge(&artifact), verdict_policy));
     ScopeSeen { survey, provider, location, verdict, findings }
 }
 
@@ -362,7 +362,7 @@ fn file(
 ) -> FileSeen {
     let sightings = facts.sightings.get(lookup).cloned().unwrap_or_default();
     let judged =
-        |artifact: &Artifact| verdict(&sightings, |answer| answer.proves(artifact), context.verdict());
+        |artifact: &Artifact| verdict(&sightings, |answer| answer.judge(artifact), context.verdict());
     let route = context.config.http.routes.of(&lookup.domain);
     let mut findings = caa_findings(&caa, context.config.verify.looking.is_pinned(&lookup.domain));
     let applied = |artifact: &&Artifact| {

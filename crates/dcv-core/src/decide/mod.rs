@@ -92,7 +92,7 @@ rules! {
     all: publish::put_up => [ValueUnfit, Unpublished];
     all: publish::put_back => [Drifted];
     all: publish::superseded => [Superseded];
-    all: prove::look => [Propagating, DnssecBogus];
+    all: prove::look => [Propagating, DnssecBogus, CaseChanged];
     all: prove::read_after_check => [AuditDue];
     all: prove::wait_for_ca => [CaaForbids, WaitingForCa];
     all: prove::read_caa => [Visible];

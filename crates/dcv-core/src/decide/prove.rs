@@ -21,9 +21,10 @@ pub(super) fn look(s: &Situation<'_>) -> Option<Decision> {
     Some(if due > s.now { s.rest(due, reason, detail) } else { s.act(Step::Look(unseen), reason, detail) })
 }
 
-/// Signatures may follow a record a moment later, so that what is bogus is told as such only after some looks.
+/// Signatures may follow a record a moment later, and a former alias may be in other capitals, so that such troubles are told
+/// only after some looks.
 fn why_unseen(s: &Situation<'_>, unseen: &[Wanted]) -> (Reason, String) {
-    let (mut lagging, mut bogus) = (Vec::new(), Vec::new());
+    let (mut lagging, mut bogus, mut respelled) = (Vec::new(), Vec::new(), Vec::new());
     for wanted in unseen {
         let name = describe(&wanted.lookup);
         match s.verdict(wanted) {
@@ -34,17 +35,26 @@ fn why_unseen(s: &Situation<'_>, unseen: &[Wanted]) -> (Reason, String) {
             Some(Verdict::Bogus { servers }) => {
                 bogus.push(format!("DNSSEC is broken for {name}: {}", list(&servers)));
             }
+            Some(Verdict::Respelled { servers }) => respelled.push(format!(
+                "{name} has the value in other capitals at {}, and DigiCert tells capitals apart; have them kept there, or change the DCV method to dns-txt-token",
+                list(&servers)
+            )),
             Some(Verdict::Visible | Verdict::Unseen) | None => {
                 lagging.push(format!("{name} was not looked at yet"));
             }
         }
     }
-    if bogus.is_empty() || s.facts.looks < s.policy.bogus_looks {
-        lagging.extend(bogus);
-        (Reason::Propagating, list(&lagging))
-    } else {
-        (Reason::DnssecBogus, list(&bogus))
+    if s.facts.looks >= s.policy.bogus_looks {
+        if !bogus.is_empty() {
+            return (Reason::DnssecBogus, list(&bogus));
+        }
+        if lagging.is_empty() && !respelled.is_empty() {
+            return (Reason::CaseChanged, list(&respelled));
+        }
     }
+    lagging.extend(bogus);
+    lagging.extend(respelled);
+    (Reason::Propagating, list(&lagging))
 }
 
 /// When these are looked at next, if all of them were before.

@@ -1,7 +1,7 @@
 //! What proves control is put up, put back where it was lost, and taken down once another value was checked.
 
 use super::situation::Situation;
-use crate::{Answer, Artifact, Decision, Held, Reason, Step, Target, Wanted, words::list};
+use crate::{Answer, Artifact, Decision, Held, Match, Reason, Step, Target, Wanted, words::list};
 
 pub(super) fn put_up(s: &Situation<'_>) -> Option<Decision> {
     let wanted = match s.wanted_or_why_not()? {
@@ -60,7 +60,7 @@ fn is_nowhere(s: &Situation<'_>, wanted: &Wanted) -> bool {
     s.facts.sightings.get(&wanted.lookup).is_some_and(|sightings| {
         let answers = sightings.iter().map(|sighting| &sighting.answer);
         let mut answers = answers.filter(|answer| !matches!(answer, Answer::Failed(_))).peekable();
-        answers.peek().is_some() && answers.all(|answer| !answer.proves(&wanted.artifact))
+        answers.peek().is_some() && answers.all(|answer| answer.judge(&wanted.artifact) == Match::Absent)
     })
 }
 

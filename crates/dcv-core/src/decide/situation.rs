@@ -45,7 +45,7 @@ impl<'a> Situation<'a> {
 
     pub(super) fn verdict(&self, Wanted { lookup, artifact }: &Wanted) -> Option<Verdict> {
         let sightings = self.facts.sightings.get(lookup)?;
-        Some(verdict(sightings, |answer| answer.proves(artifact), self.policy.verdict))
+        Some(verdict(sightings, |answer| answer.judge(artifact), self.policy.verdict))
     }
 
     pub(super) fn expiry(&self) -> Option<Timestamp> {

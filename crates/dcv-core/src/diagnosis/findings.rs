@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    DelegationSeen, Elsewhere, Expectation, Finding, Misplaced, Path, Severity, Survey, caa_findings,
+    DelegationSeen, Elsewhere, Expectation, Finding, Misplaced, Path, ServerSeen, Severity, Survey,
+    caa_findings,
 };
-use crate::{Answer, NoAnswerKind, RecordData, Security, Verdict, VerdictPolicy, verdict};
+use crate::{Answer, Match, NoAnswerKind, RecordData, Security, Verdict, VerdictPolicy, verdict};
 
 /// Signatures that run out sooner than this are worth a warning.
 const SOON: SignedDuration = SignedDuration::from_hours(24);
@@ -147,7 +148,7 @@ impl Findings<'_> {
         if let Some(record) = &self.expected.record {
             let sightings: Vec<_> = zone.servers.iter().map(|server| server.sighting.clone()).collect();
             if let Verdict::Lagging { without, .. } =
-                verdict(&sightings, |answer| answer.shows(record), policy)
+                verdict(&sightings, |answer| answer.compare(record), policy)
                 && without.len() < sightings.len()
                 && !without.is_empty()
             {
@@ -284,6 +285,7 @@ impl Findings<'_> {
             .collect();
         let owner = self.survey.delegation.chain.last().unwrap_or(&self.survey.owner).clone();
         if matches!(self.expected.record, Some(RecordData::Cname(_))) {
+            self.capitals();
             return;
         }
         if let Some(value) = self.value() {
@@ -346,6 +348,26 @@ impl Findings<'_> {
                 "value-mangled",
                 what,
                 "publish the bare value, as one string, without quotes or a dot",
+            );
+        }
+    }
+
+    /// An alias that lost its capitals on the way to DNS.
+    fn capitals(&mut self) {
+        let (Some(zone), Some(record)) = (&self.survey.zone, &self.expected.record) else { return };
+        let respelled = |server: &&ServerSeen| server.sighting.answer.compare(record) == Match::OtherCapitals;
+        let who: Vec<_> =
+            zone.servers.iter().filter(respelled).map(|one| one.sighting.vantage.to_string()).collect();
+        if !who.is_empty() {
+            self.add(
+                Severity::Fail,
+                "case-changed",
+                format!(
+                    "{} shows the alias at {} in other capitals than {record}, and DigiCert tells capitals apart",
+                    who.join(", "),
+                    self.survey.owner
+                ),
+                "have the DNS server or provider keep the capitals, or change the DCV method to dns-txt-token",
             );
         }
     }

@@ -1,6 +1,6 @@
 //! Reading what a server said about one owner name.
 
-use dcv_core::{Answer, DomainName, NoAnswer};
+use dcv_core::{AliasTarget, Answer, NoAnswer};
 use hickory_proto::{
     op::{DnsResponse, ResponseCode},
     rr::{DNSClass, Name, RData, Record, rdata::TXT},
@@ -42,7 +42,7 @@ pub(crate) fn of_authority(response: &DnsResponse, name: &Name) -> Answer {
 pub(crate) fn of_resolver(records: &[Record], name: &Name) -> Answer {
     let texts = texts(records.iter());
     let alias = records.iter().find_map(|record| match &record.data {
-        RData::CNAME(target) if record.name == *name => target.0.to_ascii().parse::<DomainName>().ok(),
+        RData::CNAME(target) if record.name == *name => target.0.to_ascii().parse::<AliasTarget>().ok(),
         _ => None,
     });
     match alias {

@@ -46,7 +46,7 @@ impl Observer {
             };
             found.dname |= reply.response.answers.iter().any(is_dname);
             let target = match answer::of_authority(&reply.response, &wire) {
-                Answer::Cname(target) => target,
+                Answer::Cname(target) => target.name().clone(),
                 Answer::Txt(_) | Answer::File(_) | Answer::Failed(_) => {
                     let missing = reply.response.response_code == ResponseCode::NXDomain;
                     if missing
@@ -88,7 +88,7 @@ impl Observer {
                 break;
             }
             match answer::of_authority(&reply.response, &wire) {
-                Answer::Cname(target) => name = target,
+                Answer::Cname(target) => name = target.name().clone(),
                 Answer::Txt(_) | Answer::File(_) | Answer::Failed(_) => break,
             }
         }
@@ -120,7 +120,10 @@ impl Observer {
         let Some(sibling) = name.parent().and_then(|parent| parent.child(&label).ok()) else { return false };
         let Ok(wire) = wire_name(&sibling) else { return false };
         match self.view(&sibling).walk.ask(&wire, RecordType::TXT).await {
-            Ok((_, reply)) => answer::of_authority(&reply.response, &wire) == Answer::Cname(target.clone()),
+            Ok((_, reply)) => match answer::of_authority(&reply.response, &wire) {
+                Answer::Cname(alias) => alias.name() == target,
+                Answer::Txt(_) | Answer::File(_) | Answer::Failed(_) => false,
+            },
             Err(_) => false,
         }
     }

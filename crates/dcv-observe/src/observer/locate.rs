@@ -76,7 +76,7 @@ impl Observer {
     /// The alias that any of the authorities shows.
     async fn alias_anywhere(&self, owner: &DomainName) -> Option<DomainName> {
         self.authorities(owner).await.into_iter().find_map(|sighting| match sighting.answer {
-            Answer::Cname(target) => Some(target),
+            Answer::Cname(target) => Some(target.name().clone()),
             Answer::Txt(_) | Answer::File(_) | Answer::Failed(_) => None,
         })
     }

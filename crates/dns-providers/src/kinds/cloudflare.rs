@@ -126,7 +126,7 @@ impl DnsProvider for Cloudflare {
         let ttl = held.iter().find(|record| record.is_txt()).or(alias).map(|record| record.ttl);
         Ok(RecordSet {
             txt: held.iter().filter(|record| record.is_txt()).map(Record::text).collect(),
-            cname: alias.and_then(|record| record.target().parse().ok()),
+            cname: alias.and_then(Record::target),
             ttl: ttl.map(|ttl| if ttl == AUTOMATIC { 300 } else { ttl }),
         })
     }
@@ -158,7 +158,7 @@ fn plan<'a>(
         match change {
             Change::Remove { data, .. } => {
                 batch.posts.retain(|post| post.data != *data);
-                for gone in left.extract_if(.., |record| record.holds(data)) {
+                for gone in left.extract_if(.., |record| record.is_same_in_dns(data)) {
                     batch.deletes.push(gone.id);
                 }
             }
@@ -168,6 +168,11 @@ fn plan<'a>(
                 {
                     continue;
                 }
+                // An alias that is ours but for its capitals makes room.
+                let misspelled = |record: &mut Record| {
+                    matches!(data, RecordData::Cname(_)) && record.is_same_in_dns(data)
+                };
+                batch.deletes.extend(left.extract_if(.., misspelled).map(|record| record.id));
                 let ttl = match data {
                     // Whether a text may stand beside an alias is Cloudflare's to say: it may where the alias is
                     // flattened, which a setting of the zone decides, too.
@@ -188,7 +193,7 @@ fn plan<'a>(
 fn refuse_collision(owner: &DomainName, held: &[Record], posts: &[Post]) -> Result<(), Error> {
     let standing = match (held.first(), posts) {
         (None, []) => return Ok(()),
-        (Some(record), _) if record.is_cname() => format!("a CNAME to {}", record.target()),
+        (Some(record), _) if record.is_cname() => format!("a CNAME to {}", record.target_text()),
         (Some(record), _) => format!("a {} record", record.kind),
         (None, _) => "another record".to_owned(),
     };

@@ -85,8 +85,13 @@ impl Gaze {
 
     fn is_target(&self, data: &RData, values: &[String]) -> bool {
         let RData::CNAME(target) = data else { return false };
-        let target = target.0.to_ascii().trim_end_matches('.').to_ascii_lowercase();
-        values.iter().any(|value| target == format!("{}.{}", value.to_ascii_lowercase(), self.cname_suffix))
+        let target = target.0.to_ascii();
+        // Letter for letter, as the CA's library compares; what follows the value is a name as DNS has them.
+        let is_target = |value: &String| {
+            let Some(rest) = target.strip_prefix(value.as_str()) else { return false };
+            rest.trim_end_matches('.').eq_ignore_ascii_case(&format!(".{}", self.cname_suffix))
+        };
+        values.iter().filter(|value| !value.is_empty()).any(is_target)
     }
 }
 

@@ -24,9 +24,9 @@ impl Random {
         roll < probability
     }
 
-    /// A random value as DigiCert's look: 32 lower-case letters and digits.
+    /// A random value as DigiCert's library makes them: 32 letters, capitals among them, and digits.
     pub(super) fn value(&mut self) -> String {
-        const ALPHABET: [u8; 36] = *b"abcdefghijklmnopqrstuvwxyz0123456789";
+        const ALPHABET: [u8; 62] = *b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789";
         (0..32).map(|_| char::from(ALPHABET[(self.next() >> 32) as usize % ALPHABET.len()])).collect()
     }
 }

@@ -11,7 +11,7 @@ use cloudflare::framework::{
     endpoint::{Method, RequestBody, serialize_query, spec::EndpointSpec},
     response::ApiResult,
 };
-use dcv_core::{DomainName, RecordData};
+use dcv_core::{AliasTarget, DomainName, RecordData};
 use reqwest::{
     Client, StatusCode,
     header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue},
@@ -89,14 +89,25 @@ impl Record {
         if quoted { unquote(content) } else { content.to_owned() }
     }
 
-    pub(super) fn target(&self) -> String {
-        self.content.trim_end_matches('.').to_ascii_lowercase()
+    /// The alias's target, where it is one and a name.
+    pub(super) fn target(&self) -> Option<AliasTarget> {
+        self.content.parse().ok().filter(|_| self.is_cname())
+    }
+
+    /// The target, or what stands in its place, for a sentence.
+    pub(super) fn target_text(&self) -> &str {
+        self.content.trim_end_matches('.')
+    }
+
+    /// Whether it is what DNS takes for this data: an alias may differ in capitals.
+    pub(super) fn is_same_in_dns(&self, data: &RecordData) -> bool {
+        self.holds(data) || self.target().is_some_and(|target| RecordData::Cname(target).is_same_in_dns(data))
     }
 
     pub(super) fn holds(&self, data: &RecordData) -> bool {
         match data {
             RecordData::Txt(value) => self.is_txt() && self.text() == value.as_str(),
-            RecordData::Cname(target) => self.is_cname() && self.target() == target.as_str(),
+            RecordData::Cname(target) => self.target().as_ref() == Some(target),
         }
     }
 }

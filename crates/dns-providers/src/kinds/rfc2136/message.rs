@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt};
 
-use dcv_core::{Change, DomainName, RecordData};
+use dcv_core::{AliasTarget, Change, DomainName, RecordData};
 use hickory_proto::{
     op::{Message, OpCode, Query, UpdateMessage},
     rr::{
@@ -66,7 +66,7 @@ pub(super) type Names = BTreeMap<DomainName, RecordSet>;
 
 /// The updates that lead from what is held to what is wanted.
 pub(super) fn plan(mut held: Names, changes: &[Change]) -> Result<Vec<Planned>, Error> {
-    let mut replaced: BTreeMap<DomainName, DomainName> = BTreeMap::new();
+    let mut replaced: BTreeMap<DomainName, (AliasTarget, Option<u32>)> = BTreeMap::new();
     let mut planned = Vec::new();
     for change in changes {
         let (owner, data) = (change.site().owner(), change.data());
@@ -76,32 +76,61 @@ pub(super) fn plan(mut held: Names, changes: &[Change]) -> Result<Vec<Planned>, 
                 match (data, held.get_mut(owner)) {
                     // An alias that goes makes room for another record in the same message.
                     (RecordData::Cname(target), Some(set)) => {
-                        if let Some(gone) = set.cname.take_if(|standing| standing == target) {
-                            replaced.insert(owner.clone(), gone);
+                        if let Some(gone) = set.cname.take_if(|standing| standing.name() == target.name()) {
+                            replaced.insert(owner.clone(), (gone, set.ttl.take()));
                         }
                     }
                     (RecordData::Txt(value), Some(set)) => set.txt.retain(|text| text != value.as_str()),
                     (_, None) => {}
                 }
-                let mut update = Record::from_rdata(name, 0, rdata(data)?);
-                update.dns_class = DNSClass::NONE;
-                planned.push(Planned { prerequisite: None, update });
+                planned.push(removal(name, data)?);
             }
             Change::Add { ttl, .. } => {
-                let Some(set) = held.get(owner) else { continue };
+                let Some(set) = held.get_mut(owner) else { continue };
                 if set.holds(data) {
                     continue;
+                }
+                if let Some(misspelled) = misspelled(set, data) {
+                    planned.push(removal(name.clone(), &RecordData::Cname(misspelled.clone()))?);
+                    replaced.insert(owner.clone(), (misspelled, set.ttl.take()));
                 }
                 if let Some(problem) = collision(owner, set, data) {
                     return Err(problem);
                 }
-                let prerequisite = Some(alias_is(name.clone(), replaced.get(owner))?);
-                let ttl = set.ttl.unwrap_or(ttl.as_secs());
+                let gone = replaced.get(owner);
+                let prerequisite = Some(alias_is(name.clone(), gone.map(|(target, _)| target))?);
+                let ttl = set.ttl.unwrap_or_else(|| told_apart(ttl.as_secs(), data, gone));
                 planned.push(Planned { prerequisite, update: Record::from_rdata(name, ttl, rdata(data)?) });
             }
         }
     }
     Ok(planned)
+}
+
+/// That one value goes (RFC 2136 section 2.5.4).
+fn removal(name: Name, data: &RecordData) -> Result<Planned, Error> {
+    let mut update = Record::from_rdata(name, 0, rdata(data)?);
+    update.dns_class = DNSClass::NONE;
+    Ok(Planned { prerequisite: None, update })
+}
+
+/// Takes an alias that is ours but for its capitals.
+fn misspelled(set: &mut RecordSet, data: &RecordData) -> Option<AliasTarget> {
+    let RecordData::Cname(target) = data else { return None };
+    set.cname.take_if(|standing| standing.differs_in_capitals(target))
+}
+
+/// A time to live that differs from the former record's where capitals alone do: BIND compares data as names and keeps a
+/// change that it takes for none out of its journal, so that secondaries would never hear of it.
+fn told_apart(ttl: u32, data: &RecordData, gone: Option<&(AliasTarget, Option<u32>)>) -> u32 {
+    match (data, gone) {
+        (RecordData::Cname(target), Some((gone, Some(former))))
+            if target.differs_in_capitals(gone) && *former == ttl =>
+        {
+            ttl + 1
+        }
+        (RecordData::Cname(_) | RecordData::Txt(_), _) => ttl,
+    }
 }
 
 /// That a record stands at the name itself; what a wildcard makes of it does not count.
@@ -113,7 +142,7 @@ pub(super) fn in_use(name: Name) -> Record {
 
 /// That the name has this alias, or none: servers take an added alias for a replacement of whatever stands there, and
 /// ignore a text added beside one (RFC 2136 section 3.4.2.2); it may be somebody else's by now.
-fn alias_is(name: Name, target: Option<&DomainName>) -> Result<Record, Error> {
+fn alias_is(name: Name, target: Option<&AliasTarget>) -> Result<Record, Error> {
     match target {
         Some(target) => Ok(Record::from_rdata(name, 0, rdata(&RecordData::Cname(target.clone()))?)),
         None => {
@@ -165,12 +194,17 @@ pub(super) fn sign(
 fn rdata(data: &RecordData) -> Result<RData, Error> {
     Ok(match data {
         RecordData::Txt(value) => RData::TXT(TXT::new(vec![value.as_str().to_owned()])),
-        RecordData::Cname(target) => RData::CNAME(CNAME(dns_name(target)?)),
+        RecordData::Cname(target) => RData::CNAME(CNAME(spelled(target)?)),
     })
 }
 
 pub(super) fn dns_name(name: &DomainName) -> Result<Name, Error> {
     Name::from_ascii(format!("{name}.")).map_err(bug)
+}
+
+/// With its capitals.
+fn spelled(target: &AliasTarget) -> Result<Name, Error> {
+    Name::from_ascii(format!("{target}.")).map_err(bug)
 }
 
 pub(super) fn bug(error: impl std::error::Error + Send + Sync + 'static) -> Error {

@@ -1,7 +1,7 @@
 //! From what is held and what is wanted to change batches. No I/O.
 
 use aws_sdk_route53::types::{Change as Edit, ChangeAction, ResourceRecord, ResourceRecordSet, RrType};
-use dcv_core::{Change, DomainName, RecordData};
+use dcv_core::{AliasTarget, Change, DomainName, RecordData};
 
 use super::{
     Names,
@@ -59,8 +59,8 @@ impl Held {
         })
     }
 
-    fn target(&self) -> Option<DomainName> {
-        values(self.cname.as_ref()).first().and_then(|record| plain(record.value()).parse().ok())
+    fn target(&self) -> Option<AliasTarget> {
+        values(self.cname.as_ref()).first().and_then(|record| record.value().parse().ok())
     }
 
     fn refuse_routed(&self, owner: &DomainName) -> Result<(), Error> {
@@ -81,7 +81,8 @@ impl Held {
                 drop_values(&mut self.txt, |record| unquote(record.value()) == value.as_str());
             }
             Change::Remove { data: RecordData::Cname(target), .. } => {
-                drop_values(&mut self.cname, |record| plain(record.value()) == target.as_str());
+                let same = |standing: AliasTarget| standing.name() == target.name();
+                drop_values(&mut self.cname, |record| record.value().parse().is_ok_and(same));
             }
             Change::Add { data: RecordData::Txt(value), ttl, .. } => {
                 if self.cname.is_some() {
@@ -94,8 +95,10 @@ impl Held {
                 }
             }
             Change::Add { data: RecordData::Cname(target), ttl, .. } => {
-                if self.target().as_ref() == Some(target) {
-                    return Ok(());
+                match self.target() {
+                    Some(standing) if standing == *target => return Ok(()),
+                    Some(standing) if standing.differs_in_capitals(target) => self.cname = None,
+                    Some(_) | None => {}
                 }
                 if self.cname.is_some() || self.txt.is_some() || self.others {
                     return Err(collision(owner, "another record", change.data()));
