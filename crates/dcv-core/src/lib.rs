@@ -64,7 +64,7 @@ pub use facts::{Asked, CaaFacts, Facts, Held, Kind, Location, Look, OpenScope, R
 pub use failure::{FailedStep, Failure, FailureClass};
 pub use forecast::{Allowance, Forecast, Load, forecast};
 pub use learn::Learned;
-pub use locate::{Broken, Delegation, Judgement, LocateRequest, OwnerSeen, Routing, locate};
+pub use locate::{Broken, Delegation, Holder, Judgement, LocateRequest, OwnerSeen, Routing, locate};
 pub use lookup::{DNSAUTH, FILE_PATH, Label, Lookup, dnsauth_owner};
 pub use method::{Form, Life, Method, MethodSpec, Methods, Owner};
 pub use name::{DomainName, NameError};

@@ -40,6 +40,41 @@ pub struct OwnerSeen {
     pub delegation: Delegation,
     /// No authority can be asked from here, so nothing that takes further questions can be known.
     pub blocked: bool,
+    /// The zones that hold the owner name and the end of its aliases, as far as they are known.
+    pub holders: Vec<(DomainName, Holder)>,
+}
+
+/// The zone that holds a name in DNS.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its apex: the lowest one at or above the name to which its parents delegate.
+    pub apex: DomainName,
+    /// Its name servers.
+    pub servers: Vec<String>,
+}
+
+impl Holder {
+    /// Why a record at this name, written into this configured zone, would never be seen; `None` where it would be.
+    #[must_use]
+    pub fn contradicts(&self, name: &DomainName, zone: &DomainName) -> Option<Because> {
+        let apex = &self.apex;
+        if apex == zone {
+            return None;
+        }
+        let servers = match self.servers.as_slice() {
+            [] => String::new(),
+            servers => format!(" (name servers {})", servers.join(", ")),
+        };
+        let detail = match apex.is_within(zone) {
+            true => format!(
+                "{name} lies in the zone {apex}{servers}, which is delegated away from the configured zone {zone}: a record written into {zone} would never be seen; add {apex} to a provider, or have {name} delegated by CNAME"
+            ),
+            false => format!(
+                "DNS has {name} in the zone {apex}{servers}, which delegates nothing to the configured zone {zone}: a record written there would never be seen; have {zone} delegated, or add {apex} to a provider"
+            ),
+        };
+        Some(Because::new(Reason::NoProvider, detail))
+    }
 }
 
 /// How far the aliases from an owner name lead.
@@ -94,6 +129,7 @@ fn judge(request: &LocateRequest<'_>, seen: &OwnerSeen, routing: &dyn Routing) -
     let chain = followed(request, &owner, &seen.delegation, routing);
     must_lead_on(lookup, &owner, chain, seen.delegation.broken.as_ref())?;
     let zone = zone(&owner, chain, routing)?;
+    must_be_held(chain.last().unwrap_or(&owner), zone, &seen.holders)?;
     let site = match chain {
         [] => Guarded::direct(lookup, zone.clone()),
         chain => Guarded::delegated(lookup, chain, zone.clone()),
@@ -188,6 +224,16 @@ fn zone<'a>(
             ),
         ),
     })
+}
+
+/// What is configured has to be what DNS has: below a zone cut a record of the parent is hidden (RFC 1034 section 4.2.1).
+fn must_be_held(
+    name: &DomainName,
+    zone: &DomainName,
+    holders: &[(DomainName, Holder)],
+) -> Result<(), Because> {
+    let holder = holders.iter().find(|(held, _)| held == name);
+    holder.and_then(|(_, holder)| holder.contradicts(name, zone)).map_or(Ok(()), Err)
 }
 
 fn stands(held: &[Held], is: impl Fn(&Site, &RecordData) -> bool) -> bool {

@@ -52,13 +52,15 @@ pub struct Sighting {
     pub security: Security,
     /// A resolver that answers without the value may repeat that from its cache until then (RFC 2308 section 5).
     pub denied_until: Option<Timestamp>,
+    /// A resolver that answers with records may repeat this very set from its cache until then.
+    pub held_until: Option<Timestamp>,
 }
 
 impl Sighting {
     /// An answer whose signatures were not looked at.
     #[must_use]
     pub const fn new(vantage: Vantage, at: Timestamp, answer: Answer) -> Self {
-        Self { vantage, at, answer, security: Security::Unchecked, denied_until: None }
+        Self { vantage, at, answer, security: Security::Unchecked, denied_until: None, held_until: None }
     }
 }
 

@@ -81,9 +81,10 @@ pub enum Verdict {
 
 /// Judges the sightings at one lookup; `compare` tells whether an answer holds what is looked for.
 ///
-/// A web server counts as an authority of its file. Authorities and resolvers are counted apart. A resolver that fails says nothing about the zone; one that answers
-/// without the value holds a denial in its cache, as the CA's own resolver may. Where no authority could be asked at
-/// all the resolvers alone decide.
+/// A web server counts as an authority of its file. Authorities and resolvers are counted apart. A resolver that fails says
+/// nothing about the zone; one that denies the name has that in its cache, as the CA's own resolver may. One that holds an
+/// older set of the name says only that somebody asked it before: it is told, and holds nothing back. Where no authority
+/// could be asked at all the resolvers alone decide.
 #[must_use]
 pub fn verdict<M: Into<Match>>(
     sightings: &[Sighting],
@@ -97,7 +98,7 @@ pub fn verdict<M: Into<Match>>(
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut authorities = Count::default();
     let mut resolvers = Count::default();
-    for Sighting { vantage, answer, security, denied_until, .. } in sightings {
+    for Sighting { vantage, answer, security, denied_until, held_until, .. } in sightings {
         let label = vantage.to_string();
         let count = match vantage.kind {
             VantageKind::Authority | VantageKind::Web => &mut authorities,
@@ -115,20 +116,26 @@ pub fn verdict<M: Into<Match>>(
                 failed.push(format!("{label}: {why}"));
             }
             (Match::Absent, Answer::Txt(_) | Answer::Cname(_) | Answer::File(_)) => {
-                without.push(match denied_until {
-                    Some(until) => format!("{label} (which may repeat a cached denial until {until:.0})"),
-                    None => label,
-                })
+                without.push(match (denied_until, held_until) {
+                    (Some(until), _) => {
+                        format!("{label} (which may repeat a cached denial until {until:.0})")
+                    }
+                    (None, Some(until)) => {
+                        count.older += 1;
+                        format!("{label} (which still holds an older set of the name, until {until:.0})")
+                    }
+                    (None, None) => label,
+                });
             }
         }
     }
     let tolerated = authorities.failed.min(policy.tolerate_failed);
     let by_authorities = authorities.agree(tolerated, policy.quorum);
-    let by_resolvers = resolvers.agree(resolvers.failed, policy.quorum);
-    let visible = match (authorities.asked, resolvers.asked - resolvers.failed) {
-        (0, _) => by_resolvers,
+    let silent = resolvers.failed + resolvers.older;
+    let visible = match (authorities.asked, resolvers.asked - silent) {
+        (0, _) => resolvers.agree(resolvers.failed, policy.quorum),
         (_, 0) => by_authorities,
-        (_, _) => by_authorities && by_resolvers,
+        (_, _) => by_authorities && resolvers.agree(silent, policy.quorum),
     };
     if !bogus.is_empty() {
         Verdict::Bogus { servers: bogus }
@@ -148,6 +155,8 @@ struct Count {
     asked: usize,
     shown: usize,
     failed: usize,
+    /// They answer with what they held before.
+    older: usize,
 }
 
 impl Count {
@@ -214,6 +223,24 @@ mod tests {
             let verdict = judge(answers.clone(), policy);
             assert_eq!(verdict == Verdict::Visible, *visible, "{what}: {verdict:?}");
         }
+    }
+
+    /// What a resolver holds from before says nothing about the CA's; where resolvers are all there is they decide.
+    #[test]
+    fn an_older_set_in_a_resolvers_cache_holds_nothing_back() {
+        use VantageKind::{Authority as A, Resolver as R};
+        let until: jiff::Timestamp = "2026-11-26T13:00:00Z".parse().unwrap();
+        let older = Sighting { held_until: Some(until), ..seen(9, R, txt(&["v=spf1 -all"])) };
+        let fresh = |kind| seen(1, kind, txt(&[VALUE]));
+        let judge = |seen: &[Sighting]| verdict(seen, wanted, VerdictPolicy::default());
+        assert_eq!(judge(&[fresh(A), older.clone()]), Verdict::Visible);
+        assert_eq!(judge(&[fresh(A), fresh(R), older.clone()]), Verdict::Visible);
+        let lagging = judge(&[seen(1, A, txt(&[])), older.clone()]);
+        let Verdict::Lagging { without, .. } = lagging else { panic!("{lagging:?}") };
+        assert!(
+            without[1].ends_with("(which still holds an older set of the name, until 2026-11-26T13:00:00Z)")
+        );
+        assert_ne!(judge(&[older]), Verdict::Visible, "nobody has shown it");
     }
 
     /// A server that lower-cases the target of an alias is told apart from one that has not heard of it yet.

@@ -30,6 +30,7 @@ fn server(n: u8, texts: &[&str]) -> ServerSeen {
         serial: Some(7),
         took_ms: Some(3),
         transport: None,
+        without_edns: false,
         signed_until: None,
     }
 }
@@ -189,6 +190,19 @@ fn what_is_wrong_around_the_zone() {
     let found = findings(&cached, &expecting(), VerdictPolicy::default(), NOW);
     assert_eq!(found[0].code, "cached-denial");
     assert!(found[0].what.contains(&format!("{until:.0}")), "the time is shown: {}", found[0].what);
+}
+
+/// An older set and a denial are two causes with an end each; the older set is nothing to wait for.
+#[test]
+fn what_a_resolver_has_in_its_cache_is_told_by_its_cause() {
+    let vantage = Vantage { server: "192.0.2.53:53".into(), address: None, kind: VantageKind::Resolver };
+    let until = NOW + SignedDuration::from_secs(3600);
+    let older = Answer::Txt(vec!["v=spf1 -all".to_owned()]);
+    let mut survey = well(&[VALUE]);
+    survey.resolvers = vec![Sighting { held_until: Some(until), ..Sighting::new(vantage, NOW, older) }];
+    let found = findings(&survey, &expecting(), VerdictPolicy::default(), NOW);
+    assert_eq!((found[0].severity, found[0].code), (Severity::Note, "cached-older-set"));
+    assert!(found[0].what.contains(&format!("{until:.0}")), "the end is told: {}", found[0].what);
 }
 
 /// What is told of an order by CNAME: its own alias is right where it is, and texts mean nothing.

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use dcv_core::{
-    Artifact, Broken, DomainName, Guarded, Held, Judgement, Label, LocateRequest, Location, Lookup,
+    Artifact, Broken, DomainName, Guarded, Held, Holder, Judgement, Label, LocateRequest, Location, Lookup,
     MethodSpec, OwnerSeen, RandomValue, Reason, RecordData, Routing, Target, locate,
 };
 
@@ -71,6 +71,12 @@ impl Case {
 
     fn by_wildcard(mut self) -> Self {
         self.seen.delegation.wildcard = true;
+        self
+    }
+
+    fn held_by(mut self, held: &str, apex: &str) -> Self {
+        let servers = vec!["ns1.example.net".to_owned()];
+        self.seen.holders.push((name(held), Holder { apex: name(apex), servers }));
         self
     }
 
@@ -213,6 +219,42 @@ fn an_alias_that_comes_from_a_wildcard() {
         (
             txt("example.org").aliases(&["a.dcv.example.net"]).by_wildcard(),
             "at a.dcv.example.net in dcv.example.net",
+        ),
+    ]);
+}
+
+/// A zone cut between the configured zone and the name, or none where the configured zone is to begin: what would be written
+/// would never be seen.
+#[test]
+fn the_zone_that_dns_has_must_be_the_configured_one() {
+    let owner = "_dnsauth.shop.example.com";
+    check(vec![
+        (
+            txt("shop.example.com").held_by(owner, "example.com"),
+            "unless wildcard _dnsauth.shop.example.com in",
+        ),
+        (
+            txt("shop.example.com").held_by(owner, "shop.example.com"),
+            "no-provider: _dnsauth.shop.example.com lies in the zone shop.example.com (name servers ns1.example.net), which is delegated away from the configured zone example.com",
+        ),
+        (
+            txt("shop.example.com").cname().held_by(owner, owner),
+            "no-provider: _dnsauth.shop.example.com lies in the zone _dnsauth.shop.example.com (",
+        ),
+        (
+            txt("shop.example.com").held_by(owner, "com"),
+            "no-provider: DNS has _dnsauth.shop.example.com in the zone com (name servers ns1.example.net), which delegates nothing to",
+        ),
+        // What counts is where the aliases end.
+        (
+            txt("shop.example.com").aliases(&["a.dcv.example.net"]).held_by(owner, "shop.example.com"),
+            "at a.dcv.example.net in dcv.example.net",
+        ),
+        (
+            txt("shop.example.com")
+                .aliases(&["a.b.dcv.example.net"])
+                .held_by("a.b.dcv.example.net", "b.dcv.example.net"),
+            "no-provider: a.b.dcv.example.net lies in the zone b.dcv.example.net (",
         ),
     ]);
 }

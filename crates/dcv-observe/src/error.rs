@@ -76,6 +76,8 @@ pub enum Error {
     Server { server: String, address: SocketAddr, apex: String, source: Box<Self> },
     #[error("{server} ({address})")]
     Address { server: String, address: SocketAddr, source: Box<Self> },
+    #[error("{name} lies in the zone {zone}, which is delegated to {}", servers.join(", "))]
+    ZoneCut { name: String, zone: String, servers: Vec<String> },
     #[error("the delegation towards {name} is longer than {most} steps")]
     TooDeep { name: String, most: usize },
     #[error("no name server")]

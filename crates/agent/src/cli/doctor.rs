@@ -3,8 +3,8 @@
 use std::{path::Path, sync::Arc, time::Duration};
 
 use dcv_core::{
-    Artifact, Cadence, DomainName, Expectation, Guarded, Lookup, MethodSpec, RandomValue, RecordData,
-    Severity, Site, VantageKind, findings,
+    Artifact, Because, Cadence, DomainName, Expectation, Guarded, Lookup, MethodSpec, RandomValue,
+    RecordData, Severity, Site, VantageKind, findings,
 };
 use dcv_observe::random_label;
 use digicert_api::{Class, Client, DomainFilter, OrderFilter};
@@ -16,6 +16,7 @@ use super::{
     args::Output,
     orphans::{self, Orphan},
     show::{self, Answer, BAD, DIM, GOOD, Page, WARN, paint},
+    zone_cut,
 };
 use crate::{
     ca::{self, Account},
@@ -105,6 +106,7 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Result<A
         show::progress(&format!("zone {} …", managed.zone.name));
         checks.extend(of_zone(&context, managed).await);
     }
+    checks.extend(zone_cut::hidden(&context).await.into_iter().map(hidden));
     show::progress("values that nobody knows …");
     checks.extend(orphans::find(&context).await.iter().map(of_orphan));
     checks.extend(of_files(&context).await);
@@ -361,6 +363,12 @@ async fn of_zone(context: &Context, managed: &ManagedZone) -> Vec<Check> {
     checks
 }
 
+/// A name that DNS has in another zone than the configuration.
+fn hidden(because: Because) -> Check {
+    let fix = "add the zone that DNS names to a provider, or delegate the validation name by CNAME";
+    Check::bad(Outcome::Fail, "zones", "zone cut", because.detail, fix)
+}
+
 /// `_dnsauth.<random>.<zone>` for each zone, or the names that were asked for.
 fn probe_sites(
     config: &Config,
@@ -399,6 +407,10 @@ fn probe_sites(
 
 /// Writes a probe, waits until every name server shows it, and removes it.
 async fn probe(context: &Context, site: &Site) -> Vec<Check> {
+    // A probe there would be waited for in vain.
+    if let Some(because) = zone_cut::hides(context, site.owner()).await {
+        return vec![hidden(because)];
+    }
     let subject = format!("zone {}", site.zone());
     let order = Subject::order("doctor", PROBE_ORDER);
     let Ok(value) = RandomValue::new(format!("dcv-agent-probe-{}", random_label())) else {

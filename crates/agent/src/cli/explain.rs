@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, path::Path};
 
 use dcv_core::{
-    Artifact, Because, Caa, CaaFacts, CertName, Decision, DomainName, Expectation, Facts, Finding, Label,
-    Learned, Location, Lookup, MethodSpec, OrderStatus, Outcome, Policy, Reason, RecordData, Severity,
+    Artifact, Because, Caa, CaaFacts, CertName, Decision, DomainName, Expectation, Facts, Finding, Holder,
+    Label, Learned, Location, Lookup, MethodSpec, OrderStatus, Outcome, Policy, Reason, RecordData, Severity,
     Sighting, Stage, Step, Survey, Target, Verdict, Wanted, caa_findings, decide, findings, verdict,
 };
 use dcv_observe::Observer;
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     clock,
-    config::Verify,
+    config::{Config, Verify},
     context::Context,
     discover,
     error::chain,
@@ -115,7 +115,9 @@ pub(super) async fn domain(path: &Path, text: &str, output: Output) -> Result<An
         Observer::new(&verify.looking, clock::now).map_err(|error| Failed::setup(error.describe()))?;
     let names = [CertName { name: scope.clone(), wildcard: text.trim().starts_with("*.") }];
     let survey = observer.survey(&Lookup::dnsauth(scope.clone()), &names, &MethodSpec::txt()).await;
-    let findings = findings(&survey, &Expectation::default(), verify.verdict, clock::now());
+    let mut findings = findings(&survey, &Expectation::default(), verify.verdict, clock::now());
+    findings.extend(config.as_ref().and_then(|config| outside(config, &survey)));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     let routed = config.as_ref().and_then(|config| {
         let end = survey.delegation.chain.last().unwrap_or(&survey.owner);
         config.route(end).map(|(provider, _)| provider.to_owned())
@@ -136,6 +138,22 @@ pub(super) async fn domain(path: &Path, text: &str, output: Output) -> Result<An
         action(&explanation).unwrap_or_else(|| "nothing: a value published there can be seen".to_owned());
     let exit = if failed { Exit::Blocked } else { Exit::Success };
     Ok(Answer::new(page(std::slice::from_ref(&explanation), output)?, exit))
+}
+
+/// DNS has the name in another zone than the configuration.
+fn outside(config: &Config, survey: &Survey) -> Option<Finding> {
+    let end = survey.delegation.chain.last().unwrap_or(&survey.owner);
+    let (_, zone) = config.route(end)?;
+    let seen = survey.zone.as_ref().filter(|_| survey.trouble.is_none())?;
+    let servers = if seen.at_child.is_empty() { &seen.at_parent } else { &seen.at_child };
+    let holder = Holder { apex: seen.apex.clone(), servers: servers.clone() };
+    let because = holder.contradicts(end, &zone.name)?;
+    Some(Finding {
+        severity: Severity::Fail,
+        code: "zone-cut",
+        what: because.detail,
+        fix: format!("add {} to a provider, or delegate {} by CNAME", seen.apex, survey.owner),
+    })
 }
 
 fn page(explanations: &[Explanation], output: Output) -> Result<Page, Failed> {

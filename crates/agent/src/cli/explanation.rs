@@ -145,7 +145,8 @@ impl ScopeSeen {
         }
         for (n, sighting) in resolvers.iter().enumerate() {
             let label = if n == 0 { "resolvers" } else { "" };
-            let until = sighting.denied_until.map_or_else(String::new, |at| format!("  until {at:.0}"));
+            let until = sighting.denied_until.or(sighting.held_until);
+            let until = until.map_or_else(String::new, |at| format!("  until {at:.0}"));
             page.line(&format!(
                 "  {label:10} {}  {}{until}",
                 sighting.vantage,
@@ -161,6 +162,9 @@ impl ScopeSeen {
                 page.line(&format!("  {:10} {} as of {end}", "verdict", paint(GOOD, "visible")));
             }
             Some(Verdict::Bogus { .. }) => page.line(&format!("  {:10} {}", "verdict", paint(BAD, "bogus"))),
+            Some(Verdict::Respelled { .. }) => {
+                page.line(&format!("  {:10} {}", "verdict", paint(BAD, "in other capitals")));
+            }
             Some(Verdict::Lagging { without, failed }) => page.line(&format!(
                 "  {:10} {} ({} without it, {} failed)",
                 "verdict",

@@ -17,6 +17,7 @@ mod preview;
 mod sandbox;
 mod show;
 mod status;
+mod zone_cut;
 
 use std::{io::IsTerminal as _, path::Path, time::Duration};
 

@@ -284,6 +284,45 @@ fn swap_key(line: &str) -> String {
     parts.join(" ")
 }
 
+/// A zone cut between the configured zone and the validation name hides whatever is written into the parent, whether the
+/// child zone's servers answer or not, and also where the authorities are configured: nothing is written, and the child zone is
+/// named.
+#[test]
+fn a_record_below_a_zone_cut_is_not_written_into_the_parent() {
+    let mut scene = LabScene::new();
+    let pinned = format!("authorities = {{ \"dcv.test\" = [\"{PRIMARY}\"] }}");
+    for (zone, name, verify, child, servers) in [
+        ("signed.test", "y.plain.signed.test", None, "plain.signed.test", "ns1.plain.signed.test"),
+        ("dcv.test", "www.cut.dcv.test", None, "cut.dcv.test", "ns3.dcv.test"),
+        ("dcv.test", "app.dcv.test", None, "_dnsauth.app.dcv.test", "ns3.dcv.test"),
+        ("dcv.test", "www.cut.dcv.test", Some(pinned.as_str()), "cut.dcv.test", "ns3.dcv.test"),
+    ] {
+        scene.order(zone, &[PRIMARY], name);
+        if let Some(verify) = verify {
+            scene.look_by(verify, PRIMARY);
+        }
+        let run = scene.run(&["--once", "--timeout", "20s", "--output", "json"]);
+        assert_eq!(run.code, 1, "{name}: {run:?}");
+        let summary: Json = serde_json::from_str(&run.out).unwrap();
+        let order = &summary["orders"][0];
+        assert_eq!(order["reason"], "no-provider", "{name}: {summary}");
+        let detail = order["detail"].as_str().unwrap();
+        let told = format!("lies in the zone {child} (name servers {servers})");
+        assert!(detail.contains(&told) && detail.contains(zone), "{name}: {detail}");
+
+        let probe = scene.run(&["doctor", "--write", "--at", name, "--output", "json"]);
+        assert_ne!(probe.code, 0, "{name}: {probe:?}");
+        let checks: Json = serde_json::from_str(&probe.out).unwrap();
+        let checks = checks.as_array().unwrap();
+        let cut =
+            checks.iter().find(|check| check["check"] == "zone cut").unwrap_or_else(|| panic!("{checks:?}"));
+        assert!(cut["detail"].as_str().unwrap().contains(&told), "{cut}");
+        assert!(checks.iter().all(|check| check["check"] != "write"), "a probe was written: {checks:?}");
+    }
+    let seen = explain(&scene, "y.plain.signed.test");
+    assert!(seen.finding("zone-cut").is_some(), "{}", seen.json);
+}
+
 /// Split horizon: other resolvers at and below one domain, and the usual ones elsewhere.
 #[test]
 fn a_domain_may_have_resolvers_of_its_own() {

@@ -133,6 +133,14 @@ impl Findings<'_> {
                 ),
                 Answer::Txt(_) | Answer::Cname(_) | Answer::File(_) => {}
             }
+            if server.without_edns {
+                self.add(
+                    Severity::Note,
+                    "no-edns",
+                    format!("{who} knows no EDNS (RFC 6891) and was asked without it"),
+                    "renew the server's software: without EDNS it has no signatures to tell, and long answers need TCP",
+                );
+            }
             if let Some(until) = server
                 .signed_until
                 .filter(|&until| until > now && until < now.saturating_add(SOON).unwrap_or(until))
@@ -415,9 +423,20 @@ impl Findings<'_> {
             .filter(|sighting| {
                 !matches!(sighting.answer, Answer::Failed(_)) && !sighting.answer.shows(record)
             })
-            .map(|sighting| (sighting.vantage.to_string(), sighting.denied_until))
+            .map(|sighting| (sighting.vantage.to_string(), sighting.denied_until, sighting.held_until))
             .collect();
-        for (who, until) in behind {
+        for (who, until, held_until) in behind {
+            if let (None, Some(until)) = (until, held_until) {
+                self.add(
+                    Severity::Note,
+                    "cached-older-set",
+                    format!(
+                        "resolver {who} still holds an older set of the name in its cache, until {until:.0} at the latest"
+                    ),
+                    "nothing: it says nothing about what DigiCert's resolvers hold, and is not waited for",
+                );
+                continue;
+            }
             let when = until.map_or_else(String::new, |until| format!(" until {until:.0} at the latest"));
             self.add(
                 Severity::Warn,

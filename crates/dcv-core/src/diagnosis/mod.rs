@@ -93,6 +93,8 @@ pub struct ServerSeen {
     pub took_ms: Option<u64>,
     /// How it came.
     pub transport: Option<Transport>,
+    /// It knows no EDNS and was asked without, so that it tells no signatures.
+    pub without_edns: bool,
     /// When the first of the answer's signatures runs out.
     pub signed_until: Option<Timestamp>,
 }

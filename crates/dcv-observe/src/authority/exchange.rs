@@ -21,7 +21,7 @@ use hickory_net::{
     xfer::{DnsHandle as _, FirstAnswer as _},
 };
 use hickory_proto::{
-    op::{DnsRequestOptions, DnsResponse, Query},
+    op::{DnsRequestOptions, DnsResponse, Query, ResponseCode},
     rr::{Name, RecordType},
 };
 use tokio::{sync::Semaphore, time::Instant};
@@ -52,6 +52,8 @@ pub(crate) struct Reply {
     pub(crate) response: DnsResponse,
     pub(crate) took: Duration,
     pub(crate) transport: Transport,
+    /// The server knows no EDNS, and was asked without: it tells no signatures.
+    pub(crate) without_edns: bool,
 }
 
 /// Asks servers, without recursion.
@@ -72,6 +74,8 @@ struct Server {
     silent_since: Mutex<Option<Instant>>,
     /// Whether the last question brought nothing, unreachable or silent.
     unanswered: AtomicBool,
+    /// It does not answer what carries EDNS, and answers without.
+    without_edns: AtomicBool,
 }
 
 impl Exchange {
@@ -111,13 +115,59 @@ impl Exchange {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let query = Query::query(name.clone(), kind);
         let start = Instant::now();
-        let outcome = self.by_any_way(address, &server, &query).await;
+        let outcome = self.with_or_without_edns(address, &server, &query).await;
         *lock(&server.silent_since) = matches!(outcome, Err(Error::Silent)).then(Instant::now);
         let unanswered = matches!(outcome, Err(Error::Silent | Error::Unreachable { .. } | Error::Closed));
         server.unanswered.store(unanswered, Ordering::Relaxed);
         let (response, transport) = outcome?;
         self.answered.store(true, Ordering::Relaxed);
-        Ok(Reply { response, took: start.elapsed(), transport })
+        let without_edns = server.without_edns.load(Ordering::Relaxed);
+        Ok(Reply { response, took: start.elapsed(), transport, without_edns })
+    }
+
+    /// A server that knows no EDNS says so with an error (RFC 6891 section 7), and is asked once more without. What it answers
+    /// then is remembered of it.
+    async fn with_or_without_edns(
+        &self,
+        address: SocketAddr,
+        server: &Server,
+        query: &Query,
+    ) -> Result<(DnsResponse, Transport), Error> {
+        if server.without_edns.load(Ordering::Relaxed) {
+            return self.by_any_way(address, server, query).await;
+        }
+        let (first, spare) = (self.by_any_way(address, server, query), self.spare(address, server, query));
+        let (outcome, spare) = match select(std::pin::pin!(first), std::pin::pin!(spare)).await {
+            Either::Left((Err(error), spare)) => (Err(error), spare.await),
+            Either::Left((outcome, _)) => (outcome, None),
+            Either::Right((spare, first)) => (first.await, spare),
+        };
+        match (outcome, spare) {
+            (Ok((response, _)), _) if is_edns_refusal(&response) => {
+                server.without_edns.store(true, Ordering::Relaxed);
+                let again = self.by_any_way(address, server, query).await;
+                let helped = again.as_ref().is_ok_and(|(response, _)| !is_edns_refusal(response));
+                server.without_edns.store(helped, Ordering::Relaxed);
+                again
+            }
+            (Err(_), Some(response)) => {
+                server.without_edns.store(true, Ordering::Relaxed);
+                Ok((response, Transport::Udp))
+            }
+            (outcome, _) => outcome,
+        }
+    }
+
+    /// A refusal that does not repeat the question is not taken from a datagram, so that it looks like silence. Where nothing
+    /// has come for a while a datagram without EDNS goes out; its answer counts only if nothing else comes.
+    async fn spare(&self, address: SocketAddr, server: &Server, query: &Query) -> Option<DnsResponse> {
+        tokio::time::sleep(HEDGE).await;
+        lock(&server.budget).take().ok()?;
+        let exchange = self.network.datagrams(address, UDP_TIMEOUT);
+        let mut options = self.options(server);
+        (options.use_edns, options.edns_set_dnssec_ok) = (false, false);
+        let response = exchange.lookup(query.clone(), options).first_answer().await.ok()?;
+        (!response.truncation && !is_edns_refusal(&response)).then_some(response)
     }
 
     /// Asks for the root's name servers by one transport alone; whatever it answers, it is reached.
@@ -125,7 +175,7 @@ impl Exchange {
         let query = Query::query(Name::root(), RecordType::NS);
         let start = Instant::now();
         match transport {
-            Transport::Udp => self.udp(address, &query).await?,
+            Transport::Udp => self.udp(address, &self.server(address), &query).await?,
             Transport::Tcp => self.tcp(address, &self.server(address), &query).await?,
         };
         Ok(start.elapsed())
@@ -143,6 +193,7 @@ impl Exchange {
                 pipeline: Semaphore::new(PIPELINED),
                 silent_since: Mutex::default(),
                 unanswered: AtomicBool::new(false),
+                without_edns: AtomicBool::new(false),
             })
         }))
     }
@@ -169,7 +220,7 @@ impl Exchange {
         };
         // Not held while waiting for one server's budget: others could not be asked meanwhile.
         let _permit = self.questions.acquire().await;
-        let (udp, hedged) = (std::pin::pin!(self.udp(address, query)), std::pin::pin!(hedged));
+        let (udp, hedged) = (std::pin::pin!(self.udp(address, server, query)), std::pin::pin!(hedged));
         match select(udp, hedged).await {
             Either::Left((Ok(response), _)) if !response.truncation => Ok((response, Transport::Udp)),
             // Cut off, refused or garbled: no reason to wait for the hedge. Silence: the hedge is under way.
@@ -188,25 +239,29 @@ impl Exchange {
         }
     }
 
-    async fn udp(&self, address: SocketAddr, query: &Query) -> Result<DnsResponse, Error> {
+    async fn udp(&self, address: SocketAddr, server: &Server, query: &Query) -> Result<DnsResponse, Error> {
         let exchange = self.network.datagrams(address, UDP_TIMEOUT);
-        exchange.lookup(query.clone(), self.options()).first_answer().await.map_err(failure)
+        exchange.lookup(query.clone(), self.options(server)).first_answer().await.map_err(failure)
     }
 
     /// Over the connection that is kept, or a new one where the server has closed it.
     async fn tcp(&self, address: SocketAddr, server: &Server, query: &Query) -> Result<DnsResponse, Error> {
         let _slot = server.pipeline.acquire().await;
         let (exchange, kept) = self.connection(address, server).await?;
-        let mut outcome = exchange.lookup(query.clone(), self.options()).first_answer().await;
+        let mut outcome = exchange.lookup(query.clone(), self.options(server)).first_answer().await;
         if kept && !matches!(outcome, Ok(_) | Err(NetError::Timeout)) {
             *server.connection.lock().await = None;
             let (exchange, _) = self.connection(address, server).await?;
-            outcome = exchange.lookup(query.clone(), self.options()).first_answer().await;
+            outcome = exchange.lookup(query.clone(), self.options(server)).first_answer().await;
         }
         if outcome.is_err() {
             *server.connection.lock().await = None;
         }
         let response = outcome.map_err(failure)?;
+        // What a server cannot read it need not repeat (RFC 1035 section 4.1.1).
+        if is_edns_refusal(&response) && response.queries.is_empty() {
+            return Ok(response);
+        }
         // On a connection hickory goes by the id alone.
         if response.queries != [query.clone()] {
             return Err(Error::Garbled("it answers another question".into()));
@@ -230,12 +285,20 @@ impl Exchange {
         Ok((fresh, false))
     }
 
-    fn options(&self) -> DnsRequestOptions {
+    fn options(&self, server: &Server) -> DnsRequestOptions {
         let mut options = DnsRequestOptions::default();
         options.recursion_desired = false;
-        options.edns_set_dnssec_ok = self.signatures;
+        options.use_edns = !server.without_edns.load(Ordering::Relaxed);
+        options.edns_set_dnssec_ok = self.signatures && options.use_edns;
         options
     }
+}
+
+/// What servers say to a question with EDNS that they cannot read.
+fn is_edns_refusal(response: &DnsResponse) -> bool {
+    // hickory reads BADVERS as the error of TSIG that has the same number.
+    let bad_version = u16::from(response.response_code) == u16::from(ResponseCode::BADVERS);
+    bad_version || matches!(response.response_code, ResponseCode::FormErr | ResponseCode::NotImp)
 }
 
 fn failure(error: NetError) -> Error {

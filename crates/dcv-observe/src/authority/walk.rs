@@ -24,7 +24,7 @@ use super::{
     families::Families,
     kept::Kept,
     recursive::Recursive,
-    zone_cut::{Server, ZoneCut, referral, wire_name},
+    zone_cut::{Server, ZoneCut, host, referral, wire_name},
 };
 use crate::Error;
 
@@ -94,7 +94,10 @@ impl Walk {
         // A zone's DS record lives in its parent.
         let place = if kind == RecordType::DS { name.base_name() } else { name.clone() };
         if let Some(cut) = self.pinned(&place) {
-            let reply = self.any(&cut, name, kind, |response| response.authoritative).await?;
+            let reply = match self.any(&cut, name, kind, |response| response.authoritative).await {
+                Ok(reply) => reply,
+                Err(error) => return Err(self.cut_below(&cut, name, kind, &place).await.unwrap_or(error)),
+            };
             return Ok((cut, reply));
         }
         let mut cut = match self.deepest(&place) {
@@ -115,6 +118,39 @@ impl Walk {
             cut = next;
         }
         Err(Error::TooDeep { name: name.to_string(), most: MAX_REFERRALS })
+    }
+
+    /// The zone below to which configured servers refer instead of answering.
+    async fn cut_below(&self, cut: &ZoneCut, name: &Name, kind: RecordType, place: &Name) -> Option<Error> {
+        let refers = |response: &DnsResponse| referral(response, &cut.apex, place).is_some();
+        let reply = self.any(cut, name, kind, refers).await.ok()?;
+        let (below, servers) = referral(&reply.response, &cut.apex, place)?;
+        let servers = servers.iter().map(host).collect();
+        Some(Error::ZoneCut { name: host(name), zone: host(&below), servers })
+    }
+
+    /// The zone that holds a name, and its name servers; `None` where no server tells.
+    ///
+    /// # Errors
+    /// When no server answers, and nobody refers to servers that could.
+    pub(crate) async fn holder(&self, name: &Name) -> Result<Option<(Name, Vec<String>)>, Error> {
+        let named = |cut: &ZoneCut| match (cut.at_child.is_empty(), cut.pinned) {
+            (_, true) => Vec::new(),
+            (true, false) => cut.at_parent.iter().cloned().collect(),
+            (false, false) => cut.at_child.iter().cloned().collect(),
+        };
+        if let Some(cut) = self.pinned(name) {
+            let (_, reply) = self.ask(name, RecordType::SOA).await?;
+            return Ok(self.known_apex(&cut, name, &reply.response).await.map(|apex| (apex, named(&cut))));
+        }
+        match self.find_zone(name).await {
+            Ok(cut) => Ok(Some((cut.apex.clone(), named(&cut)))),
+            // Its servers do not answer, and its parent names them all the same.
+            Err(error) => match self.deepest(name) {
+                Some(cut) if !cut.at_parent.is_empty() => Ok(Some((cut.apex.clone(), named(&cut)))),
+                Some(_) | None => Err(error),
+            },
+        }
     }
 
     fn pinned(&self, name: &Name) -> Option<Arc<ZoneCut>> {
@@ -178,6 +214,11 @@ impl Walk {
 
     /// Where the zone that answered begins: a server may serve a parent and a child, and then never refers.
     pub(crate) async fn apex(&self, cut: &ZoneCut, name: &Name, response: &DnsResponse) -> Name {
+        self.known_apex(cut, name, response).await.unwrap_or_else(|| cut.apex.clone())
+    }
+
+    /// The same where a start-of-authority record tells.
+    async fn known_apex(&self, cut: &ZoneCut, name: &Name, response: &DnsResponse) -> Option<Name> {
         let below = |response: &DnsResponse| {
             let soa = response.answers.iter().chain(&response.authorities).find(|record| {
                 record.record_type() == RecordType::SOA
@@ -187,7 +228,7 @@ impl Walk {
             soa.map(|record| record.name.clone())
         };
         if let Some(apex) = below(response) {
-            return apex;
+            return Some(apex);
         }
         // An alias never stands at an apex; asked for it, the server would follow it.
         let aliased = response
@@ -195,10 +236,8 @@ impl Walk {
             .iter()
             .any(|record| record.record_type() == RecordType::CNAME && record.name == *name);
         let place = if aliased { name.base_name() } else { name.clone() };
-        match self.any(cut, &place, RecordType::SOA, |response| response.authoritative).await {
-            Ok(reply) => below(&reply.response).unwrap_or_else(|| cut.apex.clone()),
-            Err(_) => cut.apex.clone(),
-        }
+        let reply = self.any(cut, &place, RecordType::SOA, |response| response.authoritative).await.ok()?;
+        below(&reply.response)
     }
 }
 

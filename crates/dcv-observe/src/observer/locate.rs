@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use dcv_core::{
-    Answer, Delegation, DomainName, Judgement, Label, LocateRequest, Location, Lookup, OwnerSeen, Routing,
-    locate,
+    Answer, Delegation, DomainName, Holder, Judgement, Label, LocateRequest, Location, Lookup, OwnerSeen,
+    Routing, locate,
 };
 use futures_util::future::join_all;
 use hickory_proto::{
@@ -54,9 +54,15 @@ impl Observer {
         let served = routing.zone(owner).is_some();
         let delegation = match self.delegation(owner).await {
             Ok(delegation) => delegation,
-            // Where nobody can be asked the configuration is believed; what is published is looked for all the same.
-            Err(_) if served && self.blocked() => Delegation::default(),
-            Err(error) => return Err(error),
+            // The servers of a zone below the configured one need not answer for it to be in the way.
+            Err(error) => match self.cut_below(owner, routing).await {
+                Some(holder) => {
+                    let holders = vec![(owner.clone(), holder)];
+                    return Ok(OwnerSeen { holders, ..OwnerSeen::default() });
+                }
+                None if served && self.blocked() => Delegation::default(),
+                None => return Err(error),
+            },
         };
         // Nobody serves the name itself, so only an alias can help; it may not be at every server yet.
         let alias = match served || !delegation.chain.is_empty() {
@@ -70,7 +76,68 @@ impl Observer {
             }
             None => delegation,
         };
-        Ok(OwnerSeen { delegation, blocked: self.blocked() })
+        let holders = self.holders(owner, &delegation, routing).await;
+        Ok(OwnerSeen { delegation, blocked: self.blocked(), holders })
+    }
+
+    /// The zones that hold the owner name and the end of its aliases, where the operator serves one. What cannot be found
+    /// out is left out: it is no proof against the configuration.
+    async fn holders(
+        &self,
+        owner: &DomainName,
+        delegation: &Delegation,
+        routing: &dyn Routing,
+    ) -> Vec<(DomainName, Holder)> {
+        let mut holders = Vec::new();
+        if self.blocked() || delegation.broken.is_some() {
+            return holders;
+        }
+        for name in std::iter::once(owner).chain(delegation.chain.last()) {
+            if let Some(zone) = routing.zone(name)
+                && let Ok(Some(holder)) = self.holder(name).await
+                && (holder.apex.is_within(zone) || self.is_no_apex(zone).await)
+            {
+                holders.push((name.clone(), holder));
+            }
+        }
+        holders
+    }
+
+    /// Whether DNS says for certain that no zone begins at a name.
+    async fn is_no_apex(&self, zone: &DomainName) -> bool {
+        let Ok(wire) = wire_name(zone) else { return false };
+        match self.view(zone).walk.ask(&wire, RecordType::SOA).await {
+            Ok((_, reply)) => {
+                let answers = &reply.response.answers;
+                let known =
+                    matches!(reply.response.response_code, ResponseCode::NoError | ResponseCode::NXDomain);
+                known && !answers.iter().any(|one| one.record_type() == RecordType::SOA && one.name == wire)
+            }
+            Err(_) => false,
+        }
+    }
+
+    /// The zone that holds a name, as DNS has it; `None` where no server tells.
+    ///
+    /// # Errors
+    /// When no server answers.
+    pub async fn holder(&self, name: &DomainName) -> Result<Option<Holder>, Error> {
+        let holder = match self.view(name).walk.holder(&wire_name(name)?).await {
+            Ok(holder) => holder,
+            Err(Error::ZoneCut { zone, servers, .. }) => {
+                return Ok(zone.parse().ok().map(|apex| Holder { apex, servers }));
+            }
+            Err(error) => return Err(error),
+        };
+        // The root is no domain, and nobody configures it.
+        Ok(holder.and_then(|(apex, servers)| Some(Holder { apex: apex.to_ascii().parse().ok()?, servers })))
+    }
+
+    /// The zone below the configured one in which a name lies whose servers do not answer.
+    async fn cut_below(&self, name: &DomainName, routing: &dyn Routing) -> Option<Holder> {
+        let zone = routing.zone(name)?;
+        let holder = self.holder(name).await.ok()??;
+        (holder.apex != *zone && holder.apex.is_within(zone)).then_some(holder)
     }
 
     /// The alias that any of the authorities shows.

@@ -148,7 +148,10 @@ impl Observer {
                     let mut sighting =
                         Sighting::new(vantage, now, answer::of_resolver(&resolved.records, &wire));
                     let ttl = resolved.denied_for.and_then(|ttl| SignedDuration::try_from(ttl).ok());
-                    sighting.denied_until = ttl.and_then(|ttl| now.checked_add(ttl).ok());
+                    let after = |ttl| now.checked_add(ttl).ok();
+                    sighting.denied_until = ttl.and_then(after);
+                    let ttl = resolved.records.iter().map(|record| record.ttl).min();
+                    sighting.held_until = ttl.and_then(|ttl| after(SignedDuration::from_secs(ttl.into())));
                     sighting
                 }
                 Err(error) => Sighting::new(vantage, now, answer::failed(&error)),

@@ -115,6 +115,7 @@ impl Observer {
             serial: soa.as_ref().map(|soa| soa.serial),
             took_ms: u64::try_from(reply.took.as_millis()).ok(),
             transport: Some(reply.transport),
+            without_edns: reply.without_edns,
             signed_until: signed_until(&reply.response),
         };
         (seen, soa)
@@ -201,7 +202,14 @@ fn soa(response: &DnsResponse) -> Option<Soa> {
 
 /// A server that brought no answer.
 fn without_answer(sighting: Sighting) -> ServerSeen {
-    ServerSeen { sighting, serial: None, took_ms: None, transport: None, signed_until: None }
+    ServerSeen {
+        sighting,
+        serial: None,
+        took_ms: None,
+        transport: None,
+        without_edns: false,
+        signed_until: None,
+    }
 }
 
 fn describe(owner: &DomainName, delegation: Delegation) -> DelegationSeen {

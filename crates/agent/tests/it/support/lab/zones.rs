@@ -10,9 +10,10 @@ pub(super) struct Signed {
     pub(super) ds: String,
 }
 
+/// It delegates two names to a server that does not serve them.
 pub(super) const DCV: &str = "$TTL 5\n@ SOA ns1 hostmaster 1 5 1 86400 5\n@ NS ns1\n@ NS ns2\n@ NS ns3\n\
     ns1 A 127.0.0.4\nns2 A 127.0.0.5\nns3 A 127.0.0.6\nwww A 127.0.0.1\n\
-    web A 127.0.0.1\nweb AAAA ::1\nshop CNAME web\n";
+    web A 127.0.0.1\nweb AAAA ::1\nshop CNAME web\ncut NS ns3\n_dnsauth.app NS ns3\n";
 
 /// The child names other servers than the parent does.
 pub(super) const LAME: &str = "$TTL 60\n@ SOA ns-good hostmaster 1 5 1 86400 60\n@ NS ns-good\n@ NS ns-child\n\
