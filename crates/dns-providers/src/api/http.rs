@@ -11,8 +11,8 @@ use reqwest::{
 use super::endpoint;
 use crate::{Class, Error};
 
-/// No answer of interest is longer.
-const MAX_BODY: usize = 4 * 1024 * 1024;
+/// No answer about single records is longer.
+pub(crate) const MAX_BODY: usize = 4 * 1024 * 1024;
 
 /// A client for the API at an address, and the address with a slash at its end. Redirects are not followed: they would
 /// carry credentials elsewhere.
@@ -42,20 +42,21 @@ pub(crate) fn client(setting: &str, address: String) -> Result<(Client, String),
     Ok((http, base))
 }
 
-/// The body of an answer about `what`. `lost` explains a connection that ends before it does.
+/// The body of an answer about `what`, of at most `limit` octets. `lost` explains a connection that ends before it does.
 ///
 /// # Errors
 /// When there is no end to it, or it is too long.
 pub(crate) async fn body(
     mut answer: Response,
     what: &str,
+    limit: usize,
     lost: impl Fn(reqwest::Error) -> Error,
 ) -> Result<Vec<u8>, Error> {
     let mut body = Vec::new();
     while let Some(part) = answer.chunk().await.map_err(&lost)? {
         body.extend_from_slice(&part);
-        if body.len() > MAX_BODY {
-            let text = format!("the answer about {what} exceeds {MAX_BODY} octets");
+        if body.len() > limit {
+            let text = format!("the answer about {what} exceeds {limit} octets");
             return Err(Error::new(Class::Bug, "oversized", text));
         }
     }
