@@ -5,7 +5,7 @@ set -euo pipefail
 build=(gcc:gcc make:make)
 # Commands, each with the package that brings it.
 test=(
-  named:bind9 dig:bind9-dnsutils dnssec-signzone:bind9-utils knotd:knot nsd:nsd unbound:unbound nft:nftables
+  named:bind9 dig:bind9-dnsutils dnssec-signzone:bind9-utils knotd:knot nsd:nsd pdns_server:pdns-server sqlite3:sqlite3 unbound:unbound nft:nftables
   nginx:nginx-light faketime:faketime
   systemd-analyze:systemd systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2
   podman:podman buildah:buildah runc:runc curl:curl python3:python3
@@ -22,6 +22,7 @@ want() {
 want "${build[@]}"
 [ "$1" = build ] || want "${test[@]}"
 if [ "$1" = test ]; then
+  [ -e /usr/share/pdns-backend-sqlite3 ] || missing+=(pdns-backend-sqlite3)
   [ -s /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 fi

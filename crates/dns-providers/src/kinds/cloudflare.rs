@@ -94,6 +94,8 @@ impl Cloudflare {
 impl Kind for Cloudflare {
     type Settings<S> = CloudflareSettings<S>;
 
+    const FACTS: &'static str = include_str!("cloudflare/facts.toml");
+
     async fn build(name: &str, settings: CloudflareSettings<Secret>) -> Result<Self, Error> {
         Self::new(name, settings)
     }

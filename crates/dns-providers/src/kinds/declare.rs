@@ -10,6 +10,10 @@ macro_rules! kinds {
         /// The kinds that this build has, by the names that settings call them by.
         pub const KINDS: &[&str] = &[$(#[cfg(feature = $name)] $name),+];
 
+        /// What users should know of each kind, in TOML; `docs/providers.md` is made of it.
+        pub const FACTS: &[(&str, &str)] =
+            &[$(#[cfg(feature = $name)] ($name, <$module::$kind as Kind>::FACTS)),+];
+
         /// A provider's settings, its secrets of type `S`: a reference while the file is read, a source when it is built.
         /// They are read below the name of their kind, so that an error leads to its key.
         #[derive(Clone, Debug, Deserialize)]

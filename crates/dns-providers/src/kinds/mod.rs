@@ -1,4 +1,4 @@
-//! Which kinds of provider there are. A kind is its file, its line below and its cargo feature.
+//! Which kinds of provider there are. A kind is its file, its facts, its line below and its cargo feature.
 
 mod declare;
 
@@ -16,6 +16,9 @@ pub trait Kind: DnsProvider + Sized {
     /// `[providers.<name>]` of this kind, its secrets of type `S`: a reference while the file is read, a source when the
     /// provider is built.
     type Settings<S>;
+
+    /// What users should know of it, in TOML; `docs/providers.md` is made of it.
+    const FACTS: &'static str;
 
     /// The provider that the settings describe. Connects to nothing yet.
     ///
@@ -37,6 +40,8 @@ kinds! {
     "route53" => route53::Route53,
     /// Cloudflare.
     "cloudflare" => cloudflare::Cloudflare,
+    /// PowerDNS Authoritative Server, by its HTTP API.
+    "powerdns" => powerdns::PowerDns,
 }
 
 #[cfg(test)]

@@ -454,6 +454,8 @@ impl Rfc2136 {
 impl Kind for Rfc2136 {
     type Settings<S> = Rfc2136Settings<S>;
 
+    const FACTS: &'static str = include_str!("rfc2136/facts.toml");
+
     async fn build(name: &str, settings: Rfc2136Settings<Secret>) -> Result<Self, Error> {
         Self::new(name, settings)
     }

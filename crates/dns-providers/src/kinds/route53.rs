@@ -144,6 +144,8 @@ impl Route53 {
 impl Kind for Route53 {
     type Settings<S> = Route53Settings<S>;
 
+    const FACTS: &'static str = include_str!("route53/facts.toml");
+
     async fn build(name: &str, settings: Route53Settings<Secret>) -> Result<Self, Error> {
         Self::new(name, settings).await
     }

@@ -1,0 +1,191 @@
+//! `docs/providers.md` is made of the facts beside each kind; this test compares it, and writes it with
+//! `UPDATE_PAGES=1 cargo test -p dns-providers --test providers_page`.
+#![cfg(all(feature = "rfc2136", feature = "route53", feature = "cloudflare", feature = "powerdns"))]
+#![expect(clippy::unwrap_used, reason = "the functions around the tests belong to them")]
+
+use std::{fmt::Write as _, path::Path};
+
+use dns_providers::{FACTS, KINDS};
+use serde::Deserialize;
+
+/// The facts of a kind.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Facts {
+    title: String,
+    /// One, or one for each mode of the kind.
+    way: Vec<Way>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Way {
+    /// The mode, where there are several.
+    #[serde(default)]
+    mode: String,
+    credentials: String,
+    least_privilege: String,
+    records: String,
+    read_back: String,
+    atomicity: String,
+    batch: String,
+    loses: Loses,
+    loses_why: String,
+    receipt: String,
+    rate_limit: String,
+    tested: Tested,
+    against: String,
+}
+
+/// What may be lost of what others write at the same name at the same time.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Loses {
+    #[serde(rename = "nothing")]
+    Nothing,
+    #[serde(rename = "last writer")]
+    LastWriter,
+    #[serde(rename = "unknown")]
+    Unknown,
+}
+
+impl Loses {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing",
+            Self::LastWriter => "the last writer wins",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+#[derive(Debug, Deserialize)]
+enum Tested {
+    #[serde(rename = "real server")]
+    RealServer,
+    #[serde(rename = "official emulator")]
+    OfficialEmulator,
+    #[serde(rename = "stand-in")]
+    StandIn,
+    #[serde(rename = "fake")]
+    Fake,
+}
+
+impl Tested {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::RealServer => "real server",
+            Self::OfficialEmulator => "official emulator",
+            Self::StandIn => "somebody else's stand-in",
+            Self::Fake => "a fake of our own",
+        }
+    }
+}
+
+const HEAD: &str = "# Providers
+
+Every kind passes one contract suite (`crates/dns-providers/src/contract.rs`): values, times to live and records of others survive
+every change. What differs is below. This page is made of the facts beside each kind (`src/kinds/*/facts.toml`).
+
+| kind | may be lost of what others write at the same name at the same time | tested against |
+| --- | --- | --- |
+";
+
+fn page() -> String {
+    let (mut table, mut sections) = (String::new(), String::new());
+    for (kind, facts) in FACTS {
+        let facts: Facts = toml::from_str(facts).unwrap_or_else(|error| panic!("facts of {kind}: {error}"));
+        write!(sections, "\n## `{kind}`: {}\n\n", facts.title).unwrap();
+        writeln!(sections, "Settings and quirks: [{kind}.md](../crates/dns-providers/docs/{kind}.md).")
+            .unwrap();
+        for way in &facts.way {
+            let name = match way.mode.as_str() {
+                "" => format!("[`{kind}`](#{})", anchor(kind, &facts.title)),
+                mode => format!("[`{kind}`](#{}), {mode}", anchor(kind, &facts.title)),
+            };
+            let tested = format!("{}: {}", way.tested.word(), way.against);
+            writeln!(table, "| {name} | {} | {tested} |", way.loses.word()).unwrap();
+            section(&mut sections, way);
+        }
+    }
+    format!("{HEAD}{table}{sections}{}", include_str!("../docs/absent.md"))
+}
+
+/// As GitHub makes one of a heading.
+fn anchor(kind: &str, title: &str) -> String {
+    let heading = format!("{kind}: {title}").to_lowercase();
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+fn section(page: &mut String, way: &Way) {
+    if !way.mode.is_empty() {
+        write!(page, "\n### {}\n", way.mode).unwrap();
+    }
+    let loses = match way.loses_why.as_str() {
+        "" => way.loses.word().to_owned(),
+        why => format!("{}: {why}", way.loses.word()),
+    };
+    page.push_str("\n| | |\n| --- | --- |\n");
+    for (what, fact) in [
+        ("credentials", &way.credentials),
+        ("least privilege", &way.least_privilege),
+        ("records", &way.records),
+        ("read back", &way.read_back),
+        ("atomicity", &way.atomicity),
+        ("at once", &way.batch),
+        ("may be lost", &loses),
+        ("receipt", &way.receipt),
+        ("rate limit", &way.rate_limit),
+        ("tested against", &format!("{}: {}", way.tested.word(), way.against)),
+    ] {
+        assert!(!fact.contains(['|', '\n']), "{what}: {fact:?} breaks the table");
+        writeln!(page, "| {what} | {fact} |").unwrap();
+    }
+}
+
+/// Whoever changes a fact changes what people read, and nobody edits the page by hand.
+#[test]
+fn the_page_says_what_the_facts_say() {
+    assert_eq!(FACTS.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), KINDS);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md");
+    if std::env::var_os("UPDATE_PAGES").is_some() {
+        std::fs::write(&path, page()).unwrap();
+    }
+    let written = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(written == page(), "docs/providers.md is out of date: run this test with UPDATE_PAGES=1");
+}
+
+/// A provider is its file, its facts, its page, its fixtures and one line: more would be a burden on whoever adds one.
+#[test]
+fn a_kind_is_its_file_its_facts_its_page_and_one_line() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let declared = std::fs::read_to_string(root.join("src/kinds/mod.rs")).unwrap();
+    for kind in KINDS {
+        let module = kind.replace('-', "_");
+        for file in [
+            format!("src/kinds/{module}.rs"),
+            format!("src/kinds/{module}/facts.toml"),
+            format!("docs/{kind}.md"),
+        ] {
+            assert!(root.join(&file).is_file(), "{kind} lacks {file}");
+        }
+        let lines = declared.lines().filter(|line| line.contains(&format!("\"{kind}\" =>"))).count();
+        assert_eq!(lines, 1, "{kind} is declared by one line");
+        let contract = std::fs::read_dir(root.join("tests")).unwrap().any(|file| {
+            let path = file.unwrap().path();
+            // The file that tests a kind begins with its name.
+            let named = path.file_name().unwrap().to_string_lossy().starts_with(&module);
+            named && path.is_file() && std::fs::read_to_string(path).unwrap().contains("Bench")
+        });
+        assert!(contract, "no test named after {kind} runs the contract suite");
+    }
+    // Nobody but the declaration and the kind itself knows its name.
+    for file in ["src/lib.rs", "src/provider.rs", "src/secret.rs", "src/contract.rs", "src/kinds/declare.rs"]
+    {
+        let text = std::fs::read_to_string(root.join(file)).unwrap();
+        for kind in KINDS {
+            assert!(!text.contains(&format!("\"{kind}\"")), "{file} knows {kind}");
+        }
+    }
+}
