@@ -9,7 +9,7 @@ use std::{fmt, sync::Arc};
 use async_trait::async_trait;
 use dcv_core::{AliasTarget, Change, DomainName, Guarded, Label, Lookup, RandomValue, RecordData, Site, Ttl};
 
-use crate::{Class, DnsProvider, RecordSet, Zone};
+use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Zone};
 
 /// Somebody else who edits the same zone, by other means than the provider.
 #[async_trait]
@@ -72,6 +72,28 @@ impl Bench {
         }
         self.a_bare_name_without_texts_is_left_as_it_was().await;
         self.an_alias_at_a_bare_name_blocks_a_text().await;
+    }
+
+    /// Runs the checks that hold for a provider which can only be told TXT values, a script for one: what came of it is
+    /// seen by the neighbour. Aliases and times to live are not promised there.
+    ///
+    /// # Panics
+    /// When the contract is broken.
+    pub async fn run_told(&self) {
+        let seen = Seen { told: Arc::clone(&self.provider), neighbour: Arc::clone(&self.neighbour) };
+        let bench = Self {
+            provider: Arc::new(seen),
+            zone: self.zone.clone(),
+            neighbour: Arc::clone(&self.neighbour),
+        };
+        bench.a_name_outside_the_zone_is_refused().await;
+        bench.probing_changes_nothing().await;
+        bench.adding_twice_leaves_one_value().await;
+        bench.siblings_survive().await;
+        bench.removing_what_is_absent_succeeds().await;
+        bench.a_batch_is_applied_whole().await;
+        bench.two_writers_at_one_name_both_survive().await;
+        bench.long_values_round_trip().await;
     }
 
     /// The site for a label of the test's own.
@@ -356,6 +378,37 @@ impl Bench {
 
     async fn read(&self, label: &str) -> RecordSet {
         self.provider.read(&self.zone, &self.site(label)).await.expect("a name of the suite can be read")
+    }
+}
+
+/// A provider that can only be told, with the neighbour's eyes.
+#[derive(Debug)]
+struct Seen {
+    told: Arc<dyn DnsProvider>,
+    neighbour: Arc<dyn Neighbour>,
+}
+
+#[async_trait]
+impl DnsProvider for Seen {
+    fn at_once(&self) -> usize {
+        self.told.at_once()
+    }
+
+    async fn probe(&self, zone: &Zone) -> Result<Probe, Error> {
+        self.told.probe(zone).await
+    }
+
+    async fn read(&self, _: &Zone, site: &Site) -> Result<RecordSet, Error> {
+        let lines = self.neighbour.everything(site.owner()).await;
+        let texts = lines.iter().filter_map(|line| line.split_once(" TXT "));
+        let ttl = texts.clone().next().and_then(|(ttl, _)| ttl.parse().ok());
+        // No value of these checks needs an escape.
+        let txt = texts.map(|(_, data)| data.trim_matches('"').to_owned()).collect();
+        Ok(RecordSet { txt, cname: None, ttl })
+    }
+
+    async fn apply(&self, zone: &Zone, changes: &[Change]) -> Result<Receipt, Error> {
+        self.told.apply(zone, changes).await
     }
 }
 

@@ -117,7 +117,16 @@ pub trait DnsProvider: fmt::Debug + Send + Sync {
     async fn probe(&self, zone: &Zone) -> Result<Probe, Error>;
 
     /// What the provider holds at the site itself now; not through a cache, and not what a wildcard lends the name.
+    ///
+    /// A provider that can only be told (a script, a webhook) answers with an error labelled `unreadable`; callers go by
+    /// what DNS shows then.
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error>;
+
+    /// Most changes that a caller hands over at once, so that each call ends within a minute: a provider that runs a
+    /// program for each value cannot do a hundred in that time, and a call that is given up begins anew.
+    fn at_once(&self) -> usize {
+        usize::MAX
+    }
 
     /// Applies a batch.
     async fn apply(&self, zone: &Zone, changes: &[Change]) -> Result<Receipt, Error>;

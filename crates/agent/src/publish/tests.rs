@@ -18,6 +18,7 @@ const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
 struct Gate {
     open: Semaphore,
     seen: Mutex<Vec<Vec<String>>>,
+    at_once: usize,
 }
 
 #[async_trait]
@@ -28,6 +29,10 @@ impl DnsProvider for Gate {
 
     async fn read(&self, _: &Zone, _: &dcv_core::Site) -> Result<RecordSet, dns_providers::Error> {
         Err(dns_providers::Error::new(Class::Blocked, "none", "nobody asks"))
+    }
+
+    fn at_once(&self) -> usize {
+        self.at_once
     }
 
     async fn apply(&self, _: &Zone, changes: &[Change]) -> Result<Receipt, dns_providers::Error> {
@@ -50,7 +55,11 @@ fn artifact(host: &str) -> Artifact {
 
 /// A publisher for `example.com` whose every change waits at the gate.
 async fn gated() -> (Arc<Gate>, State, Arc<Publisher>) {
-    let gate = Arc::new(Gate { open: Semaphore::new(0), seen: Mutex::default() });
+    gated_by(usize::MAX).await
+}
+
+async fn gated_by(at_once: usize) -> (Arc<Gate>, State, Arc<Publisher>) {
+    let gate = Arc::new(Gate { open: Semaphore::new(0), seen: Mutex::default(), at_once });
     let state = State::in_memory().await.unwrap();
     let zone = Zone { name: "example.com".parse().unwrap(), id: None };
     let provider: Arc<dyn DnsProvider> = Arc::<Gate>::clone(&gate);
@@ -101,6 +110,17 @@ async fn the_least_slack_is_written_first() {
     let expected = ["overdue", "now", "soon", "tomorrow", "whenever"];
     assert_eq!(seen[1], expected.map(|host| format!("_dnsauth.{host}.example.com")), "{seen:?}");
     assert_eq!(seen.len(), 2, "{seen:?}");
+}
+
+/// A provider that runs a program for each value gets no more at once than it does within a minute.
+#[tokio::test]
+async fn no_more_is_handed_over_at_once_than_the_provider_takes() {
+    let (gate, _, publisher) = gated_by(2).await;
+    gate.open.add_permits(3);
+    let artifacts = ["a", "b", "c", "d", "e"].map(artifact);
+    publisher.publish(&Subject::order("main", 1), &artifacts, &[], None).await.unwrap();
+    let seen: Vec<usize> = gate.seen.lock().unwrap().iter().map(Vec::len).collect();
+    assert_eq!(seen, [2, 2, 1]);
 }
 
 /// Hosts of one document root have one file: a second order waits for the first, and the file goes with the last host.

@@ -78,6 +78,16 @@ impl ManagedZone {
         Ok(set.holds(data))
     }
 
+    async fn call(&self, changes: &[Change]) -> Result<Receipt, Error> {
+        self.gates.pass().map_err(|cause| self.failed(cause))?;
+        let applied = tokio::time::timeout(CALL_TIMEOUT, self.provider.apply(&self.zone, changes)).await;
+        let what = "it did not answer within a minute";
+        let gave_up = |_| Err(dns_providers::Error::new(Class::Later, "timeout", what).of(Extent::Provider));
+        let outcome = applied.unwrap_or_else(gave_up);
+        self.gates.note(outcome.as_ref().err());
+        outcome.map_err(|cause| self.failed(cause))
+    }
+
     fn failed(&self, cause: dns_providers::Error) -> Error {
         Error::Provider { provider: self.name.clone(), cause: Arc::new(cause) }
     }
@@ -108,17 +118,11 @@ impl Destination for ManagedZone {
         let removed = records(leaving).map(|(site, data)| Change::Remove { site, data });
         let added = records(coming).map(|(site, data)| Change::Add { site, data, ttl });
         let changes: Vec<_> = removed.chain(added).collect();
-        self.gates.pass().map_err(|cause| self.failed(cause))?;
-        let outcome =
-            match tokio::time::timeout(CALL_TIMEOUT, self.provider.apply(&self.zone, &changes)).await {
-                Ok(outcome) => outcome,
-                Err(_) => {
-                    let what = "it did not answer within a minute";
-                    Err(dns_providers::Error::new(Class::Later, "timeout", what).of(Extent::Provider))
-                }
-            };
-        self.gates.note(outcome.as_ref().err());
-        outcome.map_err(|cause| self.failed(cause))
+        let mut receipt = Receipt::default();
+        for part in changes.chunks(self.provider.at_once().max(1)) {
+            receipt = self.call(part).await?;
+        }
+        Ok(receipt)
     }
 }
 
