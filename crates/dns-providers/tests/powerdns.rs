@@ -1,197 +1,26 @@
 //! The kind `powerdns` against a real server, and refusals that it does not give at will played by a fake.
 #![cfg(feature = "powerdns")]
+#![allow(dead_code, reason = "each test uses a part of the servers")]
 #![expect(clippy::unwrap_used, reason = "the functions around the tests belong to them")]
 
-use std::{
-    net::{TcpListener, UdpSocket},
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+#[path = "support/powerdns.rs"]
+mod server;
 
-use async_trait::async_trait;
+use std::sync::Arc;
+
 use dcv_core::{Change, DomainName, Guarded, Lookup, RandomValue, RecordData, Site, Ttl};
 use dns_providers::{
     Class, DnsProvider, Error, Fixed, Secret, Zone,
-    contract::{Bench, Neighbour},
+    contract::Bench,
     kinds::powerdns::{PowerDns, PowerDnsSettings},
 };
 use serde_json::{Value as Json, json};
-use tempfile::TempDir;
-use tokio::time::Instant;
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
     matchers::{any, method, path},
 };
 
-const KEY: &str = "hush-hush";
-
-/// A `pdns_server` of the test's own with an SQLite database; ends with it.
-struct Server {
-    child: Child,
-    dir: TempDir,
-    port: u16,
-    api: u16,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// What the database needs; part of the Debian package.
-const SCHEMA: &str = "/usr/share/pdns-backend-sqlite3/schema/schema.sqlite3.sql";
-
-/// A port that is free for both transports at this moment.
-fn free_port() -> u16 {
-    loop {
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = tcp.local_addr().unwrap().port();
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
-}
-
-impl Server {
-    async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (port, api, path) = (free_port(), free_port(), dir.path().display());
-        let config = format!(
-            "launch=gsqlite3\ngsqlite3-database={path}/pdns.db\nlocal-address=127.0.0.1\nlocal-port={port}\n\
-             socket-dir={path}\nguardian=no\ndaemon=no\napi=yes\napi-key={KEY}\nwebserver=yes\n\
-             webserver-address=127.0.0.1\nwebserver-port={api}\nwebserver-allow-from=127.0.0.0/8\n\
-             zone-cache-refresh-interval=0\ndisable-axfr=no\nallow-axfr-ips=127.0.0.0/8\n"
-        );
-        std::fs::write(dir.path().join("pdns.conf"), config).unwrap();
-        let schema = std::fs::File::open(SCHEMA).expect(
-            "PowerDNS's schema is needed for this test: install the Debian package pdns-backend-sqlite3",
-        );
-        run(Command::new("sqlite3").arg(dir.path().join("pdns.db")).stdin(schema), "sqlite3");
-        for zone in ["dcv.test", "other.test"] {
-            let mut command = Command::new("pdnsutil");
-            command.arg(format!("--config-dir={path}")).args(["create-zone", zone, &format!("ns1.{zone}")]);
-            run(&mut command, "pdns-server");
-        }
-        let mut secondary = Command::new("pdnsutil");
-        secondary.arg(format!("--config-dir={path}")).args([
-            "create-secondary-zone",
-            "copy.test",
-            "127.0.0.1",
-        ]);
-        run(&mut secondary, "pdns-server");
-        let log = std::fs::File::create(dir.path().join("log")).unwrap();
-        let child = Command::new("pdns_server")
-            .arg(format!("--config-dir={path}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("`pdns_server` is needed for this test: install the Debian package pdns-server");
-        let server = Self { child, dir, port, api };
-        let provider = server.provider(KEY);
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while let Err(error) = provider.probe(&zone("dcv.test")).await {
-            let log = || std::fs::read_to_string(server.dir.path().join("log")).unwrap_or_default();
-            assert!(Instant::now() < deadline, "pdns_server did not answer: {error}\n{}", log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        server
-    }
-
-    fn provider(&self, key: &str) -> PowerDns {
-        provider(&format!("http://127.0.0.1:{}", self.api), key, "localhost")
-    }
-
-    fn neighbour(&self) -> Administrator {
-        Administrator {
-            zone: format!("http://127.0.0.1:{}/api/v1/servers/localhost/zones/dcv.test.", self.api),
-        }
-    }
-
-    /// What DNS answers, a line a value.
-    fn dig(&self, name: &str, kind: &str) -> Vec<String> {
-        let output = Command::new("dig")
-            .args(["@127.0.0.1", "-p", &self.port.to_string(), "+short", name, kind])
-            .output()
-            .expect("`dig` is needed for this test: install the Debian package bind9-dnsutils");
-        String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect()
-    }
-}
-
-fn run(command: &mut Command, package: &str) {
-    let output = command.stdout(Stdio::null()).stderr(Stdio::piped()).output();
-    let output = output.unwrap_or_else(|error| {
-        panic!("{command:?}: {error}; install the Debian package {package}");
-    });
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
-}
-
-/// Whoever edits the zone by the API too.
-#[derive(Debug)]
-struct Administrator {
-    zone: String,
-}
-
-impl Administrator {
-    async fn curl(&self, arguments: &[&str], url: &str) -> Json {
-        let output = tokio::process::Command::new("curl")
-            .args(["-sS", "--fail-with-body", "-H", &format!("X-API-Key: {KEY}")])
-            .args(arguments)
-            .arg(url)
-            .output()
-            .await
-            .expect("`curl` is needed for this test: install the Debian package curl");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        assert!(output.status.success(), "{url}: {text}");
-        if text.is_empty() { Json::Null } else { serde_json::from_str(&text).unwrap() }
-    }
-
-    async fn patch(&self, set: Json) {
-        let body = json!({ "rrsets": [set] }).to_string();
-        self.curl(&["-X", "PATCH", "-d", &body], &self.zone).await;
-    }
-
-    /// The sets at a name, as the API shows them.
-    async fn sets(&self, owner: &str) -> Vec<Json> {
-        let zone = self.curl(&[], &self.zone).await;
-        let sets = zone["rrsets"].as_array().unwrap();
-        sets.iter().filter(|set| set["name"] == format!("{owner}.")).cloned().collect()
-    }
-}
-
-#[async_trait]
-impl Neighbour for Administrator {
-    async fn put(&self, owner: &DomainName, kind: &str, ttl: u32, values: &[&str]) {
-        let records: Vec<_> =
-            values.iter().map(|value| json!({ "content": value, "disabled": false })).collect();
-        let name = format!("{owner}.");
-        self.patch(
-            json!({ "name": name, "type": kind, "ttl": ttl, "changetype": "REPLACE", "records": records }),
-        )
-        .await;
-    }
-
-    async fn everything(&self, owner: &DomainName) -> Vec<String> {
-        let mut lines = Vec::new();
-        for set in self.sets(owner.as_str()).await {
-            for record in set["records"].as_array().unwrap() {
-                let mut data = record["content"].as_str().unwrap().to_owned();
-                if set["type"] == "SOA" {
-                    // Without the serial, which every change raises.
-                    let mut words: Vec<_> = data.split(' ').collect();
-                    words.remove(2);
-                    data = words.join(" ");
-                }
-                lines.push(format!("{} {} {data}", set["ttl"], set["type"].as_str().unwrap()));
-            }
-        }
-        lines.sort();
-        lines
-    }
-}
+use self::server::{KEY, Server, free_port};
 
 fn provider(base_url: &str, key: &str, server_id: &str) -> PowerDns {
     let settings = PowerDnsSettings {
@@ -200,6 +29,10 @@ fn provider(base_url: &str, key: &str, server_id: &str) -> PowerDns {
         server_id: server_id.to_owned(),
     };
     PowerDns::new("test", settings).unwrap()
+}
+
+fn of(server: &Server, key: &str) -> PowerDns {
+    provider(&format!("http://127.0.0.1:{}", server.api), key, "localhost")
 }
 
 fn zone(name: &str) -> Zone {
@@ -223,7 +56,7 @@ fn add(site: Site, value: &str) -> Change {
 async fn powerdns_keeps_the_contract() {
     let server = Server::start().await;
     let bench = Bench {
-        provider: Arc::new(server.provider(KEY)),
+        provider: Arc::new(of(&server, KEY)),
         zone: zone("dcv.test"),
         neighbour: Arc::new(server.neighbour()),
     };
@@ -242,7 +75,7 @@ async fn powerdns_keeps_the_contract() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_disabled_and_what_is_remarked_stays() {
     let server = Server::start().await;
-    let (provider, admin) = (server.provider(KEY), server.neighbour());
+    let (provider, admin) = (of(&server, KEY), server.neighbour());
     let name = "_dnsauth.kept.dcv.test";
     let set = json!({ "name": format!("{name}."), "type": "TXT", "ttl": 900, "changetype": "REPLACE",
         "records": [{ "content": "\"on\"", "disabled": false }, { "content": "\"off\"", "disabled": true }],
@@ -264,9 +97,9 @@ async fn what_is_disabled_and_what_is_remarked_stays() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_locked_database_is_waited_out() {
     let server = Server::start().await;
-    let provider = Arc::new(server.provider(KEY));
+    let provider = Arc::new(of(&server, KEY));
     // A provider of its own is another process as far as turns are concerned.
-    let others: Vec<_> = (0..3).map(|_| Arc::new(server.provider(KEY))).collect();
+    let others: Vec<_> = (0..3).map(|_| Arc::new(of(&server, KEY))).collect();
     let mut writers = Vec::new();
     for (writer, provider) in others.into_iter().chain([provider]).enumerate() {
         writers.push(tokio::spawn(async move {
@@ -285,7 +118,7 @@ async fn a_locked_database_is_waited_out() {
     for writer in writers {
         writer.await.unwrap();
     }
-    let reader = server.provider(KEY);
+    let reader = of(&server, KEY);
     for (writer, round) in (0..4).flat_map(|writer| (0..5).map(move |round| (writer, round))) {
         let site = site(&format!("busy-{writer}-{round}"));
         assert_eq!(reader.read(&zone("dcv.test"), &site).await.unwrap().txt, ["v"], "{site}");
@@ -300,10 +133,10 @@ async fn refusal(provider: &PowerDns, zone: &Zone) -> Error {
 #[tokio::test(flavor = "multi_thread")]
 async fn each_refusal_names_its_cause() {
     let server = Server::start().await;
-    let error = refusal(&server.provider("wrong-key"), &zone("dcv.test")).await;
+    let error = refusal(&of(&server, "wrong-key"), &zone("dcv.test")).await;
     assert_eq!((error.class(), error.label()), (Class::Setup, "bad-key"), "{error}");
     assert!(!format!("{error:?}").contains("wrong-key"), "the key leaked: {error:?}");
-    let right = server.provider(KEY);
+    let right = of(&server, KEY);
     for (zone, label) in [
         (zone("absent.test"), "no-such-zone"),
         (Zone { id: Some("absent.test.".to_owned()), ..zone("dcv.test") }, "no-such-zone"),

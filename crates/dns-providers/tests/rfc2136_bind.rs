@@ -1,146 +1,21 @@
 //! The kind `rfc2136` against a real BIND: the contract, and each refusal told as what it is.
 #![cfg(feature = "rfc2136")]
+#![allow(dead_code, reason = "each test uses a part of the servers")]
 #![expect(clippy::unwrap_used, reason = "the functions around the tests belong to them")]
 
-use std::{
-    net::{TcpListener, UdpSocket},
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+#[path = "support/bind.rs"]
+mod bind;
 
-use async_trait::async_trait;
+use std::{net::UdpSocket, sync::Arc};
+
 use dcv_core::{Change, DomainName, Guarded, Label, Lookup, RandomValue, RecordData, Site, Ttl};
 use dns_providers::{
     Class, DnsProvider, Error, Fixed, RecordSet, Zone,
     contract::{Bench, Neighbour},
     kinds::rfc2136::{Algorithm, Rfc2136, Rfc2136Settings, Tsig},
 };
-use tempfile::TempDir;
-use tokio::{io::AsyncWriteExt as _, time::Instant};
 
-const SECRET: &str = "c2VjcmV0LW9mLXRoZS10ZXN0LWtleS0zMi1ieXRlcyE=";
-const OTHER: &str = "YW5vdGhlci1zZWNyZXQtb2YtMzItYnl0ZXMtbGVuZ3Q=";
-
-/// A `named` of the test's own; ends with it.
-struct Bind {
-    child: Child,
-    port: u16,
-    dir: TempDir,
-}
-
-impl Drop for Bind {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Bind {
-    async fn start() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let (port, path) = (free_port(), dir.path().display());
-        let config = format!(
-            r#"key "dcv-key" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
-key "narrow-key" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
-key "other-key" {{ algorithm hmac-sha256; secret "{OTHER}"; }};
-options {{ directory "{path}"; pid-file "{path}/named.pid"; session-keyfile "{path}/session.key";
-  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
-  recursion no; dnssec-validation no; minimal-responses yes; notify no; }};
-controls {{ }};
-zone "dcv.test" {{ type primary; file "{path}/dcv.test.zone";
-  update-policy {{ grant narrow-key name _dnsauth.only.dcv.test. TXT; grant dcv-key name dcv.test. TXT;
-    grant dcv-key wildcard *.dcv.test. TXT CNAME; grant other-key zonesub ANY; }}; }};
-"#
-        );
-        let zone = "$TTL 60\n@ IN SOA ns.dcv.test. host.dcv.test. 1 60 60 3600 5\n@ IN NS ns.dcv.test.\n\
-                    ns IN A 127.0.0.1\n_dnsauth.alias IN CNAME elsewhere.example.\n\
-                    *.cdn 300 IN CNAME elsewhere.example.\n*.stars 7200 IN TXT star\n";
-        std::fs::write(dir.path().join("named.conf"), config).unwrap();
-        std::fs::write(dir.path().join("dcv.test.zone"), zone).unwrap();
-        let log = std::fs::File::create(dir.path().join("log")).unwrap();
-        let child = Command::new("named")
-            .args(["-g", "-n", "2", "-c"])
-            .arg(dir.path().join("named.conf"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .expect("`named` is needed for this test: install the Debian package bind9");
-        let bind = Self { child, port, dir };
-        let provider = bind.provider("dcv-key", SECRET);
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while let Err(error) = provider.probe(&zone_of("dcv.test")).await {
-            let log = || std::fs::read_to_string(bind.dir.path().join("log")).unwrap_or_default();
-            assert!(Instant::now() < deadline, "named did not answer: {error}\n{}", log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        bind
-    }
-
-    fn provider(&self, key: &str, secret: &str) -> Rfc2136 {
-        provider(self.port, key, secret)
-    }
-
-    fn neighbour(&self) -> Administrator {
-        Administrator { port: self.port }
-    }
-}
-
-/// Whoever edits the zone with BIND's own tools.
-#[derive(Debug)]
-struct Administrator {
-    port: u16,
-}
-
-#[async_trait]
-impl Neighbour for Administrator {
-    async fn put(&self, owner: &DomainName, kind: &str, ttl: u32, values: &[&str]) {
-        let adds: String =
-            values.iter().map(|value| format!("add {owner}. {ttl} {kind} {value}\n")).collect();
-        let script = format!("server 127.0.0.1 {}\nzone dcv.test.\n{adds}send\n", self.port);
-        let mut nsupdate = tokio::process::Command::new("nsupdate")
-            .arg("-y")
-            .arg(format!("hmac-sha256:other-key:{OTHER}"))
-            .stdin(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .expect("`nsupdate` is needed for this test: install the Debian package bind9-dnsutils");
-        nsupdate.stdin.take().unwrap().write_all(script.as_bytes()).await.unwrap();
-        assert!(nsupdate.wait().await.unwrap().success(), "nsupdate failed: {script}");
-    }
-
-    async fn everything(&self, owner: &DomainName) -> Vec<String> {
-        let dig = tokio::process::Command::new("dig")
-            .args(["@127.0.0.1", "-p", &self.port.to_string(), "dcv.test", "AXFR"])
-            .args(["+noall", "+answer", "+onesoa"])
-            .output()
-            .await
-            .expect("`dig` is needed for this test: install the Debian package bind9-dnsutils");
-        let mut lines: Vec<_> = String::from_utf8(dig.stdout)
-            .unwrap()
-            .lines()
-            .filter_map(|line| {
-                let (head, rest) = line.split_once("IN\t")?;
-                let (name, ttl) = head.trim_end().split_once([' ', '\t'])?;
-                let (kind, data) = rest.split_once('\t')?;
-                let here = name.trim_end_matches('.') == owner.as_str();
-                // A SOA is kept without its third number, the serial, which every update raises.
-                let data = match kind {
-                    "SOA" => {
-                        let mut words: Vec<_> = data.split(' ').collect();
-                        words.remove(2);
-                        words.join(" ")
-                    }
-                    _ => data.to_owned(),
-                };
-                here.then(|| format!("{} {kind} {data}", ttl.trim_start()))
-            })
-            .collect();
-        lines.sort();
-        lines
-    }
-}
+use self::bind::{Bind, OTHER, SECRET, free_port};
 
 fn provider(port: u16, key: &str, secret: &str) -> Rfc2136 {
     let tsig = Tsig {
@@ -149,17 +24,6 @@ fn provider(port: u16, key: &str, secret: &str) -> Rfc2136 {
         secret: Arc::new(Fixed(secret.into())) as dns_providers::Secret,
     };
     Rfc2136::new("test", Rfc2136Settings { server: format!("127.0.0.1:{port}"), tsig }).unwrap()
-}
-
-/// A port that is free for both transports at this moment.
-fn free_port() -> u16 {
-    loop {
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let port = tcp.local_addr().unwrap().port();
-        if UdpSocket::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
 
 fn zone_of(name: &str) -> Zone {
@@ -194,7 +58,7 @@ async fn refusal(provider: &Rfc2136) -> Error {
 #[tokio::test(flavor = "multi_thread")]
 async fn bind_keeps_the_contract() {
     let bind = Bind::start().await;
-    let provider = Arc::new(bind.provider("dcv-key", SECRET));
+    let provider = Arc::new(provider(bind.port, "dcv-key", SECRET));
     Bench { provider, zone: zone_of("dcv.test"), neighbour: Arc::new(bind.neighbour()) }.run().await;
 }
 
@@ -203,21 +67,21 @@ async fn bind_keeps_the_contract() {
 async fn each_refusal_names_its_cause() {
     let bind = Bind::start().await;
 
-    let error = refusal(&bind.provider("dcv-key", OTHER)).await;
+    let error = refusal(&provider(bind.port, "dcv-key", OTHER)).await;
     assert_eq!((error.class(), error.label()), (Class::Setup, "tsig-badsig"), "{error}");
     assert!(error.to_string().contains("BADSIG"), "{error}");
     assert!(error.next_action().unwrap().contains("secret"), "{error:?}");
     assert!(!format!("{error:?}").contains(OTHER), "the secret leaked");
 
-    let error = refusal(&bind.provider("unknown-key", SECRET)).await;
+    let error = refusal(&provider(bind.port, "unknown-key", SECRET)).await;
     assert_eq!((error.class(), error.label()), (Class::Setup, "tsig-badkey"), "{error}");
     assert!(error.to_string().contains("BADKEY"), "{error}");
 
-    let error = refusal(&bind.provider("dcv-key", SECRET).with_clock(|| 1_000_000_000)).await;
+    let error = refusal(&provider(bind.port, "dcv-key", SECRET).with_clock(|| 1_000_000_000)).await;
     assert_eq!((error.class(), error.label()), (Class::Setup, "tsig-badtime"), "{error}");
     assert!(error.to_string().contains("BADTIME"), "{error}");
 
-    let narrow = bind.provider("narrow-key", SECRET);
+    let narrow = provider(bind.port, "narrow-key", SECRET);
     let error = refusal(&narrow).await;
     assert_eq!((error.class(), error.label()), (Class::Setup, "refused"), "{error}");
     narrow.apply(&zone_of("dcv.test"), &[add(site("only"), "v")]).await.expect("the granted name is written");
@@ -237,7 +101,7 @@ async fn each_refusal_names_its_cause() {
     narrow.apply(&zone_of("dcv.test"), &both[..1]).await.expect("alone the granted name is written");
 
     let elsewhere = zone_of("not-served.test");
-    let dcv = bind.provider("dcv-key", SECRET);
+    let dcv = provider(bind.port, "dcv-key", SECRET);
     let error = dcv.probe(&elsewhere).await.expect_err("the zone is not served");
     assert_eq!(error.class(), Class::Setup, "{error}");
     let error = dcv.read(&elsewhere, &site_in("www", "not-served.test")).await.expect_err("it is not served");
@@ -260,7 +124,7 @@ async fn a_silent_server_is_tried_again_later() {
 #[tokio::test(flavor = "multi_thread")]
 async fn five_hundred_values_go_in_one_call() {
     let bind = Bind::start().await;
-    let (provider, zone) = (bind.provider("dcv-key", SECRET), zone_of("dcv.test"));
+    let (provider, zone) = (provider(bind.port, "dcv-key", SECRET), zone_of("dcv.test"));
     let value = |name: usize, n: usize| format!("{name}-{n}-{}", "x".repeat(40));
     let changes: Vec<_> = (0..50)
         .flat_map(|name| (0..10).map(move |n| add(site(&format!("many-{name}")), &value(name, n))))
@@ -276,7 +140,7 @@ async fn five_hundred_values_go_in_one_call() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cname_in_the_way_is_reported() {
     let bind = Bind::start().await;
-    let (provider, zone) = (bind.provider("dcv-key", SECRET), zone_of("dcv.test"));
+    let (provider, zone) = (provider(bind.port, "dcv-key", SECRET), zone_of("dcv.test"));
     let error = provider.apply(&zone, &[add(site("alias"), "v")]).await.expect_err("a CNAME stands there");
     assert_eq!(error.class(), Class::Blocked, "{error}");
     assert!(provider.read(&zone, &site("alias")).await.unwrap().cname.is_some());
@@ -322,7 +186,7 @@ async fn an_alias_that_appears_at_the_last_moment_is_reported() {
 async fn a_wildcard_is_not_what_stands_at_a_name() {
     let bind = Bind::start().await;
     let (provider, zone, neighbour) =
-        (bind.provider("dcv-key", SECRET), zone_of("dcv.test"), bind.neighbour());
+        (provider(bind.port, "dcv-key", SECRET), zone_of("dcv.test"), bind.neighbour());
     for site in [site("one.cdn"), bare("two.cdn"), site("one.stars"), bare("two.stars")] {
         assert_eq!(provider.read(&zone, &site).await.unwrap(), RecordSet::default(), "{site}");
         provider.apply(&zone, &[add(site.clone(), "v")]).await.unwrap();
