@@ -8,7 +8,7 @@ test=(
   named:bind9 dig:bind9-dnsutils dnssec-signzone:bind9-utils knotd:knot nsd:nsd pdns_server:pdns-server sqlite3:sqlite3 unbound:unbound nft:nftables
   nginx:nginx-light faketime:faketime
   systemd-analyze:systemd systemd-nspawn:systemd-container mmdebstrap:mmdebstrap ip:iproute2
-  podman:podman buildah:buildah runc:runc curl:curl python3:python3
+  podman:podman buildah:buildah runc:runc curl:curl openssl:openssl python3:python3
 )
 
 missing=()
@@ -37,10 +37,10 @@ fi
 
 if [ "$1" = test ]; then
   tools=$2
-  # ministack is a mock of Route 53 with atomic batches; PyYAML reads the Kubernetes manifests.
-  if ! { command -v ministack >/dev/null && "$tools/bin/python3" -c 'import yaml' 2>/dev/null; }; then
-    echo "installing the mock of Route 53 into $tools"
+  # ministack is a mock of Route 53 with atomic batches; PyYAML reads the Kubernetes manifests; lexicon is run by a provider.
+  if ! { [ -x "$tools/bin/ministack" ] && [ -x "$tools/bin/lexicon" ] && "$tools/bin/python3" -c 'import yaml' 2>/dev/null; }; then
+    echo "installing the mock of Route 53 and lexicon into $tools"
     python3 -m venv "$tools"
-    "$tools/bin/pip" install --quiet --disable-pip-version-check 'ministack==1.5.33' 'pyyaml>=6'
+    "$tools/bin/pip" install --quiet --disable-pip-version-check 'ministack==1.5.33' 'pyyaml>=6' 'dns-lexicon==3.25.2'
   fi
 fi

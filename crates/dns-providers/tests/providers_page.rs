@@ -1,6 +1,12 @@
 //! `docs/providers.md` is made of the facts beside each kind; this test compares it, and writes it with
 //! `UPDATE_PAGES=1 cargo test -p dns-providers --test providers_page`.
-#![cfg(all(feature = "rfc2136", feature = "route53", feature = "cloudflare", feature = "powerdns"))]
+#![cfg(all(
+    feature = "rfc2136",
+    feature = "route53",
+    feature = "cloudflare",
+    feature = "powerdns",
+    feature = "exec"
+))]
 #![expect(clippy::unwrap_used, reason = "the functions around the tests belong to them")]
 
 use std::{fmt::Write as _, path::Path};

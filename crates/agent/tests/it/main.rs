@@ -23,7 +23,13 @@ mod records_go_to_the_chosen_name;
 mod rooms_stand_on_floors;
 mod scopes_are_found_and_proven;
 mod strangers_at_the_pages;
-#[cfg(all(feature = "rfc2136", feature = "route53", feature = "cloudflare", feature = "powerdns"))]
+#[cfg(all(
+    feature = "rfc2136",
+    feature = "route53",
+    feature = "cloudflare",
+    feature = "powerdns",
+    feature = "exec"
+))]
 mod the_example_configuration_loads;
 mod the_ledger_is_evidence;
 mod trouble_is_asked_and_told_once;

@@ -7,5 +7,5 @@ pub(crate) mod http;
 pub(crate) mod ids;
 pub(crate) mod pause;
 pub(crate) mod replan;
-#[cfg(feature = "http")]
+#[cfg(feature = "text")]
 pub(crate) mod text;

@@ -42,6 +42,8 @@ kinds! {
     "cloudflare" => cloudflare::Cloudflare,
     /// PowerDNS Authoritative Server, by its HTTP API.
     "powerdns" => powerdns::PowerDns,
+    /// A command: in our own protocol, or as acme.sh, lexicon, lego and certbot run theirs.
+    "exec" => exec::Exec,
 }
 
 #[cfg(test)]
