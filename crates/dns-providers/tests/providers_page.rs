@@ -5,7 +5,8 @@
     feature = "route53",
     feature = "cloudflare",
     feature = "powerdns",
-    feature = "exec"
+    feature = "exec",
+    feature = "webhook"
 ))]
 #![expect(clippy::unwrap_used, reason = "the functions around the tests belong to them")]
 

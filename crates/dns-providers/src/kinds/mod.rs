@@ -44,6 +44,8 @@ kinds! {
     "powerdns" => powerdns::PowerDns,
     /// A command: in our own protocol, or as acme.sh, lexicon, lego and certbot run theirs.
     "exec" => exec::Exec,
+    /// An HTTP server that speaks lego's httpreq, or external-dns's protocol of webhook providers.
+    "webhook" => webhook::Webhook,
 }
 
 #[cfg(test)]
