@@ -206,9 +206,10 @@ async fn the_schema_describes_the_protocol() {
     let text = include_str!("../../../docs/exec-protocol.schema.json");
     let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
     compiler.add_resource("https://x.example/s.json", serde_json::from_str(text).unwrap()).unwrap();
-    let mut compile =
-        |part: &str| compiler.compile(&format!("https://x.example/s.json#/$defs/{part}"), &mut schemas);
-    let (request, answer) = (compile("request").unwrap(), compile("answer").unwrap());
+    let mut compile = |part: &str| {
+        compiler.compile(&format!("https://x.example/s.json#/$defs/{part}"), &mut schemas).unwrap()
+    };
+    let (request, answer) = (compile("request"), compile("answer"));
     let answers = [
         r#"{"version":1,"detail":"fine","txt":["a"],"cname":null,"ttl":60,"receipt":"r1","settled":true}"#,
         r#"{"version":1,"error":{"class":"blocked","message":"no","hint":"so","retry_after_seconds":5}}"#,

@@ -56,7 +56,7 @@ async fn known(context: &Context) -> BTreeMap<DomainName, Vec<String>> {
         if let Artifact::Record { site, data } = held.artifact {
             let content = match data {
                 RecordData::Txt(value) => value.as_str().to_owned(),
-                RecordData::Cname(target) => target.to_string(),
+                RecordData::Cname(target) => target.name().to_string(),
             };
             known.entry(site.owner().clone()).or_default().push(content);
         }
@@ -101,8 +101,9 @@ fn records(set: &RecordSet, suffixes: &[&DomainName]) -> Vec<(String, String)> {
         let beginning: String = text.chars().take(6).collect();
         (text.clone(), format!("TXT \"{beginning}…\""))
     });
-    let alias = set.cname.iter().filter(|target| suffixes.iter().any(|suffix| target.is_within(suffix)));
-    values.chain(alias.map(|target| (target.to_string(), format!("CNAME {target}.")))).collect()
+    let alias =
+        set.cname.iter().filter(|target| suffixes.iter().any(|suffix| target.name().is_within(suffix)));
+    values.chain(alias.map(|target| (target.name().to_string(), format!("CNAME {target}.")))).collect()
 }
 
 #[cfg(test)]

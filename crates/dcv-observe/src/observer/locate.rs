@@ -6,7 +6,6 @@ use dcv_core::{
     Answer, Delegation, DomainName, Holder, Judgement, Label, LocateRequest, Location, Lookup, OwnerSeen,
     Routing, locate,
 };
-use futures_util::future::join_all;
 use hickory_proto::{
     op::ResponseCode,
     rr::{Name, RecordType},
@@ -25,10 +24,10 @@ impl Observer {
         requests: &[LocateRequest<'_>],
         routing: &dyn Routing,
     ) -> Result<BTreeMap<Lookup, Location>, Error> {
-        let each = requests.iter().map(|request| async move {
-            Ok((request.lookup.clone(), self.in_turn(self.locate_one(request, routing)).await?))
+        let located = self.in_turn(requests, |request| async move {
+            Ok((request.lookup.clone(), self.locate_one(request, routing).await?))
         });
-        join_all(each).await.into_iter().collect()
+        located.await.into_iter().collect()
     }
 
     async fn locate_one(

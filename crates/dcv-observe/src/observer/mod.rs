@@ -16,12 +16,13 @@ use std::{
     fmt,
     hash::{BuildHasher as _, Hasher as _, RandomState},
     net::SocketAddr,
+    pin::pin,
     sync::Arc,
     time::Duration,
 };
 
 use dcv_core::{Artifact, Caa, CertName, DomainName, Lookup, Sighting, Wanted};
-use futures_util::future::join_all;
+use futures_util::{StreamExt as _, stream::FuturesOrdered};
 use hickory_proto::dnssec::TrustAnchors;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
@@ -125,9 +126,8 @@ impl Observer {
 
     /// What CAA says about names of a certificate.
     pub async fn caa(&self, names: &[CertName]) -> Vec<(CertName, Caa)> {
-        let each =
-            names.iter().map(|name| self.in_turn(self.view(&name.name).caa.read(std::slice::from_ref(name))));
-        join_all(each).await.into_iter().flatten().collect()
+        let read = self.in_turn(names, |name| self.view(&name.name).caa.read(std::slice::from_ref(name)));
+        read.await.into_iter().flatten().collect()
     }
 
     /// Looks at each lookup for what was put up: asks the authorities, and, once all of them show it, the resolvers; or
@@ -137,24 +137,43 @@ impl Observer {
         wanted: &[Wanted],
         known: &BTreeMap<Lookup, Vec<Sighting>>,
     ) -> BTreeMap<Lookup, Vec<Sighting>> {
-        let each = wanted.iter().map(|Wanted { lookup, artifact }| async move {
+        let looked = self.in_turn(wanted, |Wanted { lookup, artifact }| async move {
             let known = known.get(lookup).map_or(&[][..], Vec::as_slice);
             let seen = match artifact {
-                Artifact::Record { site, data } => {
-                    self.in_turn(self.look_at_record(lookup, site, data, known)).await
-                }
+                Artifact::Record { site, data } => self.look_at_record(lookup, site, data, known).await,
                 Artifact::File { host, .. } => self.look_at_file(host).await,
             };
             (lookup.clone(), seen)
         });
-        join_all(each).await.into_iter().collect()
+        looked.await.into_iter().collect()
     }
 
-    /// Asks about one name once there is room for it.
-    async fn in_turn<T>(&self, asking: impl Future<Output = T>) -> T {
-        // Never closed: it lives as long as what asks it.
-        let _permit = self.inner.names.acquire().await;
-        asking.await
+    /// Asks about each of these in their order, about so many at the same time as there is room for, whoever asks. What has
+    /// no room yet is not begun: asking takes ten kilobytes a name.
+    async fn in_turn<'i, I, T, F>(&self, items: &'i [I], ask: impl Fn(&'i I) -> F) -> Vec<T>
+    where
+        F: Future<Output = T>,
+    {
+        let mut asked = FuturesOrdered::new();
+        let mut told = Vec::with_capacity(items.len());
+        for item in items {
+            let mut room = pin!(self.inner.names.acquire());
+            let permit = loop {
+                tokio::select! {
+                    biased;
+                    Some(one) = asked.next(), if !asked.is_empty() => told.push(one),
+                    // Never closed: it lives as long as what asks it.
+                    permit = &mut room => break permit,
+                }
+            };
+            let asking = ask(item);
+            asked.push_back(async move {
+                let _permit = permit;
+                asking.await
+            });
+        }
+        told.extend(asked.collect::<Vec<_>>().await);
+        told
     }
 
     /// Whom to ask about a name: the settings of the longest domain that holds it.

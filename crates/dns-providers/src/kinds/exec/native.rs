@@ -169,8 +169,8 @@ fn described(zone: &Zone) -> Json {
 
 fn written(change: &Change) -> Json {
     let (kind, value) = match change.data() {
-        RecordData::Txt(value) => ("TXT", value.as_str()),
-        RecordData::Cname(target) => ("CNAME", target.as_str()),
+        RecordData::Txt(value) => ("TXT", value.as_str().to_owned()),
+        RecordData::Cname(target) => ("CNAME", target.to_string()),
     };
     let name = change.site().owner().as_str();
     match change {

@@ -211,9 +211,7 @@ async fn talk(
             tokio::select! {
                 biased;
                 result = &mut take, if taken.is_none() => {
-                    if result.is_err() {
-                        return result;
-                    }
+                    result?;
                     taken = Some(());
                 }
                 _ = &mut ended => return Ok(()),

@@ -1,6 +1,6 @@
 //! From what is held and what is wanted to the parts of a request. No I/O.
 
-use dcv_core::{Change, DomainName, RecordData};
+use dcv_core::{AliasTarget, Change, DomainName, RecordData};
 use serde::{Deserialize, Serialize};
 
 use super::Names;
@@ -45,8 +45,9 @@ impl Entry {
     fn is(&self, data: &RecordData) -> bool {
         match data {
             RecordData::Txt(value) => text::plain(&self.content) == value.as_str(),
+            // As DNS compares names, so that one that was lower-cased is found all the same.
             RecordData::Cname(target) => {
-                self.content.trim_end_matches('.').eq_ignore_ascii_case(target.as_str())
+                self.content.parse::<AliasTarget>().is_ok_and(|standing| standing.name() == target.name())
             }
         }
     }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use dcv_core::{Change, DomainName, RecordData};
+use dcv_core::{AliasTarget, Change, DomainName, RecordData};
 use reqwest::{
     Method, Response, StatusCode,
     header::{ACCEPT, CONTENT_TYPE},
@@ -98,7 +98,9 @@ impl Endpoint {
 fn is(target: &str, data: &RecordData) -> bool {
     match data {
         RecordData::Txt(value) => text::plain(target) == value.as_str(),
-        RecordData::Cname(name) => target.trim_end_matches('.').eq_ignore_ascii_case(name.as_str()),
+        RecordData::Cname(name) => {
+            target.parse::<AliasTarget>().is_ok_and(|standing| standing.name() == name.name())
+        }
     }
 }
 
