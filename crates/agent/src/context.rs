@@ -9,7 +9,7 @@ use dns_providers::Secret;
 use crate::{
     ca::{self, Account},
     clock,
-    config::{self, Config},
+    config::{self, Acting, Config},
     error::chain,
     files::FileStore,
     ledger::Ledger,
@@ -53,7 +53,8 @@ impl Context {
         let held = state.held().await.map_err(|error| chain(&error))?;
         file_store.recall(held.iter().map(|(_, held)| held));
         let publisher = Publisher::start(zones, file_store, &state, &ledger, config.ttl);
-        let observer = Observer::new(&config.verify.looking, clock::now).map_err(|error| error.describe())?;
+        let looking = config.verify.settings().map_err(|error| format!("verify: {error}"))?;
+        let observer = Observer::new(&looking, clock::now).map_err(|error| error.describe())?;
         let policy = Policy { verdict: config.verify.verdict, ..Policy::default() };
         let of_account = |(name, account): (&String, &config::Account)| {
             (name.clone(), policy_of(account, &policy, &config))
@@ -119,7 +120,8 @@ async fn zones(config: &Config) -> Result<Vec<ManagedZone>, String> {
 }
 
 fn ledger(config: &Config, earlier: Option<&Context>) -> Ledger {
-    let settings = config.ledger.as_ref().map(|ledger| (ledger.folder.as_path(), ledger.limits));
+    let kept = config.ledger.as_ref().filter(|_| config.acting == Acting::Act);
+    let settings = kept.map(|ledger| (ledger.folder.as_path(), ledger.limits));
     let known = earlier.map(|context| &context.ledger).filter(|ledger| ledger.is(settings));
     match (known, settings) {
         (Some(ledger), _) => ledger.clone(),

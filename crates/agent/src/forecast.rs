@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::{
-    board::{Backlog, StatusBoard},
+    board::{Backlog, Status, StatusBoard},
     ca::Account,
     clock,
     context::Context,
@@ -21,6 +21,8 @@ use crate::{
 const TICK: Duration = Duration::from_secs(2);
 /// Work that is gone on with within this span is counted.
 const NEAR: SignedDuration = SignedDuration::from_mins(5);
+/// Orders and domains that are named when many begin to last.
+const NAMED: usize = 5;
 /// How often a burst is told of while it lasts.
 const TELL: SignedDuration = SignedDuration::from_secs(60);
 
@@ -82,10 +84,22 @@ pub async fn watch(
         }
         board.set_backlogs(backlogs);
         board.set_troubles(context.troubles());
+        say_what_lasts(&board.lasting(now), now);
         tokio::select! {
             () = tokio::time::sleep(TICK) => {}
             () = stop.cancelled() => return,
         }
+    }
+}
+
+/// Says what open work waits for, and for how long it has. Of many that begin to last at the same time a few are named.
+fn say_what_lasts(lasting: &[Status], now: Timestamp) {
+    for Status { subject, reason, detail, since, .. } in lasting.iter().take(NAMED) {
+        let minutes = now.duration_since(*since).as_secs() / 60;
+        info!(%subject, %reason, "{subject} has been {reason} for {minutes} min: {detail}");
+    }
+    if let Some(more) = lasting.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        info!("{more} more orders and domains are not done yet either; `dcv-agent status` lists them");
     }
 }
 

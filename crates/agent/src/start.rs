@@ -9,7 +9,7 @@ use tracing::info;
 
 use crate::{
     board::StatusBoard,
-    config::{self, Config},
+    config::{self, Acting, Config},
     context::Context,
     discover::{Listed, Watch, Watched},
     engine::{Mode, Triggers},
@@ -76,6 +76,9 @@ pub async fn own(config: &Config, taken: fn(&state::Error) -> Failed) -> Result<
 /// A setting that cannot be used, or a ledger that cannot be written.
 pub async fn begin(config: Config, state: &State, mode: &'static str) -> Result<Arc<Context>, Failed> {
     let context = Context::build(config, state.clone(), None).await.map_err(Failed::setup)?;
+    if context.config.acting == Acting::Watch {
+        info!("agent.mode is \"watch\": what would be done is said, and nothing is written anywhere");
+    }
     context.ledger.keep(Event::started(mode)).await.map_err(Failed::setup)?;
     Ok(Arc::new(context))
 }
@@ -103,7 +106,9 @@ pub fn keep_saved(context: &Context, board: &Arc<StatusBoard>, stop: &Cancellati
 /// # Errors
 /// When the address cannot be listened on.
 pub async fn serve_files(context: &Context, stop: &CancellationToken) -> Result<(), Failed> {
-    let Some(address) = context.config.http.listen else { return Ok(()) };
+    let Some(address) = context.config.http.listen.filter(|_| context.config.acting == Acting::Act) else {
+        return Ok(());
+    };
     let responder = context.publisher.file_store().responder();
     let bound = responder.serve(address, stop.clone()).await.map_err(|error| {
         let hint = match error.kind() {

@@ -48,6 +48,7 @@ mod order;
 mod paging;
 mod rolling;
 mod status;
+mod survey;
 mod user;
 mod value;
 mod wire;
@@ -71,6 +72,7 @@ pub use method::DcvMethod;
 pub use order::{Order, OrderRequest, is_tls};
 pub use rolling::{Window, WindowUse};
 pub use status::OrderStatus;
+pub use survey::{Reading, Surprise, Survey};
 pub use user::User;
 pub use value::OrderValue;
 

@@ -42,7 +42,14 @@ pub struct Status {
     pub deadline: Option<Timestamp>,
     /// While work is open: how many calls to DigiCert it needs at the least.
     pub calls: u32,
+    /// How often it was said that it lasts.
+    #[serde(skip)]
+    said: u8,
 }
+
+/// After how long it is said that a reason lasts.
+const LASTING: [SignedDuration; 3] =
+    [SignedDuration::from_mins(1), SignedDuration::from_mins(10), SignedDuration::from_hours(1)];
 
 /// The open work of one account.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -119,6 +126,20 @@ impl StatusBoard {
         self.lock().values().for_each(reader);
     }
 
+    /// Open work whose reason has lasted so long that it is to be said now: after a minute, ten, an hour, and each time once.
+    pub fn lasting(&self, now: Timestamp) -> Vec<Status> {
+        let mut lasting = Vec::new();
+        for status in self.lock().values_mut().filter(|status| status.outcome == Outcome::Open) {
+            let lasted = now.duration_since(status.since);
+            let due = LASTING.iter().filter(|span| lasted >= **span).count();
+            if due > usize::from(status.said) {
+                status.said = u8::try_from(due).unwrap_or(u8::MAX);
+                lasting.push(status.clone());
+            }
+        }
+        lasting
+    }
+
     /// When the open work of each account is done.
     #[must_use]
     pub fn backlogs(&self) -> Vec<Backlog> {
@@ -177,6 +198,7 @@ impl StatusBoard {
             wake: next.at(now),
             deadline: known.deadline.filter(|_| is_open || subject.id.kind() == Kind::Domain),
             calls: if is_open { known.calls } else { 0 },
+            said: before.filter(|_| !changed).map_or(0, |status| status.said),
         };
         let news = changed.then(|| status.clone());
         statuses.insert(subject.clone(), status);
@@ -274,5 +296,42 @@ fn last_status(status: &Status, known: Known) -> LastStatus {
         proven: known.proven,
         deadline: status.deadline,
         discovered: known.discovered,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+
+    /// What lasts is said after a minute, ten, an hour; each once, and anew when the reason is another one.
+    #[test]
+    fn what_lasts_is_said_ever_more_rarely() {
+        let board = StatusBoard::default();
+        let order = Subject::order("main", 1);
+        let post = |reason, at| {
+            let decision = Decision { next: Next::RestUntil(at), because: Because::new(reason, "why") };
+            board.post(&order, &decision, Known::default(), at);
+        };
+        let mut said = Vec::new();
+        post(Reason::Propagating, NOW);
+        for second in 0..2 * 3600 {
+            let at = NOW + SignedDuration::from_secs(second);
+            if second % 7 == 0 {
+                post(Reason::Propagating, at);
+            }
+            said.extend(board.lasting(at).iter().map(|_| second));
+        }
+        assert_eq!(said, [60, 600, 3600]);
+        let later = NOW + SignedDuration::from_hours(3);
+        post(Reason::WaitingForCa, later);
+        assert!(board.lasting(later).is_empty());
+        assert_eq!(board.lasting(later + SignedDuration::from_mins(1)).len(), 1);
+        post(Reason::Validated, later + SignedDuration::from_mins(2));
+        assert!(
+            board.lasting(later + SignedDuration::from_hours(9)).is_empty(),
+            "what is done does not last"
+        );
     }
 }

@@ -52,7 +52,7 @@ fn builder(connection: &Connection) -> Result<ClientBuilder, String> {
         builder = builder.ca_file_pem(pem);
     }
     if let Some(proxy) = &connection.proxy {
-        builder = builder.proxy(proxy.clone());
+        builder = builder.proxy(proxy.url()?);
     }
     Ok(builder)
 }

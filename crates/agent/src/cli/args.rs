@@ -97,6 +97,12 @@ pub(super) enum Command {
         /// With --write: a domain to write at instead of random names, for credentials limited to certain names
         #[arg(long, requires = "write", value_name = "DOMAIN", value_parser = domain)]
         at: Vec<DomainName>,
+        /// Also make each of the calls to DigiCert that only read, and compare the answers with what this version knows of them
+        #[arg(long)]
+        api: bool,
+        /// With --api: write the answers' shapes to a file, every value replaced; fit for a public issue
+        #[arg(long, requires = "api", value_name = "FILE")]
+        report: Option<PathBuf>,
     },
     /// Check or read the ledger, the evidence that an audit of validation asks for; calls nobody
     Ledger {

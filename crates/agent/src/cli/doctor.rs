@@ -1,18 +1,23 @@
 //! `doctor`: would it work? Accounts, clock, providers, zones, the way to DNS; harmless unless `--write` is given.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use dcv_core::{
     Artifact, Because, Cadence, DomainName, Expectation, Guarded, Lookup, MethodSpec, RandomValue,
     RecordData, Severity, Site, VantageKind, findings,
 };
 use dcv_observe::random_label;
-use digicert_api::{Class, Client, DomainFilter, OrderFilter};
+use digicert_api::{Class, Client, DomainFilter, OrderFilter, Surprise};
 use jiff::SignedDuration;
 use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
+    api_survey::{self, Answered},
     args::Output,
     orphans::{self, Orphan},
     show::{self, Answer, BAD, DIM, GOOD, Page, WARN, paint},
@@ -86,6 +91,10 @@ pub(super) struct Wanted {
     pub(super) write: bool,
     /// Where, instead of at random names: for credentials that are limited to certain names.
     pub(super) at: Vec<DomainName>,
+    /// Compare DigiCert's answers with what is known of them.
+    pub(super) api: bool,
+    /// Where the answers' shapes are written.
+    pub(super) report: Option<PathBuf>,
 }
 
 pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Result<Answer, Failed> {
@@ -97,6 +106,9 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Result<A
         if context.config.accounts.get(name).is_some_and(|account| account.domains.is_some()) {
             checks.push(of_domains(name, account).await);
         }
+    }
+    if wanted.api {
+        checks.extend(of_api(&context, wanted.report.as_deref()).await?);
     }
     show::progress("resolvers …");
     checks.extend(of_resolvers(&context).await);
@@ -180,6 +192,68 @@ async fn of_account(name: &str, account: &Account) -> Vec<Check> {
         Err(error) => checks.push(refused(&subject, "orders", &error, account).await),
     }
     checks.extend(clock_check(&subject, &account.client));
+    checks
+}
+
+/// What of DigiCert's answers is not as expected, for each account.
+async fn of_api(context: &Context, report: Option<&Path>) -> Result<Vec<Check>, Failed> {
+    let mut checks = Vec::new();
+    let mut surveyed = Vec::new();
+    for (name, account) in sorted(&context.accounts) {
+        show::progress(&format!("answers to account {name} …"));
+        let with_domains = context.config.accounts.get(name).is_some_and(|account| account.domains.is_some());
+        for answer in api_survey::of_account(account, with_domains).await {
+            checks.extend(of_answer(&format!("account {name}"), &answer));
+            surveyed.push(answer);
+        }
+    }
+    if let Some(path) = report {
+        api_survey::write(path, &surveyed).map_err(Failed::later)?;
+        show::progress(&format!(
+            "the answers' shapes are in {}; look at it before you show it",
+            path.display()
+        ));
+    }
+    Ok(checks)
+}
+
+fn of_answer(subject: &str, answer: &Answered) -> Vec<Check> {
+    let call = answer.call;
+    let survey = match &answer.outcome {
+        Ok(survey) => survey,
+        Err(refusal) => {
+            let what = format!("{call}: {}", refusal.what);
+            return vec![Check::bad(Outcome::Warn, subject, "answer", what, refusal.follows.clone())];
+        }
+    };
+    let (matter, new): (Vec<_>, Vec<_>) = survey.surprises.iter().partition(|surprise| surprise.matters);
+    let mut checks = vec![Check::pass(
+        subject,
+        "answer",
+        match new.as_slice() {
+            [] => format!("{call}: {} fields, all known", survey.fields),
+            new => {
+                let names: Vec<&str> = new.iter().take(8).map(|new| new.path.as_str()).collect();
+                let more = new.len().saturating_sub(names.len());
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                format!(
+                    "{call}: {} fields, not read for being new: {}{more}",
+                    survey.fields,
+                    names.join(", ")
+                )
+            }
+        },
+    )];
+    checks.extend(matter.into_iter().map(|Surprise { path, what, follows, .. }| {
+        let what = format!("{call}: {path}: {what}");
+        Check::bad(
+            Outcome::Warn,
+            subject,
+            "answer",
+            what,
+            format!("{follows}; tell the project, with --report"),
+        )
+    }));
     checks
 }
 

@@ -111,8 +111,8 @@ pub(super) async fn domain(path: &Path, text: &str, output: Output) -> Result<An
     let config = if wanted { Some(load(path)?) } else { None };
     let default = Verify::default();
     let verify = config.as_ref().map_or(&default, |config| &config.verify);
-    let observer =
-        Observer::new(&verify.looking, clock::now).map_err(|error| Failed::setup(error.describe()))?;
+    let looking = verify.settings().map_err(|error| Failed::setup(format!("verify: {error}")))?;
+    let observer = Observer::new(&looking, clock::now).map_err(|error| Failed::setup(error.describe()))?;
     let names = [CertName { name: scope.clone(), wildcard: text.trim().starts_with("*.") }];
     let survey = observer.survey(&Lookup::dnsauth(scope.clone()), &names, &MethodSpec::txt()).await;
     let mut findings = findings(&survey, &Expectation::default(), verify.verdict, clock::now());

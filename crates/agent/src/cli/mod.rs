@@ -1,5 +1,6 @@
 //! The command line.
 
+mod api_survey;
 mod args;
 mod check;
 #[cfg(feature = "demo")]
@@ -82,7 +83,9 @@ async fn run(command: Command, config: &Path, output: Output) -> Result<Answer, 
         Command::Status => status::run(config, output).await,
         Command::Explain { order: Some(order), .. } => explain::order(config, order, output).await,
         Command::Explain { domain, .. } => explain::domain(config, &domain.unwrap_or_default(), output).await,
-        Command::Doctor { write, at } => doctor::run(config, doctor::Wanted { write, at }, output).await,
+        Command::Doctor { write, at, api, report } => {
+            doctor::run(config, doctor::Wanted { write, at, api, report }, output).await
+        }
         Command::Ledger { what } => ledger::run(config, what, output),
         #[cfg(feature = "demo")]
         Command::Demo => demo::run(output).await,

@@ -9,6 +9,7 @@ use url::Url;
 use super::{
     SecretRef,
     found::{Found, check_url},
+    proxy::{Proxy, check_proxy},
     raw::{Platform, RawAccount, RawDiscover, RawDomains, RawSwitch},
 };
 
@@ -43,7 +44,7 @@ pub struct Connection {
     /// More CA certificates, PEM.
     pub ca_file: Option<PathBuf>,
     /// An HTTP(S) proxy.
-    pub proxy: Option<Url>,
+    pub proxy: Option<Proxy>,
     /// The longest a call may take.
     pub timeout: Duration,
 }
@@ -128,7 +129,7 @@ pub(super) fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> O
             })
         })
         .collect();
-    let proxy = raw.proxy.and_then(|text| check_url(&key("proxy"), &text, found));
+    let proxy = check_proxy(&format!("accounts.{name}"), raw.proxy, raw.proxy_password, found);
     let timeout = raw.timeout_seconds.unwrap_or(30);
     if !(1..=600).contains(&timeout) {
         found.push((key("timeout_seconds"), "is outside 1 to 600".into()));

@@ -4,6 +4,7 @@ mod account;
 mod found;
 mod http;
 mod load;
+mod proxy;
 mod raw;
 mod regular;
 mod secret;
@@ -16,7 +17,8 @@ pub use self::{
     account::{Account, Connection, Discover, Domains},
     http::Http,
     load::{Problem, Problems, load},
-    raw::LogFormat,
+    proxy::Proxy,
+    raw::{Acting, LogFormat},
     secret::SecretRef,
     settings::{Config, Ledger, Provider},
     verify::Verify,

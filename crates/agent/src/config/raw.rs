@@ -33,7 +33,20 @@ pub(super) struct RawAgent {
     pub(super) listen: Option<String>,
     pub(super) hosts: Vec<String>,
     pub(super) concurrency: Option<usize>,
+    #[serde(deserialize_with = "word")]
+    pub(super) mode: Option<Acting>,
     pub(super) log: RawLog,
+}
+
+/// Whether anything is done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Acting {
+    /// What is decided is done.
+    #[default]
+    Act,
+    /// What is decided is said: nothing is written at DigiCert, in DNS, on web servers or in the ledger.
+    Watch,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -72,6 +85,7 @@ pub(super) struct RawAccount {
     pub(super) rate: RawRate,
     pub(super) ca_file: Option<PathBuf>,
     pub(super) proxy: Option<String>,
+    pub(super) proxy_password: Option<SecretRef>,
     pub(super) timeout_seconds: Option<u64>,
 }
 
@@ -250,6 +264,7 @@ pub(super) struct RawVerify {
     pub(super) dnssec: Option<RawDnssec>,
     pub(super) trust_anchor: Option<PathBuf>,
     pub(super) proxy: Option<String>,
+    pub(super) proxy_password: Option<SecretRef>,
     pub(super) ca_file: Option<PathBuf>,
 }
 

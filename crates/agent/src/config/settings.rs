@@ -9,7 +9,7 @@ use serde_json::{Map, Value as Json};
 use super::{
     Account, Http, LogFormat, SecretRef, Verify, account,
     found::Found,
-    raw::{Raw, RawLedger, RawProvider},
+    raw::{Acting, Raw, RawLedger, RawProvider},
     unknown::{unknown, unknown_field, without_value},
 };
 use crate::ledger::Limits;
@@ -27,6 +27,8 @@ pub struct Config {
     pub hosts: Vec<String>,
     /// Steps under way at once.
     pub concurrency: usize,
+    /// Whether anything is done.
+    pub acting: Acting,
     /// A `tracing` filter.
     pub log_level: String,
     /// How logs are written.
@@ -167,6 +169,7 @@ impl Config {
             listen,
             hosts: raw.agent.hosts,
             concurrency,
+            acting: raw.agent.mode.unwrap_or_default(),
             log_level,
             log_format,
             accounts,

@@ -6,15 +6,18 @@ use dcv_core::{Dnssec, DomainName, Quorum, VerdictPolicy};
 use dcv_observe::{Endpoint, Resolver, Settings, View};
 
 use super::{
-    found::{Found, check_url},
+    found::Found,
+    proxy::{Proxy, check_proxy},
     raw::{RawDnssec, RawQuorum, RawResolver, RawVerify},
 };
 
 /// How DNS is looked at, and what counts as visible.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verify {
-    /// Whom to ask.
+    /// Whom to ask, but for the proxy.
     pub looking: Settings,
+    /// The proxy to resolvers over HTTPS.
+    pub proxy: Option<Proxy>,
     /// What is made of the answers.
     pub verdict: VerdictPolicy,
 }
@@ -27,6 +30,15 @@ impl Default for Verify {
 }
 
 impl Verify {
+    /// Whom to ask, and through which proxy.
+    ///
+    /// # Errors
+    /// When the proxy's password cannot be read.
+    pub fn settings(&self) -> Result<Settings, String> {
+        let proxy = self.proxy.as_ref().map(Proxy::url).transpose()?;
+        Ok(Settings { proxy, ..self.looking.clone() })
+    }
+
     pub(super) fn check(raw: RawVerify, found: &mut Found) -> Self {
         let resolvers = raw.resolvers.unwrap_or_else(|| vec![RawResolver::One("system".into())]);
         let resolvers = check_resolvers("verify.resolvers", &resolvers, found);
@@ -69,10 +81,19 @@ impl Verify {
             web: check_servers("verify.web", raw.web, found),
             validate: dnssec != Dnssec::Off,
             trust_anchor: raw.trust_anchor,
-            proxy: raw.proxy.and_then(|text| check_url("verify.proxy", &text, found)),
+            proxy: None,
             ca_file: raw.ca_file,
         };
-        Self { looking, verdict }
+        let proxy = check_proxy("verify", raw.proxy, raw.proxy_password, found);
+        Self { looking, proxy, verdict }
+    }
+}
+
+/// The text of a URL without the user and password that may stand in it.
+fn without_user(text: &str) -> String {
+    match (text.split_once("://"), text.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => text.to_owned(),
     }
 }
 
@@ -113,7 +134,7 @@ fn check_resolvers(key: &str, raw: &[RawResolver], found: &mut Found) -> Vec<Res
         for text in texts {
             match text.parse::<Endpoint>() {
                 Ok(endpoint) => endpoints.push(endpoint),
-                Err(error) => found.push((key.to_owned(), format!("{text:?} {error}"))),
+                Err(error) => found.push((key.to_owned(), format!("{:?} {error}", without_user(text)))),
             }
         }
         if texts.is_empty() {

@@ -4,6 +4,7 @@
 
 mod mode;
 mod queue;
+mod watching;
 mod worker;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
@@ -67,7 +68,7 @@ impl Engine {
     ) -> Self {
         let looks = Arc::new(Semaphore::new(context.config.concurrency));
         Self {
-            worker: Worker { context, board, looks, stop, mode },
+            worker: Worker { context, board, looks, stop, mode, watching: Arc::default() },
             queue: Queue::default(),
             intake,
             workers: JoinSet::new(),

@@ -8,10 +8,11 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, debug, info, info_span, warn};
 
-use super::Mode;
+use super::{Mode, watching::Watching};
 use crate::{
     board::{Known, StatusBoard},
     clock,
+    config::Acting,
     context::Context,
     pass,
     subject::Subject,
@@ -34,6 +35,7 @@ pub(super) struct Worker {
     pub(super) looks: Arc<Semaphore>,
     pub(super) stop: CancellationToken,
     pub(super) mode: Mode,
+    pub(super) watching: Arc<Watching>,
 }
 
 /// What a worker gives back.
@@ -52,7 +54,7 @@ impl Worker {
         let mut in_a_row = 0;
         let rest = loop {
             let now = clock::now();
-            let decision = decide(&facts, policy, now);
+            let decision = self.decide(&subject, &facts, now);
             self.publish_status(&subject, &facts, &decision, now);
             let step = match &decision.next {
                 Next::Do(step) => step,
@@ -74,6 +76,16 @@ impl Worker {
             }
         };
         Done { subject, facts, rest }
+    }
+
+    /// What to do now; one who only watches says it instead.
+    fn decide(&self, subject: &Subject, facts: &Facts, now: Timestamp) -> Decision {
+        let policy = self.context.policy(&subject.account);
+        let decision = decide(facts, policy, now);
+        if self.context.config.acting == Acting::Act {
+            return decision;
+        }
+        self.watching.instead(subject, decision, facts, policy, now)
     }
 
     /// Carries out one step, and learns what came of it. None when the agent stops before it has begun.
@@ -113,7 +125,8 @@ impl Worker {
             self.board.forget(subject);
             return true;
         }
-        if self.mode == Mode::Once && facts.is_settled(reason) {
+        let watches = self.context.config.acting == Acting::Watch;
+        if self.mode == Mode::Once && (watches || facts.is_settled(reason)) {
             return true;
         }
         if !(facts.discovered && facts.held.is_empty() && reason.needs_no_looking_after()) {

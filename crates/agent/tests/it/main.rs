@@ -10,6 +10,7 @@ mod support;
 
 mod bad_input_changes_nothing;
 mod discovery_takes_up_what_is_ours;
+mod first_contact_reads_only;
 mod hostile;
 mod later_settings_win;
 mod many_orders_in_a_changing_world;

@@ -34,7 +34,7 @@ impl Asked<'_> {
                 let grant =
                     |update: &Record| format!("grant {key} name {} {};", update.name, update.record_type());
                 format!(
-                    "allow key {key} each of these names (BIND: update-policy {{ {} }})",
+                    "allow key {key} each of these names (BIND: update-policy {{ {} }}); PowerDNS answers so as well where the key's name, secret or algorithm is another, or this host's address is not in ALLOW-DNSUPDATE-FROM",
                     listed(updates.iter().map(grant))
                 )
             }
