@@ -77,4 +77,4 @@ pub use sighting::{
 };
 pub use step::{Decision, Next, Step, StepKind, Wanted};
 pub use token::{GivenValue, Token, Unfit};
-pub use verdict::{Dnssec, Quorum, Verdict, VerdictPolicy, verdict};
+pub use verdict::{Dnssec, Quorum, Verdict, VerdictPolicy, WebAs, verdict};

@@ -4,8 +4,8 @@
 //! and matters in one case only, so the judgement can be left open ([`Judgement::UnlessWildcard`]) until that is known.
 
 use crate::{
-    Artifact, Because, DomainName, Guarded, Held, Label, Location, Lookup, MethodSpec, Reason, RecordData,
-    Site, Target, record::MAX_CHAIN,
+    Artifact, Because, DomainName, Guarded, Held, Label, Location, Lookup, MethodSpec, NameError, Reason,
+    RecordData, Site, Target, record::MAX_CHAIN,
 };
 
 /// What the operator configured about where things go.
@@ -121,11 +121,12 @@ pub fn locate(request: &LocateRequest<'_>, seen: &OwnerSeen, routing: &dyn Routi
 
 fn judge(request: &LocateRequest<'_>, seen: &OwnerSeen, routing: &dyn Routing) -> Result<Judgement, Because> {
     let lookup = request.lookup;
-    let owner = lookup.name().map_err(|error| Because::new(Reason::BadDelegation, error.to_string()))?;
+    let owner = lookup.name().map_err(|error| no_room(lookup, &error))?;
     if lookup.label == Label::File {
         return file(owner, routing).map(Judgement::Settled);
     }
     must_be_free(request, &owner, &seen.delegation)?;
+    must_be_no_dname(lookup, &owner, &seen.delegation)?;
     let chain = followed(request, &owner, &seen.delegation, routing);
     must_lead_on(lookup, &owner, chain, seen.delegation.broken.as_ref())?;
     let zone = zone(&owner, chain, routing)?;
@@ -141,6 +142,15 @@ fn judge(request: &LocateRequest<'_>, seen: &OwnerSeen, routing: &dyn Routing) -
         true => Judgement::UnlessWildcard(site),
         false => Judgement::Settled(Location::At(Target::Record(site))),
     })
+}
+
+/// A domain of 245 octets and more leaves no room for the label.
+fn no_room(lookup: &Lookup, error: &NameError) -> Because {
+    let detail = format!(
+        "{} is too long a name for a record below it ({error}); set owner = \"bare\" for its zone, or have the domain above it validated",
+        lookup.domain
+    );
+    Because::new(Reason::NameTooLong, detail)
 }
 
 fn file(host: DomainName, routing: &dyn Routing) -> Result<Location, Because> {
@@ -201,6 +211,19 @@ fn must_lead_on(
         Some(broken) => Err(Because::new(broken.reason(), broken.describe(owner))),
         None => Ok(()),
     }
+}
+
+/// DigiCert's own library refuses an answer that holds a DNAME record (digicert/domain-control-validation), and tries the bare
+/// name. No record of the zone's own can stand below one (RFC 6672 section 2.4), so that a CNAME there is no way out.
+fn must_be_no_dname(lookup: &Lookup, owner: &DomainName, delegation: &Delegation) -> Result<(), Because> {
+    if !delegation.dname || lookup.label == Label::Bare {
+        return Ok(());
+    }
+    let detail = format!(
+        "a DNAME record takes part in the answer for {owner}, and DigiCert's own library refuses such an answer; set owner = \"bare\" for its zone where a TXT record can stand at {} itself, put CNAMEs in place of the DNAME, or have the domain above it validated",
+        lookup.domain
+    );
+    Err(Because::new(Reason::BadDelegation, detail))
 }
 
 /// The zone in which the chain ends.

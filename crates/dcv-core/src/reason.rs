@@ -74,6 +74,8 @@ reasons! {
     WildcardHost => "wildcard-host",
     /// The delegation cannot be followed.
     BadDelegation => "bad-delegation",
+    /// The name leaves no room for the label at which the CA looks.
+    NameTooLong => "name-too-long",
     /// No random value is at hand.
     ValueMissing => "value-missing",
     /// The CA gave a value that cannot be published.
@@ -138,6 +140,7 @@ impl Reason {
             | Self::ForeignCname
             | Self::WildcardHost
             | Self::BadDelegation
+            | Self::NameTooLong
             | Self::DnssecBogus
             | Self::CaseChanged
             | Self::CaaForbids => Outcome::Blocked,

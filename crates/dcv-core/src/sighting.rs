@@ -21,8 +21,12 @@ pub struct Vantage {
 impl fmt::Display for Vantage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.address {
-            Some(address) if self.server != address.to_string() => write!(f, "{} ({address})", self.server),
-            Some(_) | None => f.write_str(&self.server),
+            Some(address) if self.server != address.to_string() => write!(f, "{} ({address})", self.server)?,
+            Some(_) | None => f.write_str(&self.server)?,
+        }
+        match self.kind {
+            VantageKind::Library => f.write_str(" as DigiCert's library looks"),
+            VantageKind::Authority | VantageKind::Resolver | VantageKind::Web => Ok(()),
         }
     }
 }
@@ -35,8 +39,11 @@ pub enum VantageKind {
     Authority,
     /// A recursive resolver; asked only once every authority has the value.
     Resolver,
-    /// The domain's web server, at one of its addresses.
+    /// The domain's web server, at one of its addresses, as DigiCert's documentation has it looked at: port 80.
     Web,
+    /// The same as DigiCert's published library looks, where that makes a difference: over IPv4, HTTPS first, and no absolute
+    /// redirect followed.
+    Library,
 }
 
 /// What one vantage answered, also when it failed.
@@ -89,7 +96,8 @@ pub enum Answer {
     Txt(Vec<String>),
     /// The name is an alias, spelled as the server has it.
     Cname(AliasTarget),
-    /// What the file of a host holds, without white space around it; empty where the web server has no such file.
+    /// What the file of a host holds, without white space around it, or the part of it around the value; empty where the web
+    /// server has no such file.
     File(String),
     /// No answer, or one that is no answer: time-out, SERVFAIL, REFUSED, a server that does not serve the zone.
     Failed(NoAnswer),
@@ -109,6 +117,12 @@ pub struct NoAnswer {
 pub enum NoAnswerKind {
     /// The server answers, and does not serve the zone.
     NotServed,
+    /// A web server redirects in a way that DigiCert does not follow.
+    Redirect,
+    /// A web server's certificate is for another name.
+    Certificate,
+    /// A host has no address of the family that DigiCert asks.
+    Family,
     /// Everything else: silence, an error, an answer that makes no sense.
     Other,
 }
@@ -175,12 +189,12 @@ impl Answer {
         }
     }
 
-    /// Whether the answer shows what was put up: the record, or the file with the value and nothing else.
+    /// Whether the answer shows what was put up: the record, or a file in which the value stands, as the CA has it.
     #[must_use]
     pub fn proves(&self, artifact: &Artifact) -> bool {
         match (self, artifact) {
             (_, Artifact::Record { data, .. }) => self.shows(data),
-            (Self::File(text), Artifact::File { value, .. }) => text == value.as_str(),
+            (Self::File(text), Artifact::File { value, .. }) => text.contains(value.as_str()),
             (Self::Txt(_) | Self::Cname(_) | Self::Failed(_), Artifact::File { .. }) => false,
         }
     }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{Answer, Match, Security, Sighting, VantageKind};
+use crate::{Answer, Match, Security, Sighting, Vantage, VantageKind};
 
 /// How strict the verdict is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,6 +14,38 @@ pub struct VerdictPolicy {
     pub tolerate_failed: usize,
     /// Whether a bogus answer counts.
     pub dnssec: Dnssec,
+    /// Which look at a web server counts.
+    pub web_as: WebAs,
+}
+
+/// As whom web servers are judged, where DigiCert's documentation and its published library differ.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WebAs {
+    /// As both: what either of them would not see is not visible.
+    #[default]
+    Strict,
+    /// As the library looks: IPv4, HTTPS first, no absolute redirect.
+    Library,
+    /// As the documentation says: port 80 of every address.
+    Http,
+}
+
+impl WebAs {
+    /// Whether a sighting counts among the others of its lookup.
+    fn counts(self, vantage: &Vantage, all: &[Sighting]) -> bool {
+        match (self, vantage.kind) {
+            (Self::Http, VantageKind::Library) => false,
+            (Self::Library, VantageKind::Web) => {
+                let ip = vantage.address.map(|address| address.ip());
+                // A sighting of the library's own stands for the plain one of its address; it asks no IPv6 at all.
+                let library = |seen: &&Sighting| seen.vantage.kind == VantageKind::Library;
+                let replaced = all.iter().filter(library).filter_map(|seen| seen.vantage.address);
+                !ip.is_some_and(|ip| ip.is_ipv6() || replaced.into_iter().any(|other| other.ip() == ip))
+            }
+            _ => true,
+        }
+    }
 }
 
 /// How many vantages have to show the value.
@@ -99,9 +131,12 @@ pub fn verdict<M: Into<Match>>(
     let mut authorities = Count::default();
     let mut resolvers = Count::default();
     for Sighting { vantage, answer, security, denied_until, held_until, .. } in sightings {
+        if !policy.web_as.counts(vantage, sightings) {
+            continue;
+        }
         let label = vantage.to_string();
         let count = match vantage.kind {
-            VantageKind::Authority | VantageKind::Web => &mut authorities,
+            VantageKind::Authority | VantageKind::Web | VantageKind::Library => &mut authorities,
             VantageKind::Resolver => &mut resolvers,
         };
         count.asked += 1;
@@ -171,7 +206,7 @@ impl Count {
 mod tests {
     use super::*;
     use crate::NoAnswer;
-    use crate::{RandomValue, RecordData, Vantage};
+    use crate::{RandomValue, RecordData};
 
     fn wanted(answer: &Answer) -> bool {
         answer.shows(&RecordData::Txt(RandomValue::new(VALUE).unwrap()))
@@ -222,6 +257,47 @@ mod tests {
             let policy = VerdictPolicy { tolerate_failed: *tolerate_failed, ..VerdictPolicy::default() };
             let verdict = judge(answers.clone(), policy);
             assert_eq!(verdict == Verdict::Visible, *visible, "{what}: {verdict:?}");
+        }
+    }
+
+    /// Which of two looks at a web server counts, where they differ; a host with IPv6 alone is none for the library.
+    #[test]
+    fn a_file_is_judged_as_the_operator_chose() {
+        use VantageKind::{Library, Web};
+        let file = |ip: &str, port: u16, kind, text: &str| {
+            let address = Some(std::net::SocketAddr::new(ip.parse().unwrap(), port));
+            let vantage = Vantage { server: "www.example.com".into(), address, kind };
+            Sighting::new(vantage, jiff::Timestamp::UNIX_EPOCH, Answer::File(text.into()))
+        };
+        let (four, six) = ("192.0.2.1", "2001:db8::1");
+        let failed = || Answer::Failed(NoAnswer::other("no IPv4 address"));
+        let no_four = Sighting {
+            vantage: Vantage { server: "www.example.com".into(), address: None, kind: Library },
+            ..Sighting::new(file(six, 80, Web, "").vantage, jiff::Timestamp::UNIX_EPOCH, failed())
+        };
+        for (what, seen, [strict, library, http]) in [
+            ("one way", vec![file(four, 80, Web, VALUE)], [true, true, true]),
+            (
+                "another page over https",
+                vec![file(four, 80, Web, VALUE), file(four, 443, Library, "welcome")],
+                [false, false, true],
+            ),
+            (
+                "nothing at port 80",
+                vec![file(four, 80, Web, ""), file(four, 443, Library, VALUE)],
+                [false, true, false],
+            ),
+            ("IPv6 lags", vec![file(four, 80, Web, VALUE), file(six, 80, Web, "")], [false, true, false]),
+            ("IPv6 alone", vec![file(six, 80, Web, VALUE), no_four], [false, false, true]),
+            ("text around", vec![file(four, 80, Web, &format!("<p>{VALUE}</p>"))], [true, true, true]),
+        ] {
+            for (web_as, visible) in [(WebAs::Strict, strict), (WebAs::Library, library), (WebAs::Http, http)]
+            {
+                let policy = VerdictPolicy { web_as, ..VerdictPolicy::default() };
+                let shown = |answer: &Answer| matches!(answer, Answer::File(text) if text.contains(VALUE));
+                let verdict = verdict(&seen, shown, policy);
+                assert_eq!(verdict == Verdict::Visible, visible, "{what}, {web_as:?}: {verdict:?}");
+            }
         }
     }
 

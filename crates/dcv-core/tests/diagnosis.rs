@@ -90,15 +90,22 @@ fn nothing_is_found_where_nothing_is_wrong() {
 fn what_the_value_looks_like() {
     use Severity::{Fail, Warn};
     let split = format!("\"{}\" \"{}\"", &VALUE[..16], &VALUE[16..]);
-    for text in [
-        format!("\"{VALUE}\""),
-        format!("{VALUE}."),
-        format!(" {VALUE}"),
-        format!("x{VALUE}"),
-        VALUE.to_uppercase(),
-        split,
+    for (text, severity) in [
+        (format!("\"{VALUE}\""), Warn),
+        (format!("{VALUE}."), Warn),
+        (format!(" {VALUE}"), Warn),
+        (format!("x{VALUE}"), Warn),
+        (VALUE.to_uppercase(), Fail),
+        (split, Fail),
     ] {
-        assert_eq!(codes(&well(&[&text]), &expecting()), [(Fail, "value-mangled")], "{text}");
+        let found = findings(&well(&[&text]), &expecting(), VerdictPolicy::default(), NOW);
+        assert_eq!((found.len(), found[0].severity, found[0].code), (1, severity, "value-mangled"), "{text}");
+        let accepted = found[0].what.ends_with("DigiCert would accept this");
+        assert_eq!(
+            accepted,
+            severity == Warn,
+            "its library looks for the value anywhere in a string: {text}"
+        );
     }
     let former = Expectation { former: vec![text(OTHER)], ..expecting() };
     assert_eq!(codes(&well(&[OTHER]), &former), [(Warn, "value-superseded")]);
@@ -214,7 +221,12 @@ fn an_alias_that_is_wanted_is_no_mistake() {
     for server in &mut survey.zone.as_mut().unwrap().servers {
         server.sighting.answer = Answer::Cname(target.clone());
     }
-    assert_eq!(codes(&survey, &expected), []);
+    survey.elsewhere = vec![Elsewhere {
+        place: Misplaced::Higher,
+        name: name("_dnsauth.com.example"),
+        texts: vec![OTHER.to_owned()],
+    }];
+    assert_eq!(codes(&survey, &expected), [], "another order's text at the parent is no mistake of this one");
     survey.zone.as_mut().unwrap().servers[1].sighting.answer = Answer::Txt(vec![]);
     assert_eq!(codes(&survey, &expected), [(Severity::Warn, "propagating")]);
     let capitals = format!("{}.dcv.digicert.com", VALUE.to_uppercase()).parse().unwrap();

@@ -69,6 +69,11 @@ impl Case {
         self
     }
 
+    fn by_dname(mut self) -> Self {
+        self.seen.delegation.dname = true;
+        self
+    }
+
     fn by_wildcard(mut self) -> Self {
         self.seen.delegation.wildcard = true;
         self
@@ -148,7 +153,7 @@ fn a_name_that_nothing_stands_at() {
     ]);
     let label = "a".repeat(63);
     let longest = format!("{label}.{label}.{label}.{}.com", "b".repeat(50));
-    check(vec![(txt(&longest), "bad-delegation: ")]);
+    check(vec![(txt(&longest), "name-too-long: ")]);
 }
 
 #[test]
@@ -221,6 +226,30 @@ fn an_alias_that_comes_from_a_wildcard() {
             "at a.dcv.example.net in dcv.example.net",
         ),
     ]);
+}
+
+/// DigiCert's own library refuses an answer with a DNAME record; the bare name is offered, and can be used.
+#[test]
+fn a_dname_on_the_way_is_refused() {
+    let told = "bad-delegation: a DNAME record takes part in the answer for _dnsauth.example.com, and DigiCert's own library refuses such an answer; set owner = \"bare\"";
+    check(vec![
+        (txt("example.com").aliases(&["a.dcv.example.net"]).by_dname(), told),
+        (txt("example.com").cname().aliases(&["a.dcv.example.net"]).by_dname(), told),
+        (txt("example.com").at(Label::Bare), "unless wildcard example.com in example.com"),
+    ]);
+}
+
+/// A name may be too long for a label below it, which is no fault of a delegation.
+#[test]
+fn a_name_without_room_for_the_label_can_be_proven_at_itself() {
+    let long =
+        format!("{}.{}.{}.{}.example.com", "a".repeat(63), "b".repeat(63), "c".repeat(63), "d".repeat(47));
+    assert_eq!(long.len(), 251);
+    check(vec![
+        (txt(&long), &format!("name-too-long: {long} is too long a name for a record below it (")),
+        (txt(&long).at(Label::Bare), &format!("unless wildcard {long} in example.com")),
+    ]);
+    assert!(txt(&long).outcome().contains("set owner = \"bare\""));
 }
 
 /// A zone cut between the configured zone and the name, or none where the configured zone is to begin: what would be written

@@ -102,6 +102,16 @@ pub enum Error {
     Url { url: String, source: Cause },
     #[error("redirected to {url}")]
     Redirected { url: String, source: Box<Self> },
+    #[error("it redirects absolutely, to {location}, which DigiCert's own library never follows")]
+    AbsoluteRedirect { location: String },
+    #[error("the certificate is for another name")]
+    OtherName,
+    #[error(
+        "HTTP status {status} for {agent:?}, which another user agent does not get: let DigiCert's bot through"
+    )]
+    KeepsOut { status: reqwest::StatusCode, agent: &'static str },
+    #[error("{host} has no IPv4 address, and DigiCert's own library asks no other")]
+    NoIpv4 { host: String },
     #[error("it redirects to {location}, {why}")]
     ForbiddenRedirect { location: String, why: &'static str },
     #[error("HTTP status {0} without a location")]
@@ -110,8 +120,6 @@ pub enum Error {
     UnreadableLocation(u16),
     #[error("more than {0} redirects")]
     TooManyRedirects(usize),
-    #[error("the body is longer than {0} octets")]
-    LongBody(usize),
     #[error("no connection within {0:?}")]
     SlowConnection(Duration),
     #[error("no connection: {0}")]

@@ -14,8 +14,8 @@ use std::{
 };
 
 use dcv_core::{
-    Caa, CaaRecord, CertName, Dnssec, DomainName, Expectation, Lookup, MethodSpec, Quorum, RandomValue,
-    RecordData, Sighting, VerdictPolicy, findings, verdict,
+    Caa, CaaRecord, CertName, Dnssec, DomainName, Expectation, Lookup, MethodSpec, RandomValue, RecordData,
+    Sighting, VerdictPolicy, findings, verdict,
 };
 use futures_util::{Stream, future::BoxFuture};
 use hickory_net::{
@@ -240,7 +240,7 @@ fn observe(answers: Vec<Vec<u8>>) {
 }
 
 async fn look(stage: &Stage, observer: Observer, owner: &DomainName, scope: &DomainName) {
-    let policy = VerdictPolicy { quorum: Quorum::default(), tolerate_failed: 0, dnssec: Dnssec::Enforce };
+    let policy = VerdictPolicy { dnssec: Dnssec::Enforce, ..VerdictPolicy::default() };
     let now = now();
     let mut seen: Vec<Sighting> = observer.authorities(owner).await;
     seen.extend(observer.look_at_resolvers(owner, RecordType::TXT).await);

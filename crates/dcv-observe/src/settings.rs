@@ -22,6 +22,9 @@ pub struct Settings {
     pub authorities: BTreeMap<DomainName, Vec<SocketAddr>>,
     /// Web servers instead of those that DNS names, by the domain at and below which they hold.
     pub web: BTreeMap<DomainName, Vec<SocketAddr>>,
+    /// What answers for HTTPS of hosts whose web servers are configured; port 443 of those that stand for port 80, where nothing
+    /// is said.
+    pub web_tls: BTreeMap<DomainName, Vec<SocketAddr>>,
     /// Whether signatures are asked for and validated.
     pub validate: bool,
     /// DNSKEY records of a private root, instead of IANA's.
@@ -79,6 +82,7 @@ impl Default for Settings {
             zones: BTreeMap::new(),
             authorities: BTreeMap::new(),
             web: BTreeMap::new(),
+            web_tls: BTreeMap::new(),
             validate: true,
             trust_anchor: None,
             proxy: None,

@@ -8,7 +8,10 @@ use std::time::{Duration, Instant};
 
 use dcv_sandbox::{
     AgentFiles, Sandbox, SandboxConfig,
-    ca::{CheckMiss, Endpoint, OrderSpec, Organisation, OwnPolling, Profile, Scope, TxtMatch, TxtNames},
+    ca::{
+        CheckMiss, CnameMatch, Endpoint, OrderSpec, Organisation, OwnPolling, Profile, Scope, TxtMatch,
+        TxtNames,
+    },
     dns::{DnsConfig, ZoneSpec},
 };
 use reqwest::Method;
@@ -113,6 +116,45 @@ async fn where_and_how_a_text_matches() {
     sandbox.shutdown().await;
 }
 
+/// What DigiCert's published library does: a value in two strings is none, and a target is compared letter for letter.
+#[tokio::test]
+async fn records_are_compared_as_the_library_compares_them() {
+    const VALUE: &str = "Ab3Cd5Ef7Gh9Ij1Kl3Mn5Op7Qr9St1Uv";
+    let (one, two) = VALUE.split_at(16);
+    let alias = |label: &str, target: &str| (format!("_dnsauth.{label}.lib.test"), target.to_owned());
+    let mut zone = ZoneSpec::new("lib.test")
+        .record("split.lib.test", "TXT", 60, format!("\"{one}\" \"{two}\""))
+        .record("longer.lib.test", "TXT", 60, format!("\"beside\" \"in={VALUE};\""))
+        .record("bare.lib.test", "CNAME", 60, format!("{VALUE}.dcv.digicert.com."));
+    for (owner, target) in [
+        alias("right", &format!("{VALUE}.DCV.digicert.com.")),
+        alias("lowered", &format!("{}.dcv.digicert.com.", VALUE.to_lowercase())),
+        alias("suffix", &format!("x.{VALUE}.elsewhere.test.")),
+    ] {
+        zone = zone.record(&owner, "CNAME", 60, &target);
+    }
+    let profile = Profile { value_literal: Some(VALUE.to_owned()), ..Profile::default() };
+    let (sandbox, client) = sandbox(profile, Some(Duration::from_millis(1)), &[zone]).await;
+    for (name, method, by_target, by_library) in [
+        ("split", "dns-txt-token", false, false),
+        ("longer", "dns-txt-token", true, true),
+        ("right", "dns-cname-token", true, true),
+        ("lowered", "dns-cname-token", false, false),
+        ("suffix", "dns-cname-token", false, true),
+        ("bare", "dns-cname-token", false, true),
+    ] {
+        let name = format!("{name}.lib.test");
+        let order = sandbox.ca.place(OrderSpec::dv([name.as_str()]).scope(Scope::Fqdn).method(method));
+        client.value(order).await;
+        for (cname_match, found) in [(CnameMatch::Target, by_target), (CnameMatch::Contains, by_library)] {
+            sandbox.ca.alter_profile(|profile| profile.cname_match = cname_match);
+            let issued = client.check(order).await.1["order_status"] == "issued";
+            assert_eq!(issued, found, "{name}, {cname_match:?}");
+        }
+    }
+    sandbox.shutdown().await;
+}
+
 #[tokio::test]
 async fn an_expired_value_does_not_count_except_in_its_grace() {
     let (sandbox, client) = sandbox(Profile::default(), None, &[]).await;
@@ -160,12 +202,23 @@ async fn cname_orders_want_an_alias_under_the_suffix() {
         Profile { value_literal: Some("abc123".to_owned()), ..Profile::default() },
         None,
         &[
-            ZoneSpec::new("good.test").record("_dnsauth.good.test", "CNAME", 60, "ABC123.dcv.digicert.com."),
+            ZoneSpec::new("good.test").record("_dnsauth.good.test", "CNAME", 60, "abc123.DCV.digicert.com."),
+            ZoneSpec::new("capitals.test").record(
+                "_dnsauth.capitals.test",
+                "CNAME",
+                60,
+                "ABC123.dcv.digicert.com.",
+            ),
             ZoneSpec::new("bad.test").record("_dnsauth.bad.test", "CNAME", 60, "abc123.dcv.example."),
         ],
     )
     .await;
-    for (name, status) in [("good.test", "issued"), ("bad.test", "pending"), ("example.com", "pending")] {
+    for (name, status) in [
+        ("good.test", "issued"),
+        ("capitals.test", "pending"),
+        ("bad.test", "pending"),
+        ("example.com", "pending"),
+    ] {
         let order = sandbox.ca.place(OrderSpec::dv([name]).method("dns-cname-token"));
         client.value(order).await;
         assert_eq!(client.check(order).await.1["order_status"], status, "{name}");

@@ -17,10 +17,11 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse as _, Response},
 };
-use dcv_sandbox::ca::{DomainSpec, OrderSpec, Profile};
+use dcv_sandbox::ca::{DomainSpec, OrderSpec, Profile, Redirects};
 use reqwest::Method;
 use serde_json::json;
 use support::{Client, ca, code};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 const PATH: &str = "/.well-known/pki-validation/fileauth.txt";
 
@@ -110,6 +111,63 @@ async fn redirects_are_followed_within_the_base_domain() {
         assert_eq!(client.check(order).await.0 == 200, found, "{name}");
     }
     ca.shutdown().await;
+}
+
+/// The published library asks HTTPS first and looks no further once that shows anything; it wants a certificate of the right
+/// name, and follows no absolute redirect.
+#[tokio::test]
+async fn files_are_fetched_as_the_library_fetches_them() {
+    let (files, address) = web().await;
+    let (right, wrong) = (tls("www.example.com").await, tls("other.example.com").await);
+    let ca = ca(Profile { web: [("example.com".to_owned(), address)].into(), ..Profile::default() }).await;
+    let client = Client::new(&ca);
+    let order = ca.place(OrderSpec::dv(["www.example.com"]).method("http-token"));
+    let value = client.value(order).await.0;
+    let reach = |secure: Option<SocketAddr>, redirects: Redirects| {
+        ca.alter_profile(|profile| {
+            profile.web_tls = secure.map(|address| ("example.com".to_owned(), address)).into_iter().collect();
+            profile.redirects = redirects;
+        });
+    };
+    let put = |status: u16, text: &str| {
+        files.lock().unwrap().insert(format!("www.example.com{PATH}"), (status, text.to_owned()));
+    };
+    put(200, &value);
+    reach(Some(right), Redirects::WithinDomain);
+    assert_eq!(client.check(order).await.0, 400, "https shows a page without the value");
+    put(302, "http://www.example.com/x");
+    files.lock().unwrap().insert("www.example.com/x".to_owned(), (200, value.clone()));
+    reach(Some(wrong), Redirects::PathsOnly);
+    assert_eq!(client.check(order).await.0, 400, "an absolute redirect");
+    put(302, "/x");
+    assert_eq!(client.check(order).await.0, 200, "a certificate of another name leads on to http");
+    ca.shutdown().await;
+}
+
+/// A web server over TLS that shows a page to whoever comes, with a certificate of this name that nobody vouches for.
+async fn tls(name: &str) -> SocketAddr {
+    let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let provider = rustls::crypto::aws_lc_rs::default_provider();
+    let config = rustls::ServerConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            if let Ok(mut stream) = acceptor.accept(stream).await {
+                let _ = stream.read(&mut [0; 4096]).await;
+                let _ = stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nwelcome").await;
+                let _ = stream.shutdown().await;
+            }
+        }
+    });
+    address
 }
 
 #[tokio::test]

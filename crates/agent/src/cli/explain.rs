@@ -225,7 +225,8 @@ async fn look(
     let mut seen: BTreeMap<_, _> =
         surveys.iter().map(|(lookup, survey)| (lookup.clone(), sightings(survey))).collect();
     for host in hosts {
-        seen.insert(host.clone(), context.observer.look_at_file(&host.domain).await);
+        let value = facts.token.as_ref().and_then(|token| token.fit());
+        seen.insert(host.clone(), context.observer.look_at_file(&host.domain, value).await);
     }
     let names: Vec<_> =
         hosts.iter().map(|host| CertName { name: host.domain.clone(), wildcard: false }).collect();
@@ -387,10 +388,9 @@ fn file(
         facts.held.iter().any(|held| held.artifact == **artifact && held.applied.is_some())
     };
     let verdict = artifact.as_ref().map(judged);
-    if let (Some(artifact), Some(route)) = (artifact.as_ref().filter(applied), route)
-        && verdict != Some(Verdict::Visible)
-    {
-        findings.extend(not_shown(&sightings, artifact, route));
+    if let (Some(artifact), Some(route)) = (artifact.as_ref().filter(applied), route) {
+        let is_visible = verdict == Some(Verdict::Visible);
+        findings.extend(not_shown(&sightings, artifact, route, is_visible));
     }
     findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     FileSeen {

@@ -256,10 +256,13 @@ pub(super) struct RawVerify {
     pub(super) discovery_resolvers: Option<Vec<RawResolver>>,
     pub(super) authorities: BTreeMap<String, Vec<String>>,
     pub(super) web: BTreeMap<String, Vec<String>>,
+    pub(super) web_tls: BTreeMap<String, Vec<String>>,
     pub(super) zones: BTreeMap<String, RawView>,
     pub(super) tolerate_failed: Option<usize>,
     #[serde(deserialize_with = "word")]
     pub(super) quorum: Option<RawQuorum>,
+    #[serde(deserialize_with = "word")]
+    pub(super) web_as: Option<RawWebAs>,
     #[serde(deserialize_with = "word")]
     pub(super) dnssec: Option<RawDnssec>,
     pub(super) trust_anchor: Option<PathBuf>,
@@ -289,6 +292,14 @@ pub(super) enum RawResolver {
 pub(super) enum RawQuorum {
     All,
     Mpic,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RawWebAs {
+    Strict,
+    Library,
+    Http,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

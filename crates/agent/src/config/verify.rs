@@ -2,13 +2,13 @@
 
 use std::{collections::BTreeMap, net::SocketAddr};
 
-use dcv_core::{Dnssec, DomainName, Quorum, VerdictPolicy};
+use dcv_core::{Dnssec, DomainName, Quorum, VerdictPolicy, WebAs};
 use dcv_observe::{Endpoint, Resolver, Settings, View};
 
 use super::{
     found::Found,
     proxy::{Proxy, check_proxy},
-    raw::{RawDnssec, RawQuorum, RawResolver, RawVerify},
+    raw::{RawDnssec, RawQuorum, RawResolver, RawVerify, RawWebAs},
 };
 
 /// How DNS is looked at, and what counts as visible.
@@ -73,12 +73,19 @@ impl Verify {
             Some(RawDnssec::Warn) => Dnssec::Warn,
             Some(RawDnssec::Off) => Dnssec::Off,
         };
-        let verdict = VerdictPolicy { quorum, tolerate_failed: raw.tolerate_failed.unwrap_or(0), dnssec };
+        let web_as = match raw.web_as {
+            Some(RawWebAs::Strict) | None => WebAs::Strict,
+            Some(RawWebAs::Library) => WebAs::Library,
+            Some(RawWebAs::Http) => WebAs::Http,
+        };
+        let tolerate_failed = raw.tolerate_failed.unwrap_or(0);
+        let verdict = VerdictPolicy { quorum, tolerate_failed, dnssec, web_as };
         let looking = Settings {
             view,
             zones,
             authorities: check_servers("verify.authorities", raw.authorities, found),
             web: check_servers("verify.web", raw.web, found),
+            web_tls: check_servers("verify.web_tls", raw.web_tls, found),
             validate: dnssec != Dnssec::Off,
             trust_anchor: raw.trust_anchor,
             proxy: None,

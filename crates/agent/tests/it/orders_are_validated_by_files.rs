@@ -317,8 +317,55 @@ async fn nginx_passes_the_path_on_or_redirects() {
     let http =
         format!("{}\nhosts = [\"{WWW}\"]\n{}", listen(responder), roots(&[("*.dcv.test", "files")], &nginx));
     configure(&scene, &[order], &http, &[nginx.address()]);
+    // DigiCert's own library follows no such redirect: it is told, and held back until the operator knows better.
+    let (code, report) = once(&scene, order);
+    assert_eq!((code, report["reason"].as_str()), (75, Some("propagating")), "{report}");
+    assert!(detail(&report).contains("redirects absolutely, to http://files.dcv.test/"), "{report}");
+    let explained = &scene.json(&["explain", &order.to_string()])[0];
+    let all: Vec<_> = explained["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .flat_map(|file| file["findings"].as_array().unwrap())
+        .collect();
+    assert!(all.iter().any(|finding| finding["code"] == "file-redirected"), "{explained}");
+    let config = scene.agent.path("config.toml");
+    std::fs::write(&config, read(&config).replace("[verify]\n", "[verify]\nweb_as = \"http\"\n")).unwrap();
     scene.validates(&[order]);
-    assert!(nginx.is_as_before("files") && nginx.is_as_before("www"));
+    assert_eq!((shown(nginx.address(), "files.dcv.test"), shown(nginx.address(), WWW)), (None, None));
+}
+
+/// The whole way over HTTPS: DigiCert's library asks it first, so that a page there without the value is in the way of a file at
+/// port 80, and a file there is enough for it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_over_https_is_in_the_way_of_a_file() {
+    let made = rcgen::generate_simple_self_signed([WWW.to_owned()]).unwrap();
+    let tls = address();
+    let over_tls = |then: &str| {
+        format!(
+            "server {{ listen {tls} ssl; ssl_certificate ROOT/tls/cert.pem; ssl_certificate_key ROOT/tls/key.pem;\n\
+             server_name {WWW}; {then} }}\n"
+        )
+    };
+    let nginx = Nginx::with_files(
+        &["www", "tls"],
+        &[("tls/cert.pem", &made.cert.pem()), ("tls/key.pem", &made.signing_key.serialize_pem())],
+        &(site(WWW, "www") + &over_tls("location / { return 200 welcome; }")),
+    );
+    let scene = fetching_from(Some(nginx.address())).await;
+    scene.ca.alter_profile(|profile| {
+        profile.web_tls = [(WWW.to_owned(), tls)].into();
+    });
+    let order = order_by_file(&scene, &[WWW]);
+    configure(&scene, &[order], &roots(&[(WWW, "www")], &nginx), &[nginx.address()]);
+    scene.agent.append(&format!("[verify.web_tls]\n\"{WWW}\" = [\"{tls}\"]\n"));
+    let (code, report) = once(&scene, order);
+    assert_eq!((code, report["reason"].as_str()), (75, Some("propagating")), "{report}");
+    assert!(detail(&report).contains(&format!("{WWW} ({tls}) as DigiCert's library looks")), "{report}");
+    let explained = &scene.json(&["explain", &order.to_string()])[0];
+    assert!(findings(explained).contains(&"file-over-https"), "{explained}");
+    nginx.reconfigure(&(site(WWW, "www") + &over_tls("root ROOT/www;")));
+    scene.validates(&[order]);
 }
 
 /// DigiCert may come over either family, so it is not asked before both show the file; the sentence names the address

@@ -81,7 +81,7 @@ rules! {
     orders: order::no_scopes => [NoScopes];
     all: locate::unprovable => [NotTakenUp, MethodUnsupported];
     all: locate::find_out => [SiteUnknown];
-    all: locate::nowhere => [OrderUnread, NotTakenUp, NoProvider, NameTaken, ForeignCname, WildcardHost, BadDelegation];
+    all: locate::nowhere => [OrderUnread, NotTakenUp, NoProvider, NameTaken, ForeignCname, WildcardHost, BadDelegation, NameTooLong];
     orders: order::value_missing => [ValueMissing];
     all: order::value_unfit => [ValueUnfit];
     orders: order::value_expired => [ValueExpired];

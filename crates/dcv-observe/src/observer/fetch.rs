@@ -1,5 +1,9 @@
 //! Fetching the validation file as DigiCert does: its limits, its rules about redirects, from every address of the host.
 //!
+//! Its documentation and its published library differ, so there are two looks: the one begins at port 80 and follows
+//! redirects within the base domain; the other begins at port 443 and follows no absolute redirect. Both name themselves as
+//! DigiCert does, since a site may let its bot through and nobody else.
+//!
 //! Whatever a server sends, an outcome of bounded size comes back in bounded time. Nothing that it says is trusted: the
 //! body is only ever compared with the value that we hold.
 
@@ -9,10 +13,15 @@ use dcv_core::{DomainName, FILE_PATH, error::chain};
 use futures_util::future::{BoxFuture, join_all};
 use reqwest::{Client, Response, StatusCode, Url, header::LOCATION, redirect, retry};
 
+use super::host_name::checking_host_names;
 use crate::{Error, USER_AGENT, error::cause};
 
-/// What DigiCert reads of a body at most.
+/// How DigiCert names itself (digicert/domain-control-validation, `FileClient`).
+const DIGICERT: &str = "DigiCert DCV Bot/1.1";
+/// Characters of a body that DigiCert reads.
 const MAX_BODY: usize = 5000;
+/// A character has at most so many octets in UTF-8.
+const OCTETS: usize = 4;
 const MAX_REDIRECTS: usize = 5;
 /// Those that TLS BR 3.2.2.4.18 allows.
 const REDIRECTS: [StatusCode; 4] = [
@@ -51,33 +60,84 @@ pub(crate) struct Fetched {
     pub(crate) address: SocketAddr,
     /// The body, empty where the server says that there is no such file; or why nothing is known.
     pub(crate) outcome: Result<String, Error>,
+    /// What DigiCert's library makes of the same address, where that is something else.
+    pub(crate) library: Option<(SocketAddr, Result<String, Error>)>,
 }
 
 /// Finds what answers on port 80 of a host to which a redirect leads.
 pub(crate) type Resolve<'a> = dyn Fn(DomainName) -> BoxFuture<'a, Result<Vec<SocketAddr>, Error>> + Sync + 'a;
 
+/// An address of a host, and what answers there for HTTPS if anything is known to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) http: SocketAddr,
+    pub(crate) https: Option<SocketAddr>,
+}
+
 /// Fetches the host's validation file from each address, from all at the same time; outcomes come in that order.
-pub(crate) async fn fetch(
-    host: &DomainName,
-    addresses: &[SocketAddr],
-    resolve: &Resolve<'_>,
-) -> Vec<Fetched> {
-    fetch_within(host, addresses, resolve, LIMITS).await
+pub(crate) async fn fetch(host: &DomainName, places: &[Place], resolve: &Resolve<'_>) -> Vec<Fetched> {
+    fetch_within(host, places, resolve, LIMITS).await
 }
 
 async fn fetch_within(
     host: &DomainName,
-    addresses: &[SocketAddr],
+    places: &[Place],
     resolve: &Resolve<'_>,
     limits: Limits,
 ) -> Vec<Fetched> {
-    let each = addresses.iter().map(|&address| async move {
-        let fetching = Fetch { host, address, resolve, limits };
-        let outcome = tokio::time::timeout(limits.whole, fetching.follow()).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(Error::Unfinished(limits.whole)));
-        Fetched { address, outcome }
+    let each = places.iter().map(|place| async move {
+        let fetch = |address, is_library| Fetch { host, address, resolve, limits, is_library };
+        let plain = fetch(place.http, false);
+        // DigiCert's library asks no IPv6.
+        let secure = place.https.filter(|_| place.http.is_ipv4()).map(|address| fetch(address, true));
+        let secure = async {
+            let Some(secure) = &secure else { return None };
+            Some((secure.address, secure.bounded("https").await))
+        };
+        let (outcome, secure) = tokio::join!(plain.bounded("http"), secure);
+        let library = as_library(place.http, &outcome, secure);
+        Fetched { address: place.http, outcome: outcome.and_then(Shown::followed), library }
     });
     join_all(each).await
+}
+
+/// What the library makes of it: HTTPS where that shows anything, else HTTP without an absolute redirect.
+fn as_library(
+    http: SocketAddr,
+    plain: &Result<Shown, Error>,
+    secure: Option<(SocketAddr, Result<Shown, Error>)>,
+) -> Option<(SocketAddr, Result<String, Error>)> {
+    let why = match secure {
+        Some((address, Ok(Shown { body: Some(body), .. }))) => return Some((address, Ok(body))),
+        // Nobody has to offer HTTPS; a certificate of another name is worth a word where nothing else helps.
+        Some((_, Err(error @ Error::OtherName))) => Some(error),
+        Some(_) | None => None,
+    };
+    let location = plain.as_ref().ok().filter(|_| http.is_ipv4())?.absolute.clone()?;
+    let redirect = Error::AbsoluteRedirect { location };
+    Some((
+        http,
+        Err(match why {
+            Some(why) => Error::Several(vec![("https".to_owned(), why), ("http".to_owned(), redirect)]),
+            None => redirect,
+        }),
+    ))
+}
+
+/// What a look came to.
+#[derive(Clone, Debug)]
+struct Shown {
+    /// None where the server says that there is no such file.
+    body: Option<String>,
+    /// The first absolute redirect on the way.
+    absolute: Option<String>,
+}
+
+impl Shown {
+    /// As one who follows every redirect has it.
+    fn followed(self) -> Result<String, Error> {
+        Ok(self.body.unwrap_or_default())
+    }
 }
 
 struct Fetch<'a, 'r> {
@@ -85,58 +145,84 @@ struct Fetch<'a, 'r> {
     address: SocketAddr,
     resolve: &'a Resolve<'r>,
     limits: Limits,
+    /// No absolute redirect is followed.
+    is_library: bool,
 }
 
 impl Fetch<'_, '_> {
-    async fn follow(&self) -> Result<String, Error> {
-        let start = format!("http://{}:{}{FILE_PATH}", self.host, self.address.port());
+    async fn bounded(&self, scheme: &str) -> Result<Shown, Error> {
+        let outcome = tokio::time::timeout(self.limits.whole, self.follow(scheme)).await;
+        outcome.unwrap_or_else(|_| Err(Error::Unfinished(self.limits.whole)))
+    }
+
+    async fn follow(&self, scheme: &str) -> Result<Shown, Error> {
+        let start = format!("{scheme}://{}:{}{FILE_PATH}", self.host, self.address.port());
         let mut url = Url::parse(&start).map_err(|error| Error::Url { url: start, source: cause(error) })?;
         let mut name = self.host.clone();
+        let mut absolute = None;
         for step in 0..=MAX_REDIRECTS {
             let at = url.clone();
             let there = |error| match step {
                 0 => error,
                 _ => Error::Redirected { url: quote(at.as_str()), source: Box::new(error) },
             };
-            let answer = self.ask(&url, &name).await.map_err(there)?;
-            if answer.status().is_success() {
-                return body(answer).await.map_err(there);
+            let answer = self.ask(&url, &name, DIGICERT).await.map_err(there)?;
+            let status = answer.status();
+            if ABSENT.contains(&status) {
+                return Ok(Shown { body: None, absolute });
             }
-            if ABSENT.contains(&answer.status()) {
-                return Ok(String::new());
+            if status.is_client_error() || status.is_server_error() {
+                return Err(there(self.refused(&url, &name, status).await));
             }
-            if !REDIRECTS.contains(&answer.status()) {
-                return Err(there(Error::Status(answer.status())));
+            // DigiCert takes any status below 400 for a success.
+            if !REDIRECTS.contains(&status) {
+                return Ok(Shown { body: Some(body(answer).await.map_err(there)?), absolute });
+            }
+            let location = answer.headers().get(LOCATION).and_then(|location| location.to_str().ok());
+            if let Some(location) = location.filter(|location| Url::parse(location).is_ok()) {
+                let location = quote(location);
+                if self.is_library {
+                    return Err(there(Error::AbsoluteRedirect { location }));
+                }
+                absolute.get_or_insert(location);
             }
             (url, name) = self.next(&url, &answer).map_err(there)?;
         }
         Err(Error::TooManyRedirects(MAX_REDIRECTS))
     }
 
+    /// Why there is no file: asked once more as somebody else, to know whether DigiCert's bot alone is kept out.
+    async fn refused(&self, url: &Url, name: &DomainName, status: StatusCode) -> Error {
+        match self.ask(url, name, USER_AGENT).await {
+            Ok(answer) if answer.status().is_success() => Error::KeepsOut { status, agent: DIGICERT },
+            Ok(_) | Err(_) => Error::Status(status),
+        }
+    }
+
     /// Sends one request. The client is made for it, so that nothing is carried from one host to the next.
-    async fn ask(&self, url: &Url, name: &DomainName) -> Result<Response, Error> {
+    async fn ask(&self, url: &Url, name: &DomainName, agent: &str) -> Result<Response, Error> {
         let mut addresses = self.addresses(name).await?;
         // What stands for port 80 of a name may listen on another; without a port in the URL it is reached there.
         if let Some(port) = url.port_or_known_default().filter(|&port| port != HTTP) {
             addresses.iter_mut().for_each(|address| address.set_port(port));
         }
+        let tls = checking_host_names().map_err(|error| Error::Web(quote(&chain(&error))))?;
         let client = Client::builder()
-            .user_agent(USER_AGENT)
+            .user_agent(agent)
             .connect_timeout(self.limits.connect)
             .read_timeout(self.limits.read)
             .redirect(redirect::Policy::none())
             .retry(retry::never())
             .referer(false)
             .no_proxy()
-            .no_gzip()
+            // As DigiCert's client, which unpacks both; what comes out is bounded like every body.
+            .gzip(true)
+            .deflate(true)
             .no_brotli()
             .no_zstd()
-            .no_deflate()
             .http1_only()
             .pool_max_idle_per_host(0)
-            // Only a redirect leads to TLS, and DigiCert does not verify certificates there either: a site that has no
-            // valid one yet is what this method is for. Nothing is trusted, the body is compared.
-            .tls_danger_accept_invalid_certs(true)
+            .tls_backend_preconfigured(tls)
             .resolve_to_addrs(name.as_str(), &addresses)
             .build()
             .map_err(|error| Error::Web(quote(&chain(&error))))?;
@@ -195,6 +281,9 @@ impl Fetch<'_, '_> {
     }
 
     fn failure(&self, error: reqwest::Error) -> Error {
+        if is_other_name(&error) {
+            return Error::OtherName;
+        }
         match (error.is_connect(), error.is_timeout()) {
             (true, true) => Error::SlowConnection(self.limits.connect),
             // What the system said; the layers above it only repeat that there is no connection.
@@ -207,15 +296,34 @@ impl Fetch<'_, '_> {
     }
 }
 
+/// The beginning of a body, as much as DigiCert reads.
 async fn body(mut answer: Response) -> Result<String, Error> {
     let mut bytes = Vec::new();
-    while let Some(chunk) = answer.chunk().await.map_err(failure)? {
-        if bytes.len() + chunk.len() > MAX_BODY {
-            return Err(Error::LongBody(MAX_BODY));
-        }
-        bytes.extend_from_slice(&chunk);
+    while bytes.len() < MAX_BODY * OCTETS
+        && let Some(chunk) = answer.chunk().await.map_err(failure)?
+    {
+        let room = MAX_BODY * OCTETS - bytes.len();
+        bytes.extend_from_slice(chunk.get(..room).unwrap_or(&chunk));
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(String::from_utf8_lossy(&bytes).chars().take(MAX_BODY).collect())
+}
+
+/// Whether the certificate is for another name.
+fn is_other_name(error: &reqwest::Error) -> bool {
+    use rustls::CertificateError::{NotValidForName, NotValidForNameContext};
+    let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+    causes.any(|cause| {
+        matches!(
+            tls_error(cause),
+            Some(rustls::Error::InvalidCertificate(NotValidForName | NotValidForNameContext { .. }))
+        )
+    })
+}
+
+/// What TLS said: errors of the system carry it without naming it as their cause.
+fn tls_error<'a>(error: &'a (dyn std::error::Error + 'static)) -> Option<&'a rustls::Error> {
+    let inner = || error.downcast_ref::<std::io::Error>()?.get_ref();
+    error.downcast_ref().or_else(|| tls_error(inner()?))
 }
 
 fn failure(error: reqwest::Error) -> Error {

@@ -5,6 +5,7 @@ mod caa;
 mod delegation;
 mod fetch;
 mod file;
+mod host_name;
 mod locate;
 mod record;
 mod survey;
@@ -61,6 +62,8 @@ struct Inner {
     names: Semaphore,
     /// Web servers that are not looked up, by domain.
     web: BTreeMap<DomainName, Vec<SocketAddr>>,
+    /// What answers for HTTPS there.
+    web_tls: BTreeMap<DomainName, Vec<SocketAddr>>,
     /// Names of which every authority showed the alias.
     aliased: Kept<DomainName, ()>,
 }
@@ -101,10 +104,11 @@ impl Observer {
         let everywhere = view(&settings.view)?;
         let zones = settings.zones.iter().map(|(domain, known)| Ok((domain.clone(), view(known)?)));
         let zones = zones.collect::<Result<_, Error>>()?;
-        let (web, aliased) = (settings.web.clone(), Kept::new(ALIASED));
+        let (web, web_tls) = (settings.web.clone(), settings.web_tls.clone());
+        let aliased = Kept::new(ALIASED);
         let (fetches, names) = (Semaphore::new(FETCHES), Semaphore::new(NAMES));
         let exchange = parts.exchange;
-        let inner = Inner { clock, exchange, everywhere, zones, fetches, names, web, aliased };
+        let inner = Inner { clock, exchange, everywhere, zones, fetches, names, web, web_tls, aliased };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -141,7 +145,7 @@ impl Observer {
             let known = known.get(lookup).map_or(&[][..], Vec::as_slice);
             let seen = match artifact {
                 Artifact::Record { site, data } => self.look_at_record(lookup, site, data, known).await,
-                Artifact::File { host, .. } => self.look_at_file(host).await,
+                Artifact::File { host, value } => self.look_at_file(host, Some(value)).await,
             };
             (lookup.clone(), seen)
         });

@@ -9,7 +9,7 @@ use super::{
     order_spec::Product,
     orders::Order,
     profile::Profile,
-    switches::{TxtMatch, TxtNames},
+    switches::{CnameMatch, Dname, TxtMatch, TxtNames},
     web,
     world::{State, World},
 };
@@ -41,6 +41,7 @@ impl Gaze {
                 timeout: profile.dns_timeout,
                 blind: profile.blind.clone(),
                 tolerated_misses: profile.tolerated_misses,
+                refuses_dname: profile.dname == Dname::Refused,
             },
         }
     }
@@ -61,7 +62,9 @@ impl Gaze {
             }
             "dns-cname-token" => {
                 let wanted = |data: &RData| self.is_target(data, &search.values);
-                world.eyes.see(&dnsauth, RecordType::CNAME, wanted, &self.look).await
+                let cname = |owner| world.eyes.see(owner, RecordType::CNAME, wanted, &self.look);
+                let bare = self.profile.cname_match == CnameMatch::Contains;
+                cname(&dnsauth).await || bare && cname(scope).await
             }
             "http-token" => {
                 let file = web::fetch(scope, &self.profile).await.unwrap_or_default();
@@ -74,13 +77,13 @@ impl Gaze {
 
     fn is_value(&self, data: &RData, values: &[String]) -> bool {
         let RData::TXT(txt) = data else { return false };
-        let text = txt.txt_data.concat();
-        values.iter().map(String::as_bytes).filter(|value| !value.is_empty()).any(|value| {
-            match self.profile.txt_match {
-                TxtMatch::Contains => text.windows(value.len()).any(|part| part == value),
-                TxtMatch::Equals => text == value,
-            }
-        })
+        // In presentation form each string stands in quotes, so that a value in two of them is none.
+        let is_in = |text: &[u8], value: &[u8]| match self.profile.txt_match {
+            TxtMatch::Contains => text.windows(value.len()).any(|part| part == value),
+            TxtMatch::Equals => text == value,
+        };
+        let mut values = values.iter().map(String::as_bytes).filter(|value| !value.is_empty());
+        values.any(|value| txt.txt_data.iter().any(|text| is_in(text, value)))
     }
 
     fn is_target(&self, data: &RData, values: &[String]) -> bool {
@@ -88,6 +91,9 @@ impl Gaze {
         let target = target.0.to_ascii();
         // Letter for letter, as the CA's library compares; what follows the value is a name as DNS has them.
         let is_target = |value: &String| {
+            if self.profile.cname_match == CnameMatch::Contains {
+                return target.contains(value.as_str());
+            }
             let Some(rest) = target.strip_prefix(value.as_str()) else { return false };
             rest.trim_end_matches('.').eq_ignore_ascii_case(&format!(".{}", self.cname_suffix))
         };

@@ -15,14 +15,16 @@ use hickory_net::{
     xfer::{DnsExchange, DnsHandle as _, FirstAnswer as _},
 };
 use hickory_proto::{
-    op::{DnsRequestOptions, DnsResponse, Query},
-    rr::{Name, RData, RecordType},
+    op::{DnsRequestOptions, DnsResponse, Query, ResponseCode},
+    rr::{Name, RData, Record, RecordType},
 };
 
 use super::scope;
 
 /// How many aliases are followed before a chain counts as endless.
 const MAX_ALIASES: usize = 8;
+/// RFC 6672.
+const DNAME: u16 = 39;
 
 /// Where to look. Each address of a zone is one perspective.
 pub(super) struct Eyes {
@@ -41,6 +43,8 @@ pub(super) struct Look {
     pub(super) blind: Vec<SocketAddr>,
     /// How many addresses of a zone may disagree.
     pub(super) tolerated_misses: usize,
+    /// An answer in which a DNAME record takes part shows nothing.
+    pub(super) refuses_dname: bool,
 }
 
 /// What one address showed.
@@ -126,6 +130,12 @@ impl Eyes {
             }
             Err(_) => return Sight::Nothing,
         };
+        let is_dname = |record: &Record| u16::from(record.record_type()) == DNAME;
+        if response.response_code != ResponseCode::NoError
+            || look.refuses_dname && response.answers.iter().any(is_dname)
+        {
+            return Sight::Nothing;
+        }
         if response.answers.iter().any(|record| record.record_type() == kind && wanted(&record.data)) {
             return Sight::Wanted;
         }

@@ -31,6 +31,7 @@ mod shift;
 mod stats;
 mod steering;
 mod switches;
+mod tls;
 mod values;
 mod web;
 mod world;
@@ -50,9 +51,9 @@ pub use self::{
     rate::RateWindow,
     stats::{OrderStats, Stats},
     switches::{
-        Approval, BadKey, CheckMiss, CommonName, ExpirationDate, FormerDomainValue, IdTypes, ListShift,
-        Organisation, OwnPolling, Scope, StatusFilter, SubsetParameter, SuccessBodies, TxtMatch, TxtNames,
-        ValueAfterReissue, ValueWhenClosed,
+        Approval, BadKey, CheckMiss, CnameMatch, CommonName, Dname, ExpirationDate, FormerDomainValue,
+        IdTypes, ListShift, Organisation, OwnPolling, Redirects, Scope, StatusFilter, SubsetParameter,
+        SuccessBodies, TxtMatch, TxtNames, ValueAfterReissue, ValueWhenClosed,
     },
 };
 use self::{

@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::{
     seconds,
     switches::{
-        Approval, BadKey, CheckMiss, CommonName, ExpirationDate, FormerDomainValue, IdTypes, ListShift,
-        Organisation, OwnPolling, Scope, StatusFilter, SubsetParameter, SuccessBodies, TxtMatch, TxtNames,
-        ValueAfterReissue, ValueWhenClosed,
+        Approval, BadKey, CheckMiss, CnameMatch, CommonName, Dname, ExpirationDate, FormerDomainValue,
+        IdTypes, ListShift, Organisation, OwnPolling, Redirects, Scope, StatusFilter, SubsetParameter,
+        SuccessBodies, TxtMatch, TxtNames, ValueAfterReissue, ValueWhenClosed,
     },
 };
 
@@ -51,8 +51,17 @@ pub struct Profile {
     pub txt_match: TxtMatch,
     /// Domain under which a CNAME target must lie.
     pub cname_suffix: String,
+    /// How a CNAME record's target is compared with the value.
+    pub cname_match: CnameMatch,
+    /// What is made of a DNAME record in an answer.
+    pub dname: Dname,
     /// Web servers by name, each for the names below it too: where *http-token* files are fetched. Others are not asked.
     pub web: BTreeMap<String, SocketAddr>,
+    /// The same for HTTPS, which is asked first, as by the published library: whatever it shows below status 400 ends the
+    /// search. Any issuer will do, but the certificate has to be for the name.
+    pub web_tls: BTreeMap<String, SocketAddr>,
+    /// Which redirects are followed.
+    pub redirects: Redirects,
     /// How long fetching one file may take, redirects included, in seconds.
     #[serde(with = "seconds")]
     pub http_timeout: Duration,
@@ -110,7 +119,11 @@ impl Default for Profile {
             txt_names: TxtNames::default(),
             txt_match: TxtMatch::default(),
             cname_suffix: "dcv.digicert.com".to_owned(),
+            cname_match: CnameMatch::default(),
+            dname: Dname::default(),
             web: BTreeMap::new(),
+            web_tls: BTreeMap::new(),
+            redirects: Redirects::default(),
             http_timeout: Duration::from_secs(5),
             scope: Scope::default(),
             blind: Vec::new(),

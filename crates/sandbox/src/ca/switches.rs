@@ -97,6 +97,33 @@ switch! {
     }
 }
 switch! {
+    /// How the target of a CNAME record is compared with the value, whose capitals count in either case.
+    CnameMatch {
+        /// It is the value below the profile's suffix, at `_dnsauth.<scope>`.
+        Target,
+        /// It contains the value, at `_dnsauth.<scope>` or at `<scope>`, as for the published library.
+        Contains,
+    }
+}
+switch! {
+    /// What is made of an answer in which a DNAME record takes part.
+    Dname {
+        /// It shows nothing, as to the published library.
+        Refused,
+        /// The alias that it makes is followed.
+        Followed,
+    }
+}
+switch! {
+    /// Which redirects are followed on the way to a file.
+    Redirects {
+        /// Within the base domain (TLS BR 3.2.2.4.18).
+        WithinDomain,
+        /// Those that name a path alone, as by the published library.
+        PathsOnly,
+    }
+}
+switch! {
     /// The domain at which control is proven.
     Scope {
         /// The longest configured zone that encloses the name, else its last two labels.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, io, net::IpAddr, str::FromStr as _, sync::Arc};
 
 use hickory_proto::rr::{
     LowerName, Name, RData, Record, RecordType, RrKey,
-    rdata::{A, AAAA, NS, SOA, TXT},
+    rdata::{A, AAAA, CNAME, NS, SOA, TXT},
 };
 use hickory_server::{
     store::in_memory::InMemoryZoneHandler,
@@ -123,6 +123,11 @@ fn parse(kind: &str, rdata: &str) -> io::Result<RData> {
         .map_err(|error| invalid(format!("record type {kind}: {error}")))?;
     if record_type == RecordType::TXT && !rdata.starts_with('"') {
         return Ok(RData::TXT(TXT::from_bytes(chunks(rdata))));
+    }
+    if record_type == RecordType::CNAME {
+        // Read otherwise it would lose its capitals.
+        let target = Name::from_ascii(rdata).map_err(|error| invalid(format!("{kind} {rdata}: {error}")))?;
+        return Ok(RData::CNAME(CNAME(target)));
     }
     RData::try_from_str(record_type, rdata).map_err(|error| invalid(format!("{kind} {rdata}: {error}")))
 }

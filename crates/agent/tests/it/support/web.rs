@@ -53,6 +53,11 @@ impl Nginx {
     /// Starts it with `server` blocks, in which `LISTEN` stands for its address and `ROOT` for the folder below which
     /// document roots are; those that are named are made, with a page.
     pub(crate) fn start(roots: &[&str], servers: &str) -> Self {
+        Self::with_files(roots, &[], servers)
+    }
+
+    /// The same with these files below the roots.
+    pub(crate) fn with_files(roots: &[&str], files: &[(&str, &str)], servers: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         open_to_all(folder.path());
         for root in roots {
@@ -61,18 +66,11 @@ impl Nginx {
             open_to_all(&root);
             std::fs::write(root.join("index.html"), "a page").unwrap();
         }
-        let (dir, address) = (folder.path().display().to_string(), address());
-        let servers = servers.replace("LISTEN", &address.to_string()).replace("ROOT", &dir);
-        let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-            .iter()
-            .map(|what| format!("{what}_temp_path {dir}/{what};\n"))
-            .collect();
-        let user = if is_root() { "user www-data;" } else { "" };
-        let text = format!(
-            "{user}\ndaemon off;\nworker_processes 1;\npid {dir}/pid;\nerror_log {dir}/error.log;\nevents {{}}\n\
-             http {{\naccess_log {dir}/access.log;\ndefault_type text/plain;\n{temporary}{servers}\n}}\n"
-        );
-        std::fs::write(folder.path().join("nginx.conf"), text).unwrap();
+        for (file, text) in files {
+            std::fs::write(folder.path().join(file), text).unwrap();
+        }
+        let address = address();
+        write_configuration(folder.path(), address, servers);
         let child = Command::new("nginx")
             .arg("-e")
             .arg(folder.path().join("error.log"))
@@ -85,6 +83,13 @@ impl Nginx {
         let what = format!("nginx listens: {}", read(&nginx.folder.path().join("error.log")));
         eventually(&what, Duration::from_secs(10), || TcpStream::connect(address).is_ok());
         nginx
+    }
+
+    /// Goes on with other `server` blocks.
+    pub(crate) fn reconfigure(&self, servers: &str) {
+        write_configuration(self.folder.path(), self.address, servers);
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-HUP", &pid]).status().unwrap().success());
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -101,6 +106,21 @@ impl Nginx {
         let entries = std::fs::read_dir(self.root(root)).unwrap();
         entries.map(|entry| entry.unwrap().file_name()).eq(["index.html"])
     }
+}
+
+fn write_configuration(folder: &Path, address: SocketAddr, servers: &str) {
+    let dir = folder.display().to_string();
+    let servers = servers.replace("LISTEN", &address.to_string()).replace("ROOT", &dir);
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|what| format!("{what}_temp_path {dir}/{what};\n"))
+        .collect();
+    let user = if is_root() { "user www-data;" } else { "" };
+    let text = format!(
+        "{user}\ndaemon off;\nworker_processes 1;\npid {dir}/pid;\nerror_log {dir}/error.log;\nevents {{}}\n\
+         http {{\naccess_log {dir}/access.log;\ndefault_type text/plain;\n{temporary}{servers}\n}}\n"
+    );
+    std::fs::write(folder.join("nginx.conf"), text).unwrap();
 }
 
 impl Drop for Nginx {
