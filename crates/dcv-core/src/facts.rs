@@ -101,6 +101,20 @@ pub struct CaaFacts {
 }
 
 impl CaaFacts {
+    /// What it may cost that records cannot be read, if some cannot.
+    #[must_use]
+    pub fn unreadable(&self) -> Option<String> {
+        let unread =
+            |(name, caa): &(CertName, Caa)| matches!(caa, Caa::Unknown { .. }).then(|| name.name.to_string());
+        let mut names: Vec<_> = self.names.iter().filter_map(unread).collect();
+        names.dedup();
+        let (first, more) = (names.first()?, names.len() - 1);
+        let others = if more == 0 { String::new() } else { format!(" and {more} more") };
+        Some(format!(
+            "the CAA records of {first}{others} cannot be read from here; where DigiCert cannot either it may not issue"
+        ))
+    }
+
     /// A sentence about the names for which DigiCert may not issue, if any.
     #[must_use]
     pub fn forbidden(&self) -> Option<String> {
@@ -350,6 +364,7 @@ impl Facts {
         }
         if let Some(caa) = &mut self.caa
             && caa.forbidden().is_none()
+            && caa.unreadable().is_none()
         {
             caa.names = Vec::new();
         }

@@ -40,6 +40,19 @@ impl DomainName {
         &self.0
     }
 
+    /// Whether a text of others names this domain, however they spell it: capitals, a trailing dot, U-labels. Names from outside
+    /// are compared so, never as texts.
+    #[must_use]
+    pub fn is_named_by(&self, text: &str) -> bool {
+        text.parse::<Self>().is_ok_and(|name| name == *self)
+    }
+
+    /// The name with U-labels (RFC 5890), for whoever knows it by no other.
+    #[must_use]
+    pub fn to_unicode(&self) -> String {
+        idna::domain_to_unicode(&self.0).0
+    }
+
     /// Labels from the leftmost to the top-level domain.
     pub fn labels(&self) -> impl DoubleEndedIterator<Item = &str> {
         self.0.split('.')
@@ -199,6 +212,13 @@ mod tests {
         assert_eq!(name("bücher.example").as_str(), "xn--bcher-kva.example");
         assert_eq!(name("BÜCHER.example"), name("xn--bcher-kva.example"));
         assert_eq!(name("  example.com "), name("example.com"));
+        for text in ["bücher.example", "BÜCHER.Example.", "XN--BCHER-KVA.example"] {
+            assert!(name("xn--bcher-kva.example").is_named_by(text), "{text}");
+        }
+        assert!(!name("xn--bcher-kva.example").is_named_by("bucher.example"));
+        assert!(!name("example.com").is_named_by("\\052.example.com"));
+        assert_eq!(name("xn--bcher-kva.example").to_unicode(), "bücher.example");
+        assert_eq!(name("_dnsauth.example.com").to_unicode(), "_dnsauth.example.com");
     }
 
     #[test]

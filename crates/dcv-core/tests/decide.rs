@@ -361,6 +361,22 @@ fn a_replaced_alias_gives_way_in_the_same_change() {
     assert_eq!(held, [artifact(alias(VALUE))]);
 }
 
+/// Control may be proven in vain where CAA records cannot be read: what that may cost is said while the CA is waited for.
+#[test]
+fn caa_that_cannot_be_read_says_what_it_may_cost() {
+    let asked = Some(Asked { at: ago(1), count: 1, said: "not found".to_owned() });
+    let name = CertName { name: scope(), wildcard: false };
+    let unreadable = vec![(name, Caa::Unknown { why: "SERVFAIL".to_owned() })];
+    let caa = Some(CaaFacts { at: ago(10), names: unreadable });
+    let waiting = Facts { caa: caa.clone(), asked, ..seen(&[VALUE], ago(1)) };
+    let proven = Facts { proven: true, caa, ..with_order(unknown(), OrderStatus::Pending, Method::DnsTxt) };
+    for (facts, reason) in [(waiting, Reason::WaitingForCa), (proven, Reason::WaitingForDigicert)] {
+        let because = decide(&facts, &Policy::default(), NOW).because;
+        assert_eq!(because.reason, reason, "{because}");
+        assert!(because.detail.ends_with("where DigiCert cannot either it may not issue"), "{because}");
+    }
+}
+
 /// An alias that lost its capitals is there for DNS and not for the CA: a person is told, and it is not put up again for ever.
 #[test]
 fn capitals_that_are_lost_on_the_way_are_told() {

@@ -302,6 +302,30 @@ async fn the_zone_is_the_one_that_was_meant() {
 }
 
 /// With the id in the settings a token for DNS alone is enough.
+/// Cloudflare knows an internationalised zone by its Unicode name only, and may tell records by either.
+#[tokio::test]
+async fn an_internationalised_zone_is_found_by_its_unicode_name() {
+    let (server, fake) = served().await;
+    let active = |id: &str, name: &str| (id.to_owned(), name.to_owned(), "active".to_owned());
+    fake.0.lock().unwrap().zones.push(active("1dn", "bücher.example"));
+    let name: DomainName = "xn--bcher-kva.example".parse().unwrap();
+    let site = Guarded::direct(&Lookup::dnsauth(name.clone()), name.clone()).unwrap();
+    let theirs = json!({ "id": "x", "type": "TXT", "name": "_dnsauth.bücher.example", "content": "\"theirs\"", "ttl": 300 });
+    fake.0.lock().unwrap().records.push(theirs);
+    for id in [None, Some("1dn".to_owned())] {
+        let (provider, zone) = (provider(&server, TOKEN), Zone { name: name.clone(), id });
+        provider.probe(&zone).await.unwrap();
+        let data = text("ours");
+        let add = Change::Add { site: site.clone(), data: data.clone(), ttl: Ttl::default() };
+        provider.apply(&zone, &[add]).await.unwrap();
+        let mut held = provider.read(&zone, &site).await.unwrap().txt;
+        held.sort();
+        assert_eq!(held, ["ours", "theirs"]);
+        provider.apply(&zone, &[Change::Remove { site: site.clone(), data }]).await.unwrap();
+        assert_eq!(provider.read(&zone, &site).await.unwrap().txt, ["theirs"]);
+    }
+}
+
 #[tokio::test]
 async fn a_token_that_cannot_read_zones_works_with_an_id() {
     let (server, fake) = served().await;

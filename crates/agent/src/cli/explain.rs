@@ -279,12 +279,12 @@ fn conclude(
     explanation
 }
 
-/// The fix for the worst finding that stops validation.
+/// The fix for the worst finding that stops validation; else for CAA that cannot be read, which stops what comes after it.
 fn action(explanation: &Explanation) -> Option<String> {
-    explanation
-        .worst()
-        .filter(|finding| finding.severity == Severity::Fail)
-        .map(|Finding { fix, .. }| fix.clone())
+    let stops = explanation.worst().filter(|finding| finding.severity == Severity::Fail);
+    let may_stop = |finding: &&Finding| finding.severity == Severity::Warn && finding.code == "caa-unknown";
+    let finding = stops.or_else(|| explanation.findings().find(may_stop))?;
+    Some(finding.fix.clone())
 }
 
 /// What the CA looks up for what is still to be proven; by TXT where the method is none of ours, so that something can be

@@ -72,9 +72,13 @@ impl Next {
 
 impl Explanation {
     pub(super) fn worst(&self) -> Option<&Finding> {
+        self.findings().min_by_key(|finding| std::cmp::Reverse(finding.severity))
+    }
+
+    /// Every finding, in the order in which scopes and files are told.
+    pub(super) fn findings(&self) -> impl Iterator<Item = &Finding> {
         let of_files = self.files.iter().flat_map(|file| &file.findings);
-        let findings = self.scopes.iter().flat_map(|scope| &scope.findings).chain(of_files);
-        findings.min_by_key(|finding| std::cmp::Reverse(finding.severity))
+        self.scopes.iter().flat_map(|scope| &scope.findings).chain(of_files)
     }
 
     pub(super) fn describe(&self, page: &mut Page, now: Timestamp) {

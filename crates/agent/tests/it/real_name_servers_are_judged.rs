@@ -81,6 +81,21 @@ fn dnssec_is_judged_and_its_breakage_is_named() {
     }
 }
 
+/// CAA that cannot be read may cost the certificate: that is something to do, not nothing.
+#[test]
+fn unreadable_caa_is_something_to_do() {
+    let scene = LabScene::new();
+    let run = scene.run(&["explain", "--domain", "www.nonsec.test", "--output", "json"]);
+    let report: Json = serde_json::from_str(&run.out).unwrap();
+    let action = report[0]["action"].as_str().unwrap();
+    assert!(action.contains("answer for CAA"), "{report}");
+    let finding = &report[0]["scopes"][0]["findings"][0];
+    assert!(
+        finding["what"].as_str().unwrap().contains("may not issue for www.nonsec.test, although"),
+        "{finding}"
+    );
+}
+
 /// A chain of trust may break where the alias stands, however sound the zone is to which it leads.
 #[test]
 fn the_way_to_a_delegated_record_has_to_validate_too() {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::situation::Situation;
+use super::{prove::with_unreadable, situation::Situation};
 use crate::{
     Backoff, CaaFacts, Decision, Kind, Method, OpenScope, OrderFacts, OrderStatus, Reason, Stage, Step,
     backoff::jitter, time::after, words::list,
@@ -39,7 +39,7 @@ fn proven(s: &Situation<'_>, order: &OrderFacts) -> Decision {
     };
     let status = &order.status;
     let detail = format!("every scope is proven; the order is {status} and waits for DigiCert{missing}");
-    s.rest_until_audit(Reason::WaitingForDigicert, detail)
+    s.rest_until_audit(Reason::WaitingForDigicert, with_unreadable(s, detail))
 }
 
 /// What somebody else has to do, and what the operator does not want done.

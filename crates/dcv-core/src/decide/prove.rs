@@ -80,8 +80,16 @@ pub(super) fn wait_for_ca(s: &Situation<'_>) -> Option<Decision> {
     let said = format!("visible everywhere, DigiCert says: {}", asked.said);
     Some(match s.facts.caa.as_ref().and_then(CaaFacts::forbidden) {
         Some(forbidden) => s.rest(due, Reason::CaaForbids, format!("{forbidden}; {said}")),
-        None => s.rest(due, Reason::WaitingForCa, said),
+        None => s.rest(due, Reason::WaitingForCa, with_unreadable(s, said)),
     })
+}
+
+/// Adds what it may cost that CAA records cannot be read.
+pub(super) fn with_unreadable(s: &Situation<'_>, said: String) -> String {
+    match s.facts.caa.as_ref().and_then(CaaFacts::unreadable) {
+        Some(unreadable) => format!("{said}; {unreadable}"),
+        None => said,
+    }
 }
 
 fn next_check(s: &Situation<'_>, asked: &Asked) -> Timestamp {

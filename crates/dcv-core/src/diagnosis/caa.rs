@@ -42,9 +42,15 @@ pub fn caa_findings(caa: &[(CertName, Caa)], out_of_sight: bool) -> Vec<Finding>
         Finding {
             severity,
             code: "caa-unknown",
-            what: format!("{why}; a CA may not issue for {} then", names.join(", ")),
-            fix: "make every name server answer for CAA, with a valid signature where the zone is signed"
-                .to_owned(),
+            what: format!(
+                "{why}; where DigiCert cannot read them either it may not issue for {}, although control is proven (TLS BR 3.2.2.8)",
+                names.join(", ")
+            ),
+            fix: match out_of_sight {
+                true => "nothing, if these records are out of this host's sight on purpose; else let it reach the name servers above the configured ones",
+                false => "make every name server answer for CAA, with a valid signature where the zone is signed, before DigiCert is to issue",
+            }
+            .to_owned(),
         }
     }));
     found

@@ -65,7 +65,10 @@ impl Observer {
             zone.servers.iter_mut().for_each(|server| server.sighting.security = broken.clone());
         }
         survey.zone = Some(zone);
-        survey.elsewhere = self.elsewhere(&survey.scope, &cut).await;
+        // Texts elsewhere say nothing of an order that wants an alias.
+        if kind == RecordType::TXT {
+            survey.elsewhere = self.elsewhere(&survey.scope, &cut).await;
+        }
         survey.resolver_view = self.resolver_view(&cut, end).await;
     }
 

@@ -171,9 +171,8 @@ fn plan<'a>(
                     continue;
                 }
                 // An alias that is ours but for its capitals makes room.
-                let misspelled = |record: &mut Record| {
-                    matches!(data, RecordData::Cname(_)) && record.is_same_in_dns(data)
-                };
+                let misspelled =
+                    |record: &mut Record| matches!(data, RecordData::Cname(_)) && record.is_same_in_dns(data);
                 batch.deletes.extend(left.extract_if(.., misspelled).map(|record| record.id));
                 let ttl = match data {
                     // Whether a text may stand beside an alias is Cloudflare's to say: it may where the alias is

@@ -78,7 +78,7 @@ impl Record {
     /// flattened, or at the zone's apex.
     pub(super) fn is_alias(&self, zone: &DomainName) -> bool {
         let flattened = self.settings.as_ref().and_then(|settings| settings.flatten_cname);
-        let apex = self.name.trim_end_matches('.').eq_ignore_ascii_case(zone.as_str());
+        let apex = zone.is_named_by(&self.name);
         self.is_cname() && !apex && self.proxied != Some(true) && flattened != Some(true)
     }
 
@@ -250,6 +250,13 @@ impl EndpointSpec for SendBatch<'_> {
     }
 }
 
+/// How a name may be spelled in Cloudflare's lists, which compare texts: an internationalised zone is known by its U-labels.
+fn spellings(name: &DomainName) -> Vec<String> {
+    let mut spellings = vec![name.to_string(), name.to_unicode()];
+    spellings.dedup();
+    spellings
+}
+
 fn post_body(post: &Post) -> serde_json::Value {
     // Unquoted TXT content is accepted but draws a warning in the dashboard.
     let content = match &post.data {
@@ -274,14 +281,20 @@ impl Api {
 
     /// The id of the one zone of that name that the token reaches.
     pub(super) async fn find_zone(&self, zone: &DomainName) -> Result<String, Error> {
-        let mut found = Vec::new();
-        for page in 1..=PAGES {
-            let page = Page { record: None, zone: Some(zone.to_string()), page, per_page: 50 };
-            let List(zones) = self.call(&FindZones(page), zone.as_str()).await?;
-            let last = zones.len() < 50;
-            found.extend(zones.into_iter().filter(|one| one.name.eq_ignore_ascii_case(zone.as_str())));
-            if last {
-                break;
+        let mut found: Vec<ZoneInfo> = Vec::new();
+        for spelling in spellings(zone) {
+            for page in 1..=PAGES {
+                let page = Page { record: None, zone: Some(spelling.clone()), page, per_page: 50 };
+                let List(zones) = self.call(&FindZones(page), zone.as_str()).await?;
+                let last = zones.len() < 50;
+                for one in zones.into_iter().filter(|one| zone.is_named_by(&one.name)) {
+                    if found.iter().all(|known| known.id != one.id) {
+                        found.push(one);
+                    }
+                }
+                if last {
+                    break;
+                }
             }
         }
         let active: Vec<_> = found.iter().filter(|one| one.status == "active").collect();
@@ -306,7 +319,7 @@ impl Api {
                 .hint("copy the Zone ID from the zone's overview page"));
         }
         match self.call(&ShowZone(id), zone.as_str()).await {
-            Ok(shown) if shown.name.eq_ignore_ascii_case(zone.as_str()) => Ok(()),
+            Ok(shown) if zone.is_named_by(&shown.name) => Ok(()),
             Ok(shown) => Err(Error::new(
                 Class::Setup,
                 "wrong-zone",
@@ -320,14 +333,29 @@ impl Api {
 
     /// Every record at the name.
     pub(super) async fn records(&self, zone: &str, owner: &DomainName) -> Result<Vec<Record>, Error> {
+        let mut records: Vec<Record> = Vec::new();
+        for spelling in spellings(owner) {
+            for record in self.records_spelled(zone, owner, spelling).await? {
+                if records.iter().all(|known| known.id != record.id) {
+                    records.push(record);
+                }
+            }
+        }
+        Ok(records)
+    }
+
+    async fn records_spelled(
+        &self,
+        zone: &str,
+        owner: &DomainName,
+        spelling: String,
+    ) -> Result<Vec<Record>, Error> {
         let mut records = Vec::new();
         for page in 1..=PAGES {
-            let page = Page { record: Some(owner.to_string()), zone: None, page, per_page: PER_PAGE };
+            let page = Page { record: Some(spelling.clone()), zone: None, page, per_page: PER_PAGE };
             let List(part) = self.call(&FindRecords(zone, page), owner.as_str()).await?;
             let last = part.is_empty() || u32::try_from(part.len()).is_ok_and(|len| len < PER_PAGE);
-            let here =
-                |record: &Record| record.name.trim_end_matches('.').eq_ignore_ascii_case(owner.as_str());
-            records.extend(part.into_iter().filter(here));
+            records.extend(part.into_iter().filter(|record| owner.is_named_by(&record.name)));
             if last {
                 return Ok(records);
             }

@@ -74,7 +74,7 @@ impl Account {
                 })
                 .await?;
             // The call starts at the name and goes on through the account; a private zone is invisible to a CA.
-            let here = |at: &str| plain(at) == zone.as_str();
+            let here = |at: &str| zone.is_named_by(at);
             let public = page
                 .hosted_zones()
                 .iter()
@@ -110,11 +110,11 @@ impl Account {
         let mut from = From::name(owner);
         for _ in 0..PAGES {
             let (sets, next) = self.page(zone, from, 20).await?;
-            for set in sets.into_iter().filter(|set| plain(set.name()) == owner.as_str()) {
+            for set in sets.into_iter().filter(|set| owner.is_named_by(set.name())) {
                 held.note(set);
             }
             match next {
-                Some(next) if plain(&next.name) == owner.as_str() => from = next,
+                Some(next) if owner.is_named_by(&next.name) => from = next,
                 Some(_) | None => return Ok(held),
             }
         }
@@ -149,7 +149,7 @@ impl Account {
                 |owner: &DomainName| sorted && end.as_ref().is_none_or(|end| order(owner.as_str()) < *end);
             let (done, left): (Vec<_>, Vec<_>) = open.into_iter().partition(|owner| told(owner));
             for set in sets {
-                if let Some(owner) = done.iter().find(|owner| owner.as_str() == plain(set.name())) {
+                if let Some(owner) = done.iter().find(|owner| owner.is_named_by(set.name())) {
                     names.entry((*owner).clone()).or_default().note(set);
                 }
             }

@@ -174,7 +174,7 @@ fn values(set: Option<&ResourceRecordSet>) -> &[ResourceRecord] {
     set.map_or(&[], ResourceRecordSet::resource_records)
 }
 
-/// A name as `DomainName` writes it.
+/// A name of Route 53's lists for a sentence or their order; compared it is by `DomainName::is_named_by`.
 pub(super) fn plain(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
 }
