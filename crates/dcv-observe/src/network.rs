@@ -1,6 +1,11 @@
 //! The way to DNS servers. Everything else in this crate is the same whoever stands at the other end.
 
-use std::{fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr, SocketAddrV6},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures_util::future::BoxFuture;
 use hickory_net::{
@@ -10,6 +15,8 @@ use hickory_resolver::{
     ConnectionProvider, PoolContext,
     config::{ConnectionConfig, ProtocolConfig},
 };
+
+use crate::authority::system::Scopes;
 
 /// Takes questions to one server and brings its answers back.
 pub type Connection = DnsExchange<TokioRuntimeProvider>;
@@ -59,12 +66,14 @@ impl Network for Sockets {
 #[derive(Clone)]
 pub(crate) struct Wire {
     network: Arc<dyn Network>,
+    /// Over which interface a link-local server is asked.
+    scopes: Arc<Scopes>,
     runtime: TokioRuntimeProvider,
 }
 
 impl Wire {
-    pub(crate) fn new(network: Arc<dyn Network>) -> Self {
-        Self { network, runtime: TokioRuntimeProvider::default() }
+    pub(crate) fn new(network: Arc<dyn Network>, scopes: Scopes) -> Self {
+        Self { network, scopes: Arc::new(scopes), runtime: TokioRuntimeProvider::default() }
     }
 }
 
@@ -75,11 +84,18 @@ impl ConnectionProvider for Wire {
 
     fn new_connection(
         &self,
-        ip: std::net::IpAddr,
+        ip: IpAddr,
         config: &ConnectionConfig,
         context: &PoolContext,
     ) -> Result<Self::FutureConn, NetError> {
-        let (server, timeout) = (SocketAddr::new(ip, config.port), context.options.timeout);
+        let timeout = context.options.timeout;
+        let server = match ip {
+            IpAddr::V4(_) => SocketAddr::new(ip, config.port),
+            IpAddr::V6(v6) => {
+                let scope = self.scopes.get(&v6).copied().unwrap_or(0);
+                SocketAddrV6::new(v6, config.port, 0, scope).into()
+            }
+        };
         let network = Arc::clone(&self.network);
         match config.protocol {
             ProtocolConfig::Udp => Ok(Box::pin(async move { Ok(network.datagrams(server, timeout)) })),

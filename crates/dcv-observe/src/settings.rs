@@ -11,6 +11,9 @@ use std::{
 use dcv_core::DomainName;
 use url::Url;
 
+/// Where hosts name their resolvers (resolv.conf(5)).
+const RESOLV_CONF: &str = "/etc/resolv.conf";
+
 /// How DNS and web servers are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -29,6 +32,8 @@ pub struct Settings {
     pub validate: bool,
     /// DNSKEY records of a private root, instead of IANA's.
     pub trust_anchor: Option<PathBuf>,
+    /// Where the host names its resolvers, `/etc/resolv.conf`.
+    pub resolv_conf: PathBuf,
     /// A proxy for resolvers over HTTPS.
     pub proxy: Option<Url>,
     /// The certificates that are trusted for resolvers over TLS and HTTPS, PEM; the host's otherwise.
@@ -85,6 +90,7 @@ impl Default for Settings {
             web_tls: BTreeMap::new(),
             validate: true,
             trust_anchor: None,
+            resolv_conf: RESOLV_CONF.into(),
             proxy: None,
             ca_file: None,
         }

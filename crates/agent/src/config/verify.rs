@@ -88,6 +88,7 @@ impl Verify {
             web_tls: check_servers("verify.web_tls", raw.web_tls, found),
             validate: dnssec != Dnssec::Off,
             trust_anchor: raw.trust_anchor,
+            resolv_conf: Settings::default().resolv_conf,
             proxy: None,
             ca_file: raw.ca_file,
         };

@@ -338,6 +338,22 @@ fn a_record_below_a_zone_cut_is_not_written_into_the_parent() {
     assert!(seen.finding("zone-cut").is_some(), "{}", seen.json);
 }
 
+/// An empty resolv.conf, as hosts have it while they boot, is waited out: the exit says that another try may help, and the next
+/// run reads what the file says then.
+#[test]
+fn resolvers_that_are_not_there_yet_are_waited_for() {
+    let mut scene = LabScene::new();
+    scene.order("dcv.test", &[PRIMARY], "boot.dcv.test");
+    scene.look_by("resolvers = [\"system\"]", PRIMARY);
+    let right = scene.lab.resolv_conf("");
+    let early = scene.run(&["--once", "--timeout", "2s"]);
+    assert_eq!(early.code, 75, "{early:?}");
+    assert!(early.out.contains("names no server"), "{early:?}");
+    scene.lab.resolv_conf(&right);
+    let late = scene.run(&["--once", "--timeout", "30s"]);
+    assert_eq!(late.code, 0, "{late:?}");
+}
+
 /// Split horizon: other resolvers at and below one domain, and the usual ones elsewhere.
 #[test]
 fn a_domain_may_have_resolvers_of_its_own() {

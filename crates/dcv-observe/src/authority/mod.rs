@@ -9,5 +9,6 @@ pub(crate) mod https;
 pub(crate) mod kept;
 pub(crate) mod recursive;
 mod resolved;
+pub(crate) mod system;
 pub(crate) mod walk;
 pub(crate) mod zone_cut;

@@ -28,6 +28,7 @@ use rustls::{
 use super::{
     https::Https,
     resolved::{Resolved, TIMEOUT},
+    system::{Scopes, System},
 };
 use crate::{
     Error,
@@ -49,6 +50,7 @@ pub(crate) struct Recursive {
 
 enum Client {
     Dns(Box<Resolver<Wire>>),
+    System(Box<System>),
     Https(Https),
 }
 
@@ -66,6 +68,7 @@ impl Recursive {
         let client = |endpoint: &Endpoint| {
             let client = match endpoint {
                 Endpoint::Https(url) => Client::Https(Https::new(url.clone(), settings)?),
+                Endpoint::System => Client::System(Box::new(system(settings, network, caching))),
                 endpoint => Client::Dns(Box::new(connect(endpoint, settings, network, caching)?)),
             };
             Ok((endpoint.to_string(), client))
@@ -92,6 +95,10 @@ impl Recursive {
             let Some((endpoint, client)) = self.endpoints.get(at) else { break };
             let answer = match client {
                 Client::Dns(resolver) => look_up(resolver, name, kind).await,
+                Client::System(system) => match system.resolver() {
+                    Ok(resolver) => look_up(&resolver, name, kind).await,
+                    Err(error) => Err(error),
+                },
                 Client::Https(client) => client.ask(name, kind).await,
             };
             match answer {
@@ -128,7 +135,8 @@ fn connect(
     network: &Arc<dyn Network>,
     caching: bool,
 ) -> Result<Resolver<Wire>, Error> {
-    let mut builder = builder(endpoint, Wire::new(Arc::clone(network)))?;
+    let wire = Wire::new(Arc::clone(network), Scopes::new());
+    let mut builder = Resolver::builder_with_config(servers(endpoint), wire);
     // Without TLS no certificates are needed, and a host may have none.
     match (endpoint, &settings.ca_file) {
         (Endpoint::Tls(..), None) => {}
@@ -142,6 +150,25 @@ fn connect(
         }
         _ => builder = builder.with_tls_config(trusting(RootCertStore::empty())),
     }
+    finish(builder, endpoint, caching)
+}
+
+/// The host's resolvers, whatever they are when they are asked.
+fn system(settings: &Settings, network: &Arc<dyn Network>, caching: bool) -> System {
+    let network = Arc::clone(network);
+    let make = move |servers, scopes| {
+        let wire = Wire::new(Arc::clone(&network), scopes);
+        let builder = Resolver::builder_with_config(servers, wire);
+        finish(builder.with_tls_config(trusting(RootCertStore::empty())), &Endpoint::System, caching)
+    };
+    System::new(settings.resolv_conf.clone(), Box::new(make))
+}
+
+fn finish(
+    mut builder: ResolverBuilder<Wire>,
+    endpoint: &Endpoint,
+    caching: bool,
+) -> Result<Resolver<Wire>, Error> {
     let options = builder.options_mut();
     if !caching {
         options.cache_size = 0;
@@ -153,23 +180,20 @@ fn connect(
     builder.build().map_err(unusable)
 }
 
-fn builder(endpoint: &Endpoint, wire: Wire) -> Result<ResolverBuilder<Wire>, Error> {
+fn servers(endpoint: &Endpoint) -> ResolverConfig {
     let (address, connections) = match endpoint {
         Endpoint::Udp(address) => (*address, vec![ConnectionConfig::udp(), ConnectionConfig::tcp()]),
         Endpoint::Tcp(address) => (*address, vec![ConnectionConfig::tcp()]),
         Endpoint::Tls(address, name) => (*address, vec![ConnectionConfig::tls(name.as_str().into())]),
-        // Over HTTPS hickory is not asked.
-        Endpoint::System | Endpoint::Https(_) => {
-            let unusable = |error| Error::SystemResolvers { source: cause(error) };
-            return Resolver::builder(wire).map_err(unusable);
-        }
+        // Neither is asked so: the host's are read when they are needed, and over HTTPS hickory is not asked.
+        Endpoint::System | Endpoint::Https(_) => return ResolverConfig::from_name_servers(Vec::new()),
     };
     let connections = connections.into_iter().map(|mut connection| {
         connection.port = address.port();
         connection
     });
     let server = NameServerConfig::new(address.ip(), true, connections.collect());
-    Ok(Resolver::builder_with_config(ResolverConfig::from_name_servers(vec![server]), wire))
+    ResolverConfig::from_name_servers(vec![server])
 }
 
 fn trusting(roots: RootCertStore) -> ClientConfig {

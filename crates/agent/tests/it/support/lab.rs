@@ -106,6 +106,14 @@ impl Lab {
         text.lines().filter(|line| !line.starts_with(';')).map(str::to_owned).collect()
     }
 
+    /// Has the lab's hosts find their resolvers elsewhere; returns what the file said before.
+    pub(crate) fn resolv_conf(&self, text: &str) -> String {
+        let file = self.path("resolv.conf");
+        let before = read(&file);
+        std::fs::write(file, text).unwrap();
+        before
+    }
+
     /// The address of the recursive resolver.
     pub(crate) fn resolver(&self) -> SocketAddr {
         RESOLVER
