@@ -368,7 +368,9 @@ fn caa_that_cannot_be_read_says_what_it_may_cost() {
     let name = CertName { name: scope(), wildcard: false };
     let unreadable = vec![(name, Caa::Unknown { why: "SERVFAIL".to_owned() })];
     let caa = Some(CaaFacts { at: ago(10), names: unreadable });
-    let waiting = Facts { caa: caa.clone(), asked, ..seen(&[VALUE], ago(1)) };
+    let read = with_order(seen(&[VALUE], ago(1)), OrderStatus::Pending, Method::DnsTxt);
+    let mut waiting = Facts { caa: caa.clone(), asked, ..read };
+    waiting.order.as_mut().unwrap().at = Some(NOW);
     let proven = Facts { proven: true, caa, ..with_order(unknown(), OrderStatus::Pending, Method::DnsTxt) };
     for (facts, reason) in [(waiting, Reason::WaitingForCa), (proven, Reason::WaitingForDigicert)] {
         let because = decide(&facts, &Policy::default(), NOW).because;
