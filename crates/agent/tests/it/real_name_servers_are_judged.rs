@@ -338,6 +338,19 @@ fn a_record_below_a_zone_cut_is_not_written_into_the_parent() {
     assert!(seen.finding("zone-cut").is_some(), "{}", seen.json);
 }
 
+/// A DNAME on the way: DigiCert's own library refuses such an answer, so nothing is published where it would not look on.
+#[test]
+fn a_dname_on_the_way_is_refused() {
+    let mut scene = LabScene::new();
+    scene.order("signed.test", &[PRIMARY], "good.dn.signed.test");
+    let run = scene.run(&["--once", "--timeout", "20s", "--output", "json"]);
+    assert_eq!(run.code, 1, "{run:?}");
+    let summary: Json = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(summary["orders"][0]["reason"], "bad-delegation", "{summary}");
+    let detail = summary["orders"][0]["detail"].as_str().unwrap();
+    assert!(detail.contains("DNAME") && detail.contains("owner = \"bare\""), "{detail}");
+}
+
 /// An empty resolv.conf, as hosts have it while they boot, is waited out: the exit says that another try may help, and the next
 /// run reads what the file says then.
 #[test]

@@ -65,7 +65,7 @@ impl Seen {
     }
 
     pub(super) fn is(&self, zone: &DomainName) -> bool {
-        self.name.trim_end_matches('.').eq_ignore_ascii_case(zone.as_str())
+        zone.is_named_by(&self.name)
     }
 }
 

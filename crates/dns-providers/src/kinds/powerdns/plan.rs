@@ -20,7 +20,7 @@ pub(super) struct Set {
 
 impl Set {
     pub(super) fn is_at(&self, owner: &DomainName) -> bool {
-        self.name.trim_end_matches('.').eq_ignore_ascii_case(owner.as_str())
+        owner.is_named_by(&self.name)
     }
 }
 

@@ -79,7 +79,7 @@ struct Changes {
 
 impl Endpoint {
     fn is_at(&self, owner: &DomainName) -> bool {
-        self.dns_name.trim_end_matches('.').eq_ignore_ascii_case(owner.as_str())
+        owner.is_named_by(&self.dns_name)
     }
 
     fn is_of(&self, data: &RecordData) -> bool {
