@@ -30,7 +30,13 @@ pub(crate) type Scopes = HashMap<Ipv6Addr, u32>;
 pub(super) struct System {
     file: PathBuf,
     make: Box<Make>,
-    known: Mutex<Option<(Vec<u8>, Arc<Resolver<Wire>>)>>,
+    known: Mutex<Option<Known>>,
+}
+
+/// A text of the file, and the resolver that was made of it.
+struct Known {
+    text: Vec<u8>,
+    resolver: Arc<Resolver<Wire>>,
 }
 
 impl System {
@@ -46,15 +52,13 @@ impl System {
         let unusable = |error: std::io::Error| Error::SystemResolvers { source: cause(error) };
         let text = read(&self.file).map_err(unusable)?;
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((before, resolver)) = known.as_ref()
-            && *before == text
-        {
-            return Ok(Arc::clone(resolver));
+        if let Some(known) = known.as_ref().filter(|known| known.text == text) {
+            return Ok(Arc::clone(&known.resolver));
         }
         let (servers, scopes) = servers(&text)
             .map_err(|why| unusable(std::io::Error::other(format!("{}: {why}", self.file.display()))))?;
         let resolver = Arc::new((self.make)(ResolverConfig::from_name_servers(servers), scopes)?);
-        *known = Some((text, Arc::clone(&resolver)));
+        *known = Some(Known { text, resolver: Arc::clone(&resolver) });
         Ok(resolver)
     }
 }

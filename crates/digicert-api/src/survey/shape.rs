@@ -25,7 +25,10 @@ fn shape(model: &Model, path: &str, value: &Value, depth: usize) -> Value {
                 let name = key(name);
                 let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 let shape = shape(model, &path, below, depth + 1);
-                let merged = shapes.remove(&name).map_or(shape.clone(), |known| merge(known, shape));
+                let merged = match shapes.remove(&name) {
+                    Some(known) => merge(known, shape),
+                    None => shape,
+                };
                 shapes.insert(name, merged);
             }
             Value::Object(shapes)
