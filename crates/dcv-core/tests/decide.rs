@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use dcv_core::{
     Answer, Artifact, Asked, Because, Caa, CaaFacts, CertName, DNSAUTH, Decision, DomainName, Facts, Failure,
     FailureClass, Form, Guarded, Held, Label, Learned, Life, Location, Look, Lookup, Method, MethodSpec,
-    Methods, Next, OrderFacts, OrderStatus, Outcome, Owner, Policy, RandomValue, Reason, RecordData,
+    Methods, Next, OrderFacts, OrderStatus, Outcome, Owner, Packed, Policy, RandomValue, Reason, RecordData,
     ScopeFacts, Security, Sighting, Site, Step, Target, Token, Unfit, Vantage, VantageKind, Wanted, decide,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -683,6 +683,8 @@ fn a_lean_rest_changes_no_decision() {
     let mut lean = full.clone();
     lean.keep_lean(&Policy::default(), until, NOW);
     assert!(lean.sightings.is_empty() && !full.sightings.is_empty());
+    assert!(Packed::of(Box::new(lean.clone())).is_block(), "what rests most often is not packed");
+    assert_eq!(*Packed::of(Box::new(full.clone())).open(), full, "what cannot be packed is not kept whole");
     for later in [0, 60, 3000] {
         let at = NOW + SignedDuration::from_secs(later);
         assert_eq!(

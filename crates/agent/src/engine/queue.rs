@@ -1,6 +1,6 @@
 //! What is looked after, each once, with its earliest wake-up.
 //!
-//! What rests costs its facts and one entry: no task and no channel. What is due waits in the order of its deadlines until a
+//! What rests costs its facts, packed, and one entry: no task and no channel. What is due waits in the order of its deadlines until a
 //! worker is free.
 
 use std::{
@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use dcv_core::Facts;
+use dcv_core::{Facts, Packed};
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use tokio_util::time::{DelayQueue, delay_queue::Key};
@@ -22,7 +22,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 #[derive(Debug)]
 enum Slot {
     /// It rests until its entry in the timer fires.
-    Resting { facts: Box<Facts>, key: Key },
+    Resting { facts: Packed, key: Key },
     /// It is due, and waits for a worker.
     Due { facts: Box<Facts> },
     /// A worker has it.
@@ -92,7 +92,7 @@ impl Queue {
     /// Has it rest for this long.
     pub(super) fn rest(&mut self, subject: Subject, facts: Box<Facts>, wait: Duration) {
         let key = self.timer.insert(subject.clone(), wait.min(LONGEST));
-        self.slots.insert(subject, Slot::Resting { facts, key });
+        self.slots.insert(subject, Slot::Resting { facts: Packed::of(facts), key });
     }
 
     /// Waits until something that rested is due, and marks it so. Never returns while nothing rests.
@@ -101,6 +101,7 @@ impl Queue {
             Some(expired) => {
                 let subject = expired.into_inner();
                 if let Some(Slot::Resting { facts, .. }) = self.slots.remove(&subject) {
+                    let facts = facts.open();
                     let deadline = deadline(&subject, &facts);
                     self.add(subject, facts, deadline);
                 }
@@ -149,8 +150,9 @@ impl Queue {
                 true
             }
             Some(Slot::Resting { .. }) => {
-                if let Some(Slot::Resting { mut facts, key }) = self.slots.remove(subject) {
+                if let Some(Slot::Resting { facts, key }) = self.slots.remove(subject) {
                     self.timer.remove(&key);
+                    let mut facts = facts.open();
                     trigger.apply(&mut facts);
                     let deadline = deadline(subject, &facts);
                     self.add(subject.clone(), facts, deadline);
@@ -166,7 +168,8 @@ impl Queue {
         self.timer.clear();
         self.due.clear();
         std::mem::take(&mut self.slots).into_iter().filter_map(|(subject, slot)| match slot {
-            Slot::Resting { facts, .. } | Slot::Due { facts } => Some((subject, *facts)),
+            Slot::Resting { facts, .. } => Some((subject, *facts.open())),
+            Slot::Due { facts } => Some((subject, *facts)),
             Slot::Working { .. } => None,
         })
     }

@@ -11,8 +11,8 @@ use std::{
 
 use dcv_core::{
     Answer, Artifact, Caa, DomainName, Facts, Failure, FailureClass, Guarded, Held, Label, Learned, Location,
-    Lookup, Method, MethodSpec, Methods, Next, OrderFacts, OrderStatus, Policy, RandomValue, RecordData,
-    ScopeFacts, Sighting, Stage, Step, Target, Vantage, VantageKind, Verdict, decide, verdict,
+    Lookup, Method, MethodSpec, Methods, Next, OrderFacts, OrderStatus, Packed, Policy, RandomValue,
+    RecordData, ScopeFacts, Sighting, Stage, Step, Target, Vantage, VantageKind, Verdict, decide, verdict,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -164,6 +164,7 @@ impl World {
             Next::RestUntil(wake) => {
                 assert!(wake >= now, "a wake-up in the past: {wake}, {}", decision.because);
                 let next = (wake - self.skew).max(time + SignedDuration::from_millis(10));
+                order.rest_packed(&self.policy, wake, now);
                 return (!order.at_rest_for_good()).then_some(next);
             }
         };
@@ -288,6 +289,13 @@ impl World {
 }
 
 impl SimOrder {
+    /// What the agent keeps of facts at rest is had back as it was.
+    fn rest_packed(&self, policy: &Policy, until: Timestamp, now: Timestamp) {
+        let mut lean = self.facts.clone();
+        lean.keep_lean(policy, until, now);
+        assert_eq!(*Packed::of(Box::new(lean.clone())).open(), lean, "facts were changed by a rest");
+    }
+
     fn new(id: u64, setting: &Setting, random: &mut Random) -> Self {
         let scopes: Vec<DomainName> =
             (0..1 + random.below(3)).map(|n| format!("s{n}.o{id}.example").parse().unwrap()).collect();
