@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use crate::{DomainName, Facts, Method, OrderFacts, OrderStatus, Stage};
+use crate::{DomainName, Facts, Method, OrderFacts, OrderStatus, ScopeFacts, Stage};
 
 impl Facts {
     pub(super) fn learn_order(&mut self, order: OrderFacts) {
@@ -20,6 +20,12 @@ impl Facts {
         }
         if !order.scopes.is_empty() || !order.unreadable.is_empty() {
             self.proven = order.is_proven();
+        }
+        // The checks so far were of other domains, where the configuration was wrong.
+        let told_first = before.as_ref().is_none_or(|before| before.scopes.is_empty());
+        let elsewhere = |scope: &ScopeFacts| !self.configured.contains(&scope.name);
+        if told_first && !self.configured.is_empty() && order.scopes.iter().any(elsewhere) {
+            self.asked = None;
         }
         if methods_changed && before.is_some_and(|before| before.method.is_some()) {
             // A value that was asked for before the method was known is the order's all the same.

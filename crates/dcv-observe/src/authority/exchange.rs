@@ -138,7 +138,8 @@ impl Exchange {
         }
         let (first, spare) = (self.by_any_way(address, server, query), self.spare(address, server, query));
         let (outcome, spare) = match select(std::pin::pin!(first), std::pin::pin!(spare)).await {
-            Either::Left((Err(error), spare)) => (Err(error), spare.await),
+            // An answer that cannot be used came; only a refusal that hickory does not take looks like silence.
+            Either::Left((Err(Error::Silent), spare)) => (Err(Error::Silent), spare.await),
             Either::Left((outcome, _)) => (outcome, None),
             Either::Right((spare, first)) => (first.await, spare),
         };

@@ -96,7 +96,11 @@ impl Walk {
         if let Some(cut) = self.pinned(&place) {
             let reply = match self.any(&cut, name, kind, |response| response.authoritative).await {
                 Ok(reply) => reply,
-                Err(error) => return Err(self.cut_below(&cut, name, kind, &place).await.unwrap_or(error)),
+                // They answer, and something else: where to, perhaps.
+                Err(error @ Error::Lame { .. }) => {
+                    return Err(self.cut_below(&cut, name, kind, &place).await.unwrap_or(error));
+                }
+                Err(error) => return Err(error),
             };
             return Ok((cut, reply));
         }
