@@ -62,6 +62,10 @@ def written(change):
     return f'"{change["value"]}"' if change["type"] == "TXT" else change["value"] + "."
 
 
+def same(kind, one, other):
+    return one.lower() == other.lower() if kind == "CNAME" else one == other
+
+
 def apply(request):
     zone = request["zone"]["name"]
     held = [(name, ttl, kind, text(data) if kind == "TXT" else data.rstrip("."))
@@ -72,10 +76,15 @@ def apply(request):
         here = at(held, name)
         if change["action"] == "remove":
             lines.append(f"update delete {name}. {kind} {written(change)}")
-            held = [one for one in held if (one[0], one[2], one[3]) != (name, kind, value)]
+            held = [one for one in held if (one[0], one[2]) != (name, kind) or not same(kind, one[3], value)]
             continue
         if any((k, v) == (kind, value) for _, k, v in here):
             continue
+        if kind == "CNAME" and any(k == kind and same(k, v, value) for _, k, v in here):
+            # Ours but for its capitals, which DigiCert tells apart.
+            lines.append(f"update delete {name}. CNAME")
+            held = [one for one in held if (one[0], one[2]) != (name, kind)]
+            here = []
         others = [k for _, k, _ in here if k == "CNAME" or kind == "CNAME"]
         if others:
             raise Refused("blocked", f"a {others[0]} record stands at {name}", "remove it")
