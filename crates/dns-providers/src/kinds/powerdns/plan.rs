@@ -52,6 +52,16 @@ impl Entry {
         }
     }
 
+    /// The same to the letter, as the CA compares what stands in an alias.
+    fn is_exactly(&self, data: &RecordData) -> bool {
+        match data {
+            RecordData::Txt(_) => self.is(data),
+            RecordData::Cname(target) => {
+                self.content.parse().is_ok_and(|standing: AliasTarget| standing == *target)
+            }
+        }
+    }
+
     fn is_served(&self) -> bool {
         !self.disabled
     }
@@ -70,7 +80,7 @@ impl Values {
     }
 
     fn holds(&self, data: &RecordData) -> bool {
-        self.entries.iter().any(|entry| entry.is_served() && entry.is(data))
+        self.entries.iter().any(|entry| entry.is_served() && entry.is_exactly(data))
     }
 }
 
@@ -133,10 +143,11 @@ impl Held {
                 if self.values(data).holds(data) {
                     return Ok(());
                 }
+                // A disabled entry of that very value is ours, switched off: it is switched on again. An alias in other capitals
+                // is ours too.
+                self.values_mut(data).entries.retain(|entry| !entry.is(data));
                 self.refuse_collision(owner, data)?;
                 let values = self.values_mut(data);
-                // A disabled entry of that very value is ours, switched off: it is switched on again.
-                values.entries.retain(|entry| !entry.is(data));
                 values.entries.push(Entry::of(data));
                 values.ttl.get_or_insert(ttl.as_secs());
             }
