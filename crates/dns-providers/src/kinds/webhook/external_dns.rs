@@ -87,6 +87,11 @@ impl Endpoint {
     }
 
     fn holds(&self, data: &RecordData) -> bool {
+        self.is_of(data) && self.targets.iter().any(|target| is_exactly(target, data))
+    }
+
+    /// The same as DNS compares names: an alias may be in other capitals.
+    fn holds_in_dns(&self, data: &RecordData) -> bool {
         self.is_of(data) && self.targets.iter().any(|target| is(target, data))
     }
 
@@ -101,6 +106,14 @@ fn is(target: &str, data: &RecordData) -> bool {
         RecordData::Cname(name) => {
             target.parse::<AliasTarget>().is_ok_and(|standing| standing.name() == name.name())
         }
+    }
+}
+
+/// The same to the letter, as the CA compares what stands in an alias.
+fn is_exactly(target: &str, data: &RecordData) -> bool {
+    match data {
+        RecordData::Txt(_) => is(target, data),
+        RecordData::Cname(name) => target.parse().is_ok_and(|standing: AliasTarget| standing == *name),
     }
 }
 
@@ -172,11 +185,16 @@ fn confirm(records: &[Endpoint], changes: &[Change]) -> Result<(), Error> {
     for (at, change) in changes.iter().enumerate() {
         let (owner, data) = (change.site().owner(), change.data());
         let later = changes.iter().skip(at + 1);
-        if later.clone().any(|other| (other.site().owner(), other.data()) == (owner, data)) {
+        let undoes = |other: &Change| other.site().owner() == owner && other.data().is_same_in_dns(data);
+        if later.clone().any(undoes) {
             continue;
         }
-        let there = records.iter().any(|one| one.is_at(owner) && one.holds(data));
-        if there != matches!(change, Change::Add { .. }) {
+        let mut here = records.iter().filter(|one| one.is_at(owner));
+        let done = match change {
+            Change::Add { .. } => here.any(|one| one.holds(data)),
+            Change::Remove { .. } => !here.any(|one| one.holds_in_dns(data)),
+        };
+        if !done {
             let text = format!("the webhook accepted a change at {owner}, and its list does not show it");
             return Err(Error::new(Class::Later, OVERTAKEN, text).hint(
                 "something else writes the same records, or the webhook does nothing; its log tells more",
@@ -292,6 +310,10 @@ fn apply(sets: &mut Vec<Endpoint>, owner: &DomainName, change: &Change) -> Resul
         Change::Add { ttl, .. } => {
             if sets.iter().any(|set| set.holds(data)) {
                 return Ok(());
+            }
+            if matches!(data, RecordData::Cname(_)) {
+                // An alias in other capitals is ours too, and makes room.
+                sets.retain(|set| !set.holds_in_dns(data));
             }
             refuse_collision(sets, owner, data)?;
             match sets.iter_mut().find(|set| set.is_of(data)) {
