@@ -150,11 +150,14 @@ impl Walk {
         match self.find_zone(name).await {
             Ok(cut) => Ok(Some((cut.apex.clone(), named(&cut)))),
             // Its servers do not answer, and its parent names them all the same.
-            Err(error) => match self.deepest(name) {
-                Some(cut) if !cut.at_parent.is_empty() => Ok(Some((cut.apex.clone(), named(&cut)))),
-                Some(_) | None => Err(error),
-            },
+            Err(error) => self.referred_to(name).map(Some).ok_or(error),
         }
+    }
+
+    /// The lowest zone on the way to a name to which a parent has referred, and the servers that it named; asks nobody.
+    pub(crate) fn referred_to(&self, name: &Name) -> Option<(Name, Vec<String>)> {
+        let cut = self.deepest(name).filter(|cut| !cut.at_parent.is_empty())?;
+        Some((cut.apex.clone(), cut.at_parent.iter().cloned().collect()))
     }
 
     fn pinned(&self, name: &Name) -> Option<Arc<ZoneCut>> {

@@ -53,13 +53,14 @@ impl Observer {
         let served = routing.zone(owner).is_some();
         let delegation = match self.delegation(owner).await {
             Ok(delegation) => delegation,
+            // Where nobody can be asked the configuration is believed; what is published is looked for all the same.
+            Err(_) if served && self.blocked() => Delegation::default(),
             // The servers of a zone below the configured one need not answer for it to be in the way.
-            Err(error) => match self.cut_below(owner, routing).await {
+            Err(error) => match self.cut_below(owner, routing, &error) {
                 Some(holder) => {
                     let holders = vec![(owner.clone(), holder)];
                     return Ok(OwnerSeen { holders, ..OwnerSeen::default() });
                 }
-                None if served && self.blocked() => Delegation::default(),
                 None => return Err(error),
             },
         };
@@ -132,10 +133,17 @@ impl Observer {
         Ok(holder.and_then(|(apex, servers)| Some(Holder { apex: apex.to_ascii().parse().ok()?, servers })))
     }
 
-    /// The zone below the configured one in which a name lies whose servers do not answer.
-    async fn cut_below(&self, name: &DomainName, routing: &dyn Routing) -> Option<Holder> {
+    /// The zone below the configured one in which a name lies whose servers do not answer, as far as its parent has told.
+    fn cut_below(&self, name: &DomainName, routing: &dyn Routing, error: &Error) -> Option<Holder> {
         let zone = routing.zone(name)?;
-        let holder = self.holder(name).await.ok()??;
+        let (apex, servers) = match error {
+            Error::ZoneCut { zone, servers, .. } => (zone.parse().ok()?, servers.clone()),
+            _ => {
+                let (apex, servers) = self.view(name).walk.referred_to(&wire_name(name).ok()?)?;
+                (apex.to_ascii().parse().ok()?, servers)
+            }
+        };
+        let holder = Holder { apex, servers };
         (holder.apex != *zone && holder.apex.is_within(zone)).then_some(holder)
     }
 
