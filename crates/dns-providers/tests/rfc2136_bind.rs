@@ -19,11 +19,12 @@ use self::bind::{Bind, OTHER, SECRET, free_port};
 
 fn provider(port: u16, key: &str, secret: &str) -> Rfc2136 {
     let tsig = Tsig {
-        name: key.to_owned(),
-        algorithm: Algorithm::HmacSha256,
-        secret: Arc::new(Fixed(secret.into())) as dns_providers::Secret,
+        name: Some(key.to_owned()),
+        algorithm: Some(Algorithm::HmacSha256),
+        secret: Some(Arc::new(Fixed(secret.into())) as dns_providers::Secret),
+        key_file: None,
     };
-    Rfc2136::new("test", Rfc2136Settings { server: format!("127.0.0.1:{port}"), tsig }).unwrap()
+    Rfc2136::new("test", Rfc2136Settings { server: vec![format!("127.0.0.1:{port}")], tsig }).unwrap()
 }
 
 fn zone_of(name: &str) -> Zone {
@@ -205,4 +206,63 @@ async fn a_wildcard_is_not_what_stands_at_a_name() {
     neighbour.put(aliased.owner(), "CNAME", 300, &["elsewhere.example."]).await;
     let error = provider.apply(&zone, &[add(aliased, "v")]).await.expect_err("this alias does stand there");
     assert_eq!(error.class(), Class::Blocked, "{error}");
+}
+
+/// The file that `tsig-keygen` wrote is the key, its algorithm included; the server is spoken to over IPv6, and those
+/// before it that are down are passed over.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_file_and_several_servers() {
+    let bind = Bind::start().await;
+    let file = format!(
+        "key \"other-key\" {{\n\talgorithm hmac-sha256;\n\tsecret \"{OTHER}\";\n}};\n\
+         key \"strong-key\" {{\n\talgorithm hmac-sha512;\n\tsecret \"{OTHER}\";\n}};\n"
+    );
+    let of = |name: &str, server: Vec<String>| {
+        let file = Arc::new(Fixed(file.clone().into())) as dns_providers::Secret;
+        let tsig = Tsig { name: Some(name.to_owned()), algorithm: None, secret: None, key_file: Some(file) };
+        Rfc2136::new("test", Rfc2136Settings { server, tsig }).unwrap()
+    };
+    let servers = vec![
+        format!("127.0.0.1:{}", free_port()),
+        format!("no-such-host.invalid:{}", bind.port),
+        format!("[::1]:{}", bind.port),
+    ];
+    for (key, label) in [("other-key", "one"), ("strong-key", "two")] {
+        let provider = of(key, servers.clone());
+        assert!(provider.check().is_ok());
+        provider.apply(&zone_of("dcv.test"), &[add(site(label), "v")]).await.unwrap();
+        assert_eq!(bind.neighbour().everything(site(label).owner()).await, ["60 TXT \"v\""], "{key}");
+        let told = provider.probe(&zone_of("dcv.test")).await.unwrap().detail;
+        assert!(told.starts_with("[::1]:"), "who answered is told: {told}");
+    }
+    // A refusal is an answer: the others are not asked for another.
+    let here = format!("127.0.0.1:{}", bind.port);
+    let error = refusal(&provider(bind.port, "unknown-key", SECRET)).await;
+    assert!(error.to_string().starts_with(&here), "{error}");
+    let down = of("other-key", servers[..2].to_vec());
+    assert_eq!(refusal(&down).await.class(), Class::Later);
+}
+
+/// Half a key, or a key twice.
+#[test]
+fn a_key_is_given_in_one_way() {
+    let secret = || Some(Arc::new(Fixed(SECRET.into())) as dns_providers::Secret);
+    let name = || Some("dcv-key".to_owned());
+    for (tsig, words) in [
+        (Tsig { name: name(), algorithm: None, secret: None, key_file: None }, "either secret"),
+        (Tsig { name: name(), algorithm: None, secret: secret(), key_file: secret() }, "either secret"),
+        (Tsig { name: None, algorithm: None, secret: secret(), key_file: None }, "tsig.name is missing"),
+        (
+            Tsig { name: None, algorithm: Some(Algorithm::HmacSha512), secret: None, key_file: secret() },
+            "stands in the key file",
+        ),
+        (
+            Tsig { name: Some("a..b".to_owned()), algorithm: None, secret: secret(), key_file: None },
+            "is not a name",
+        ),
+    ] {
+        let settings = Rfc2136Settings { server: vec!["127.0.0.1:53".to_owned()], tsig };
+        let error = Rfc2136::new("test", settings).expect_err(words);
+        assert!(error.to_string().contains(words), "{error}");
+    }
 }

@@ -8,21 +8,15 @@
 //! What a query shows may have been made from a wildcard. What stands at the name itself only the prerequisites of an
 //! update tell for certain, so what was seen is confirmed by an update that changes nothing.
 
+mod key;
 mod message;
+mod server;
 
-use std::{
-    collections::BTreeSet,
-    net::SocketAddr,
-    slice,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::BTreeSet, slice, time::Duration};
 
 use async_trait::async_trait;
-use base64::Engine as _;
 use dcv_core::{Change, DomainName, RecordData, Site};
 use hickory_net::{
-    NetError,
     runtime::TokioRuntimeProvider,
     tcp::TcpClientStream,
     udp::UdpClientStream,
@@ -30,16 +24,16 @@ use hickory_net::{
 };
 use hickory_proto::{
     op::{DnsRequest, DnsRequestOptions, DnsResponse, Query, ResponseCode},
-    rr::{
-        Name, RData, Record, RecordType, TSigVerifier, TSigner,
-        rdata::tsig::{TsigAlgorithm, TsigError},
-    },
+    rr::{RData, Record, RecordType, TSigVerifier, rdata::tsig::TsigError},
 };
-use secrecy::ExposeSecret as _;
 use serde::Deserialize;
-use tokio::time::Instant;
 
-use self::message::{Asked, Names, bug, dns_name, in_use, plan, sign};
+pub use self::key::{Algorithm, Tsig};
+use self::{
+    key::Key,
+    message::{Asked, Names, bug, dns_name, in_use, plan, sign},
+    server::{At, Servers, is_silence, one_or_several},
+};
 use crate::{Class, DnsProvider, Error, Extent, Probe, Receipt, RecordSet, Secret, Zone, kinds::Kind};
 
 /// Larger messages go over TCP: the size at which UDP is not fragmented (DNS flag day 2020).
@@ -53,59 +47,24 @@ const TRIES: u32 = 3;
 const BATCH: usize = 300;
 const UDP_TIMEOUT: Duration = Duration::from_secs(3);
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
-/// For how long connections alone are used, where datagrams are not answered.
-const SILENCE: Duration = Duration::from_secs(5 * 60);
-/// The clock difference that servers accept (RFC 8945 section 10 recommends 300 s).
-const FUDGE: u16 = 300;
 
 /// `[providers.<name>]` of kind `rfc2136`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields, bound = "S: Deserialize<'de>")]
 pub struct Rfc2136Settings<S> {
-    /// The primary server, `address:port` or `name:port`.
-    pub server: String,
+    /// The primary server, `address:port` or `name:port`; or several of the same zones, tried in turn.
+    #[serde(deserialize_with = "one_or_several")]
+    pub server: Vec<String>,
     /// The key that signs updates.
     pub tsig: Tsig<S>,
-}
-
-/// A TSIG key.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Tsig<S> {
-    /// Its name, as the server knows it.
-    pub name: String,
-    /// Its algorithm.
-    #[serde(default)]
-    pub algorithm: Algorithm,
-    /// The shared secret in base64, as `tsig-keygen` prints it.
-    pub secret: S,
-}
-
-/// The algorithms that are still secure; HMAC-MD5 and HMAC-SHA1 are not offered.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-pub enum Algorithm {
-    /// The default of every server.
-    #[default]
-    #[serde(rename = "hmac-sha256")]
-    HmacSha256,
-    /// HMAC-SHA384.
-    #[serde(rename = "hmac-sha384")]
-    HmacSha384,
-    /// HMAC-SHA512.
-    #[serde(rename = "hmac-sha512")]
-    HmacSha512,
 }
 
 /// A name server that takes dynamic updates.
 pub struct Rfc2136 {
     name: String,
-    server: String,
-    key_name: Name,
-    algorithm: Algorithm,
-    secret: Secret,
+    servers: Servers,
+    key: Key,
     clock: fn() -> u64,
-    /// Until when datagrams are not tried, since none was answered and a connection was.
-    silent_until: Mutex<Option<Instant>>,
     // hickory drives TCP connections from inside its runtime provider; dropping that one early ends them.
     runtime: TokioRuntimeProvider,
 }
@@ -114,45 +73,22 @@ impl std::fmt::Debug for Rfc2136 {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Rfc2136")
             .field("name", &self.name)
-            .field("server", &self.server)
+            .field("servers", &self.servers)
             .finish_non_exhaustive()
     }
 }
 
 impl Rfc2136 {
-    /// A provider for the server and key; connects to nothing yet.
+    /// A provider for the servers and key; connects to nothing yet.
     ///
     /// # Errors
-    /// When the server or the key's name cannot be one.
+    /// When a server or the key's name cannot be one.
     pub fn new(name: &str, settings: Rfc2136Settings<Secret>) -> Result<Self, Error> {
-        if settings
-            .server
-            .rsplit_once(':')
-            .is_none_or(|(host, port)| host.is_empty() || port.parse::<u16>().is_err())
-        {
-            return Err(Error::new(
-                Class::Setup,
-                "bad-setting",
-                format!("server {:?} is not address:port", settings.server),
-            )
-            .hint("write for example \"192.0.2.53:53\" or \"[2001:db8::53]:53\""));
-        }
-        let key_name = Name::from_ascii(&settings.tsig.name).map_err(|error| {
-            Error::new(
-                Class::Setup,
-                "bad-setting",
-                format!("tsig.name {:?} is not a name", settings.tsig.name),
-            )
-            .caused_by(error)
-        })?;
         Ok(Self {
             name: name.to_owned(),
-            server: settings.server,
-            key_name,
-            algorithm: settings.tsig.algorithm,
-            secret: settings.tsig.secret,
+            servers: Servers::new(settings.server)?,
+            key: Key::new(settings.tsig)?,
             clock: wall_clock,
-            silent_until: Mutex::default(),
             runtime: TokioRuntimeProvider::default(),
         })
     }
@@ -164,59 +100,29 @@ impl Rfc2136 {
         self
     }
 
-    async fn address(&self) -> Result<SocketAddr, Error> {
-        if let Ok(address) = self.server.parse() {
-            return Ok(address);
-        }
-        let found = tokio::net::lookup_host(&self.server).await.map_err(|error| {
-            Error::new(
-                Class::Later,
-                "server-unresolved",
-                format!("the name server {} cannot be resolved", self.server),
-            )
-            .of(Extent::Provider)
-            .caused_by(error)
-        })?;
-        let mut found = found.collect::<Vec<_>>().into_iter();
-        found.next().ok_or_else(|| {
-            Error::new(
-                Class::Later,
-                "server-unresolved",
-                format!("the name server {} has no address", self.server),
-            )
-            .of(Extent::Provider)
-        })
-    }
-
-    fn signer(&self) -> Result<TSigner, Error> {
-        let setup = |message: String| Error::new(Class::Setup, "tsig-secret", message).of(Extent::Provider);
-        let secret = self.secret.secret().map_err(setup)?;
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(secret.expose_secret().trim())
-            // The decoder's error repeats a byte of the secret, so it is not kept as the cause.
-            .map_err(|_| {
-                setup("the TSIG secret is not base64".into())
-                    .hint("use the text between the quotes of `secret` in the server's key file")
-            })?;
-        let algorithm = match self.algorithm {
-            Algorithm::HmacSha256 => TsigAlgorithm::HmacSha256,
-            Algorithm::HmacSha384 => TsigAlgorithm::HmacSha384,
-            Algorithm::HmacSha512 => TsigAlgorithm::HmacSha512,
-        };
-        TSigner::new(bytes, algorithm, self.key_name.clone(), FUDGE)
-            .map_err(|error| setup("the TSIG key cannot be used".into()).caused_by(error))
-    }
-
-    /// Asks the server itself what it holds, without recursion.
-    async fn query(&self, name: &DomainName, kind: RecordType) -> Result<DnsResponse, Error> {
-        let address = self.address().await?;
+    /// Asks the servers themselves what they hold, without recursion, until one answers.
+    async fn query(&self, name: &DomainName, kind: RecordType) -> Result<(At, DnsResponse), Error> {
         let query = Query::query(dns_name(name)?, kind);
+        let mut silent = None;
+        for at in self.servers.turns().await? {
+            match self.query_at(&at, query.clone()).await {
+                Err(error) if is_silence(&error) => silent = Some(error),
+                answered => {
+                    self.servers.prefer(&at);
+                    return answered.map(|response| (at, response));
+                }
+            }
+        }
+        Err(silent.unwrap_or_else(nobody))
+    }
+
+    async fn query_at(&self, at: &At, query: Query) -> Result<DnsResponse, Error> {
         let mut options = DnsRequestOptions::default();
         options.recursion_desired = false;
         let mut is_silent = false;
-        if self.answers_datagrams() {
+        if self.servers.answers_datagrams(at) {
             let udp: DnsExchange<TokioRuntimeProvider> =
-                UdpClientStream::builder(address, self.runtime.clone())
+                UdpClientStream::builder(at.address, self.runtime.clone())
                     .with_timeout(Some(UDP_TIMEOUT))
                     .exchange();
             match udp.lookup(query.clone(), options).first_answer().await {
@@ -225,49 +131,24 @@ impl Rfc2136 {
                 Err(_) => is_silent = true,
             }
         }
-        let tcp = self.tcp(address).await?;
+        let tcp = self.tcp(at).await?;
         let response =
-            tcp.lookup(query, options).first_answer().await.map_err(|error| self.unreachable(error))?;
-        self.note_silence(is_silent);
+            tcp.lookup(query, options).first_answer().await.map_err(|error| at.unreachable(error))?;
+        self.servers.note_silence(at, is_silent);
         Ok(response)
     }
 
-    /// Whether a datagram is worth its time-out: where a firewall drops them, each name would pay it.
-    fn answers_datagrams(&self) -> bool {
-        let silent_until = self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
-        silent_until.is_none_or(|until| Instant::now() >= until)
-    }
-
-    /// A connection was answered; where a datagram was not, that is remembered for a while.
-    fn note_silence(&self, is_silent: bool) {
-        if is_silent {
-            let mut silent_until = self.silent_until.lock().unwrap_or_else(PoisonError::into_inner);
-            *silent_until = Some(Instant::now() + SILENCE);
-        }
-    }
-
-    async fn tcp(&self, address: SocketAddr) -> Result<DnsExchange<TokioRuntimeProvider>, Error> {
-        TcpClientStream::exchange(address, None, TCP_TIMEOUT, None, self.runtime.clone())
+    async fn tcp(&self, at: &At) -> Result<DnsExchange<TokioRuntimeProvider>, Error> {
+        TcpClientStream::exchange(at.address, None, TCP_TIMEOUT, None, self.runtime.clone())
             .await
-            .map_err(|error| self.unreachable(error))
-    }
-
-    fn unreachable(&self, error: NetError) -> Error {
-        Error::new(
-            Class::Later,
-            "server-unreachable",
-            format!("the name server {} does not answer", self.server),
-        )
-        .of(Extent::Provider)
-        .hint("check `server`, that it runs, and that UDP and TCP port 53 to it are open")
-        .caused_by(error)
+            .map_err(|error| at.unreachable(error))
     }
 
     async fn look(&self, owner: &DomainName) -> Result<RecordSet, Error> {
-        let response = self.query(owner, RecordType::TXT).await?;
+        let (at, response) = self.query(owner, RecordType::TXT).await?;
         match response.response_code {
             ResponseCode::NoError | ResponseCode::NXDomain => {}
-            code => return Err(self.refused(code, None, &Asked::Question(owner))),
+            code => return Err(self.refused(&at.server, code, None, &Asked::Question(owner))),
         }
         let mut set = RecordSet::default();
         let wanted = dns_name(owner)?;
@@ -319,42 +200,62 @@ impl Rfc2136 {
         }
     }
 
+    /// Sends an update to one server after the other until one answers. Where a first copy did arrive, adding and deleting
+    /// values changes nothing more, and a prerequisite that fails has the caller look again.
     async fn send(&self, zone: &Zone, prerequisites: &[Record], updates: &[Record]) -> Result<(), Error> {
         let asked = Asked::Update { zone, prerequisites, updates };
-        let address = self.address().await?;
-        let signer = self.signer()?;
+        let mut silent = None;
+        for at in self.servers.turns().await? {
+            match self.send_to(&at, &asked, (zone, prerequisites, updates)).await {
+                Err(error) if is_silence(&error) => silent = Some(error),
+                answered => {
+                    self.servers.prefer(&at);
+                    return answered;
+                }
+            }
+        }
+        Err(silent.unwrap_or_else(nobody))
+    }
+
+    async fn send_to(
+        &self,
+        at: &At,
+        asked: &Asked<'_>,
+        (zone, prerequisites, updates): (&Zone, &[Record], &[Record]),
+    ) -> Result<(), Error> {
+        let signer = self.key.signer()?;
         let (message, verifier) = sign(zone, prerequisites, updates, &signer, (self.clock)())?;
         let size = message.to_vec().map_err(bug)?.len();
         let mut is_silent = false;
-        if size <= UDP_LIMIT && self.answers_datagrams() {
+        if size <= UDP_LIMIT && self.servers.answers_datagrams(at) {
             // One datagram, no retransmission: a second copy would fail the check of the signature's time.
             let udp: DnsExchange<TokioRuntimeProvider> =
-                UdpClientStream::builder(address, self.runtime.clone())
+                UdpClientStream::builder(at.address, self.runtime.clone())
                     .with_timeout(Some(UDP_TIMEOUT))
                     .with_max_retries(0)
                     .exchange();
             match udp.send(DnsRequest::from(message)).first_answer().await {
-                Ok(reply) if !reply.truncation => return self.verify(&asked, &reply, verifier),
+                Ok(reply) if !reply.truncation => return self.verify(&at.server, asked, &reply, verifier),
                 Ok(_) => {}
                 Err(_) => is_silent = true,
             }
         }
-        // Too large, or silence: adding and deleting values may be repeated, so the same goes over TCP. Where a first copy
-        // did arrive, a prerequisite fails and the caller looks again.
+        // Too large, or silence: the same goes over TCP.
         let (message, verifier) = sign(zone, prerequisites, updates, &signer, (self.clock)())?;
-        let tcp = self.tcp(address).await?;
+        let tcp = self.tcp(at).await?;
         let reply = tcp
             .send(DnsRequest::from(message))
             .first_answer()
             .await
-            .map_err(|error| self.unreachable(error))?;
-        self.note_silence(is_silent);
-        self.verify(&asked, &reply, verifier)
+            .map_err(|error| at.unreachable(error))?;
+        self.servers.note_silence(at, is_silent);
+        self.verify(&at.server, asked, &reply, verifier)
     }
 
     /// Success counts only when the reply is signed with our key; an unsigned refusal is believed as a hint.
     fn verify(
         &self,
+        server: &str,
         asked: &Asked<'_>,
         reply: &DnsResponse,
         mut verifier: TSigVerifier,
@@ -363,25 +264,25 @@ impl Rfc2136 {
         match verifier.verify(reply.as_buffer()) {
             Ok(reply) if reply.response_code == ResponseCode::NoError => Ok(()),
             // BADTIME is the one TSIG error whose answer is signed (RFC 8945 section 5.2.3).
-            Ok(reply) => Err(self.refused(reply.response_code, tsig, asked)),
+            Ok(reply) => Err(self.refused(server, reply.response_code, tsig, asked)),
             Err(error) => {
                 if reply.response_code == ResponseCode::NoError {
                     return Err(Error::new(
                         Class::Setup,
                         "unsigned-reply",
-                        format!("{} accepted {asked} but its answer carries no valid signature", self.server),
+                        format!("{server} accepted {asked} but its answer carries no valid signature"),
                     )
                     .of(Extent::Provider)
                     .hint("something between the agent and the server answers in its place, or the server drops TSIG")
                     .caused_by(error));
                 }
-                Err(self.refused(reply.response_code, tsig, asked))
+                Err(self.refused(server, reply.response_code, tsig, asked))
             }
         }
     }
 
-    fn refused(&self, code: ResponseCode, tsig: Option<TsigError>, asked: &Asked<'_>) -> Error {
-        let key = self.key_name.to_ascii();
+    fn refused(&self, server: &str, code: ResponseCode, tsig: Option<TsigError>, asked: &Asked<'_>) -> Error {
+        let key = self.key.told();
         let extent = match (code, tsig) {
             // Knot answers BADKEY for names that the key may not change, too.
             (_, Some(TsigError::BadSig | TsigError::BadTime)) => Extent::Provider,
@@ -444,9 +345,7 @@ impl Rfc2136 {
             ),
             (_, _) => (Class::Later, "rcode", "an unusual refusal", "the server's log tells more".to_owned()),
         };
-        Error::new(class, label, format!("{} refuses {asked}: {why} ({code})", self.server))
-            .of(extent)
-            .hint(hint)
+        Error::new(class, label, format!("{server} refuses {asked}: {why} ({code})")).of(extent).hint(hint)
     }
 }
 
@@ -461,24 +360,23 @@ impl Kind for Rfc2136 {
     }
 
     fn map_secrets<S, T>(settings: Rfc2136Settings<S>, secret: impl Fn(S) -> T) -> Rfc2136Settings<T> {
-        let Tsig { name, algorithm, secret: old } = settings.tsig;
-        Rfc2136Settings { server: settings.server, tsig: Tsig { name, algorithm, secret: secret(old) } }
+        Rfc2136Settings { server: settings.server, tsig: settings.tsig.map(secret) }
     }
 
     fn secrets<S>(settings: &Rfc2136Settings<S>) -> Vec<&S> {
-        vec![&settings.tsig.secret]
+        settings.tsig.secrets()
     }
 }
 
 #[async_trait]
 impl DnsProvider for Rfc2136 {
     fn check(&self) -> Result<(), Error> {
-        self.signer().map(drop)
+        self.key.signer().map(drop)
     }
 
     async fn probe(&self, zone: &Zone) -> Result<Probe, Error> {
-        self.signer()?;
-        let response = self.query(&zone.name, RecordType::SOA).await?;
+        self.key.signer()?;
+        let (at, response) = self.query(&zone.name, RecordType::SOA).await?;
         let apex = dns_name(&zone.name)?;
         let serves = response.authoritative
             && response
@@ -486,13 +384,13 @@ impl DnsProvider for Rfc2136 {
                 .iter()
                 .any(|record| record.name == apex && record.record_type() == RecordType::SOA);
         if serves {
-            return Ok(Probe { detail: format!("{} serves {}", self.server, zone.name) });
+            return Ok(Probe { detail: format!("{} serves {}", at.server, zone.name) });
         }
         match response.response_code {
             ResponseCode::NoError | ResponseCode::NXDomain => {
-                Err(self.refused(ResponseCode::NotAuth, None, &Asked::Question(&zone.name)))
+                Err(self.refused(&at.server, ResponseCode::NotAuth, None, &Asked::Question(&zone.name)))
             }
-            code => Err(self.refused(code, None, &Asked::Question(&zone.name))),
+            code => Err(self.refused(&at.server, code, None, &Asked::Question(&zone.name))),
         }
     }
 
@@ -532,6 +430,11 @@ impl Rfc2136 {
         }
         Ok(())
     }
+}
+
+/// There is always a server; this is for the compiler.
+fn nobody() -> Error {
+    Error::new(Class::Bug, "no-server", "no server was asked")
 }
 
 #[expect(clippy::disallowed_methods, reason = "TSIG signs the time of day (RFC 8945 section 4.2)")]

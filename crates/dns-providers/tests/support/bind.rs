@@ -39,13 +39,14 @@ impl Bind {
             r#"key "dcv-key" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
 key "narrow-key" {{ algorithm hmac-sha256; secret "{SECRET}"; }};
 key "other-key" {{ algorithm hmac-sha256; secret "{OTHER}"; }};
+key "strong-key" {{ algorithm hmac-sha512; secret "{OTHER}"; }};
 options {{ directory "{path}"; pid-file "{path}/named.pid"; session-keyfile "{path}/session.key";
-  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 {{ none; }};
+  listen-on port {port} {{ 127.0.0.1; }}; listen-on-v6 port {port} {{ ::1; }};
   recursion no; dnssec-validation no; minimal-responses yes; notify no; }};
 controls {{ }};
 zone "dcv.test" {{ type primary; file "{path}/dcv.test.zone";
   update-policy {{ grant narrow-key name _dnsauth.only.dcv.test. TXT; grant dcv-key name dcv.test. TXT;
-    grant dcv-key wildcard *.dcv.test. TXT CNAME; grant other-key zonesub ANY; }}; }};
+    grant dcv-key wildcard *.dcv.test. TXT CNAME; grant other-key zonesub ANY; grant strong-key zonesub TXT; }}; }};
 "#
         );
         let zone = "$TTL 60\n@ IN SOA ns.dcv.test. host.dcv.test. 1 60 60 3600 5\n@ IN NS ns.dcv.test.\n\

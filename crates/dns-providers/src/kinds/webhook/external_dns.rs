@@ -43,7 +43,6 @@ struct Endpoint {
     rest: Map<String, Json>,
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 const fn is_zero(number: &i64) -> bool {
     *number == 0
 }
