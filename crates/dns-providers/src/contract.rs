@@ -2,7 +2,9 @@
 //!
 //! Each check panics with what it protects when the contract is broken. A zone is needed that the provider may edit
 //! (its apex too), names in it that nothing else uses, and a [`Neighbour`] who is not the provider: what others have at
-//! a name is put there, and looked at, past the code under test.
+//! a name is put there, and looked at, past the code under test. [`live`] is for an account where nobody else can be played.
+
+pub mod live;
 
 use std::{fmt, sync::Arc};
 
@@ -33,7 +35,7 @@ const STANDING: [&str; 3] = [
 const STANDING_TTL: u32 = 900;
 
 /// A place to publish in and a provider to do it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Bench {
     /// The provider under test.
     pub provider: Arc<dyn DnsProvider>,
@@ -41,6 +43,9 @@ pub struct Bench {
     pub zone: Zone,
     /// Who else edits it.
     pub neighbour: Arc<dyn Neighbour>,
+    /// A label below which all names of the suite lie, for a zone that is in use. The suite's bare names include the zone's
+    /// apex all the same.
+    pub below: Option<String>,
 }
 
 impl Bench {
@@ -85,6 +90,7 @@ impl Bench {
             provider: Arc::new(seen),
             zone: self.zone.clone(),
             neighbour: Arc::clone(&self.neighbour),
+            below: self.below.clone(),
         };
         bench.a_name_outside_the_zone_is_refused().await;
         bench.probing_changes_nothing().await;
@@ -102,8 +108,9 @@ impl Bench {
     /// When the label makes no name.
     #[must_use]
     pub fn site(&self, label: &str) -> Site {
+        let below = self.below.as_ref().map(|label| format!("{label}.")).unwrap_or_default();
         let scope: DomainName =
-            format!("{label}.{}", self.zone.name).parse().expect("a label of the suite is a name");
+            format!("{label}.{below}{}", self.zone.name).parse().expect("a label of the suite is a name");
         Guarded::direct(&Lookup::dnsauth(scope), self.zone.name.clone()).expect("the name lies in the zone")
     }
 
@@ -373,7 +380,9 @@ impl Bench {
     }
 
     async fn apply(&self, changes: &[Change]) {
-        self.provider.apply(&self.zone, changes).await.expect("a batch of the suite is applied");
+        for part in changes.chunks(self.provider.at_once().max(1)) {
+            self.provider.apply(&self.zone, part).await.expect("a batch of the suite is applied");
+        }
     }
 
     async fn read(&self, label: &str) -> RecordSet {

@@ -12,6 +12,6 @@ pub mod kinds;
 mod provider;
 mod secret;
 
-pub use kinds::{FACTS, KINDS, Settings, build};
+pub use kinds::{FACTS, KINDS, Settings, build, instead_of};
 pub use provider::{Class, DnsProvider, Error, Extent, Probe, Receipt, RecordSet, Zone};
 pub use secret::{Fixed, Secret, SecretSource};

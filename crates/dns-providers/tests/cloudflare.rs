@@ -237,9 +237,14 @@ fn remove(label: &str, value: &str) -> Change {
 async fn cloudflare_keeps_the_contract() {
     let (server, fake) = served().await;
     fake.put(&zone(None).name, "NS", 86_400, &["one.ns.cloudflare.com", "two.ns.cloudflare.com"]).await;
-    Bench { provider: Arc::new(provider(&server, TOKEN)), zone: zone(None), neighbour: Arc::new(fake) }
-        .run()
-        .await;
+    Bench {
+        below: None,
+        provider: Arc::new(provider(&server, TOKEN)),
+        zone: zone(None),
+        neighbour: Arc::new(fake),
+    }
+    .run()
+    .await;
 }
 
 /// The operator is told that the token is to be mended, and the token is in no message.

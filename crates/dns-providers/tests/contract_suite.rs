@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use dcv_core::{Change, DomainName, RecordData, Site};
 use dns_providers::{
     Class, DnsProvider, Error, Probe, Receipt, RecordSet, Zone,
-    contract::{Bench, Neighbour},
+    contract::{Bench, Neighbour, live::Examination},
 };
 use futures_util::FutureExt as _;
 
@@ -230,7 +230,7 @@ async fn complaint(flaw: Flaw) -> Option<String> {
 fn bench(flaw: Flaw) -> Bench {
     let memory = Arc::new(Memory { records: Mutex::default(), flaw });
     let zone = Zone { name: "example.com".parse().unwrap(), id: None };
-    Bench { provider: Arc::<Memory>::clone(&memory), zone, neighbour: memory }
+    Bench { below: None, provider: Arc::<Memory>::clone(&memory), zone, neighbour: memory }
 }
 
 async fn said(run: impl Future<Output = ()>) -> Option<String> {
@@ -295,5 +295,36 @@ async fn a_breach_of_what_can_only_be_told_is_named() {
     ] {
         let said = said(bench(flaw).run_told()).await.unwrap_or_else(|| panic!("{flaw:?} passes"));
         assert!(said.contains(words), "{flaw:?} is found, but for another reason: {said}");
+    }
+}
+
+/// Against a real account each breach is told by its promise, the checks after it run all the same, and nothing is left behind.
+#[tokio::test]
+async fn a_real_account_is_examined_and_left_as_it_was() {
+    for (flaw, broken) in [
+        (Flaw::None, None),
+        (Flaw::RemovingClears, Some("values of others survive")),
+        (Flaw::AliasReplacesAlias, Some("two writers of an alias do not replace each other")),
+        (Flaw::HalfABatch, Some("a batch is applied whole")),
+    ] {
+        let memory = Arc::new(Memory { records: Mutex::default(), flaw });
+        let zone = Zone { name: "example.com".parse().unwrap(), id: None };
+        let examination = Examination::new(Arc::<Memory>::clone(&memory), zone, "random");
+        examination.can_be_read().await.unwrap();
+        let mut begun = Vec::new();
+        let findings = examination.run(|promise| begun.push(promise)).await;
+        assert_eq!(findings.iter().map(|finding| finding.promise).collect::<Vec<_>>(), begun);
+        let names: Vec<DomainName> = memory.lock().keys().cloned().collect();
+        assert!(names.iter().all(|name| name.as_str().ends_with(".random.example.com")), "{names:?}");
+        match broken {
+            None => assert!(findings.iter().all(|finding| finding.breach.is_none()), "{findings:?}"),
+            Some(promise) => {
+                let finding = findings.iter().find(|finding| finding.promise == promise).unwrap();
+                assert!(finding.breach.is_some(), "{flaw:?}: {findings:?}");
+            }
+        }
+        examination.clean_up().await.unwrap();
+        let left: Vec<_> = memory.lock().values().flatten().cloned().collect();
+        assert!(left.is_empty(), "{flaw:?} left {left:?}");
     }
 }

@@ -88,7 +88,7 @@ fn add(label: &str, value: &str) -> Change {
 }
 
 fn bench(bind: &Bind, provider: Exec) -> Bench {
-    Bench { provider: Arc::new(provider), zone: zone(), neighbour: Arc::new(bind.neighbour()) }
+    Bench { below: None, provider: Arc::new(provider), zone: zone(), neighbour: Arc::new(bind.neighbour()) }
 }
 
 #[tokio::test(flavor = "multi_thread")]

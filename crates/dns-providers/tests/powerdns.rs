@@ -56,6 +56,7 @@ fn add(site: Site, value: &str) -> Change {
 async fn powerdns_keeps_the_contract() {
     let server = Server::start().await;
     let bench = Bench {
+        below: None,
         provider: Arc::new(of(&server, KEY)),
         zone: zone("dcv.test"),
         neighbour: Arc::new(server.neighbour()),

@@ -60,7 +60,9 @@ async fn refusal(provider: &Rfc2136) -> Error {
 async fn bind_keeps_the_contract() {
     let bind = Bind::start().await;
     let provider = Arc::new(provider(bind.port, "dcv-key", SECRET));
-    Bench { provider, zone: zone_of("dcv.test"), neighbour: Arc::new(bind.neighbour()) }.run().await;
+    Bench { below: None, provider, zone: zone_of("dcv.test"), neighbour: Arc::new(bind.neighbour()) }
+        .run()
+        .await;
 }
 
 /// An operator is told which of key, secret and clock to mend, and the secret is in no message.

@@ -175,7 +175,7 @@ async fn route_53_keeps_the_contract() {
         "the apex lacks what a hosted zone has: {there:?}"
     );
     let provider = Arc::new(provider(&stack.url).await);
-    Bench { provider, zone: zone("dcv.test", None), neighbour: Arc::new(console) }.run().await;
+    Bench { below: None, provider, zone: zone("dcv.test", None), neighbour: Arc::new(console) }.run().await;
 }
 
 /// What another tool wrote is read whole and rewritten letter for letter; a CNAME in the way is told, not overwritten.

@@ -175,7 +175,7 @@ impl Neighbour for Controller {
 async fn a_webhook_of_external_dns_keeps_the_contract() {
     let server = sidecar().await;
     let provider = Arc::new(webhook(Protocol::ExternalDns, &server.uri()));
-    let bench = Bench { provider, zone: zone(), neighbour: Arc::new(Controller(server.uri())) };
+    let bench = Bench { below: None, provider, zone: zone(), neighbour: Arc::new(Controller(server.uri())) };
     bench.run().await;
 }
 
@@ -319,7 +319,7 @@ async fn a_server_of_httpreq_keeps_what_it_can() {
         let error = provider.apply(&zone(), &[alias]).await.expect_err("httpreq has no aliases");
         assert_eq!((error.class(), error.label()), (Class::Blocked, "text-only"), "{error}");
         assert_eq!(provider.read(&zone(), &site("x")).await.expect_err("no question").label(), "unreadable");
-        Bench { provider, zone: zone(), neighbour }.run_told().await;
+        Bench { below: None, provider, zone: zone(), neighbour }.run_told().await;
         let wrong = Webhook::new("test", settings("wrong-word")).unwrap();
         let error = refusal(&wrong).await;
         assert_eq!((error.class(), error.label()), (Class::Setup, "denied"), "{error}");

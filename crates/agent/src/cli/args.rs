@@ -104,6 +104,18 @@ pub(super) enum Command {
         #[arg(long, requires = "api", value_name = "FILE")]
         report: Option<PathBuf>,
     },
+    /// Run the contract that every provider keeps against a real account, at names below a random label that are removed again
+    ///
+    /// Writes some forty TXT and CNAME records below _dnsauth.….dcv-agent-<random>.<zone>. Says which promises are kept: whether
+    /// values of others survive, whether two writers at one name both do. Exits 0 when all are, 1 when one is broken.
+    Conformance {
+        /// The provider's name in the configuration
+        #[arg(long, value_name = "NAME")]
+        provider: String,
+        /// One of its zones
+        #[arg(long, value_name = "ZONE", value_parser = domain)]
+        zone: DomainName,
+    },
     /// Check or read the ledger, the evidence that an audit of validation asks for; calls nobody
     Ledger {
         #[command(subcommand)]

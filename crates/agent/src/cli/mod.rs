@@ -3,6 +3,7 @@
 mod api_survey;
 mod args;
 mod check;
+mod conformance;
 #[cfg(feature = "demo")]
 mod demo;
 mod describe;
@@ -86,6 +87,7 @@ async fn run(command: Command, config: &Path, output: Output) -> Result<Answer, 
         Command::Doctor { write, at, api, report } => {
             doctor::run(config, doctor::Wanted { write, at, api, report }, output).await
         }
+        Command::Conformance { provider, zone } => conformance::run(config, &provider, &zone, output).await,
         Command::Ledger { what } => ledger::run(config, what, output),
         #[cfg(feature = "demo")]
         Command::Demo => demo::run(output).await,

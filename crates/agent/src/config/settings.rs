@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use dcv_core::{DomainName, Owner, Routing, Ttl};
-use dns_providers::{KINDS, Settings, Zone};
+use dns_providers::{KINDS, Settings, Zone, instead_of};
 use serde_json::{Map, Value as Json};
 
 use super::{
@@ -265,7 +265,8 @@ fn check_settings(name: &str, mut raw: JsonMap, found: &mut Found) -> Option<Set
     let kind = match raw.remove("kind") {
         Some(Json::String(kind)) if KINDS.contains(&kind.as_str()) => kind,
         Some(Json::String(kind)) => {
-            let what = format!("{kind:?} is no kind of provider; known here: {}", known());
+            let instead = instead_of(&kind).map(|what| format!(": {what}")).unwrap_or_default();
+            let what = format!("{kind:?} is no kind of provider{instead}; known here: {}", known());
             found.push((format!("providers.{name}.kind"), what));
             return None;
         }

@@ -19,6 +19,8 @@ mod no_proof_of_a_domain_lapses;
 mod no_secret_is_shown;
 mod orders_are_validated_and_tidied_up;
 mod orders_are_validated_by_files;
+#[cfg(all(feature = "rfc2136", feature = "powerdns", feature = "exec", feature = "webhook"))]
+mod providers_work_side_by_side;
 mod real_name_servers_are_judged;
 mod records_go_to_the_chosen_name;
 mod rooms_stand_on_floors;

@@ -48,6 +48,23 @@ kinds! {
     "webhook" => webhook::Webhook,
 }
 
+/// What to do where people look for a kind by another name, or for one that cannot be.
+#[must_use]
+pub fn instead_of(kind: &str) -> Option<&'static str> {
+    let instead = match kind.to_ascii_lowercase().as_str() {
+        "acme-dns" | "acmedns" | "acme_dns" => {
+            "acme-dns takes values of exactly 43 characters, which DigiCert's are not; delegate _dnsauth by CNAME into a zone of another provider"
+        }
+        "bind" | "knot" | "nsupdate" | "dns-update" => "it is rfc2136",
+        "pdns" => "it is powerdns",
+        "aws" => "it is route53",
+        "acme.sh" | "acmesh" | "lexicon" | "lego" | "certbot" | "script" => "it is a mode of exec",
+        "httpreq" | "external-dns" => "it is a protocol of webhook",
+        _ => return None,
+    };
+    Some(instead)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,5 +76,23 @@ mod tests {
         let listed: Vec<_> = KINDS.iter().map(|kind| format!("`{kind}`")).collect();
         let told = error.starts_with("unknown variant `bind`, expected ");
         assert!(told && error.contains(&listed.join(", ")), "{error}");
+    }
+
+    /// Whoever is sent elsewhere finds something there.
+    #[test]
+    #[cfg(all(
+        feature = "rfc2136",
+        feature = "route53",
+        feature = "powerdns",
+        feature = "exec",
+        feature = "webhook"
+    ))]
+    fn what_people_look_for_leads_to_a_kind() {
+        for name in ["bind", "pdns", "AWS", "acme.sh", "lexicon", "certbot", "httpreq", "external-dns"] {
+            let told = instead_of(name).unwrap();
+            assert!(told.split(' ').any(|word| KINDS.contains(&word)), "{name}: {told}");
+        }
+        assert!(instead_of("acme-dns").unwrap().contains("43 characters"));
+        assert_eq!(instead_of("anything"), None);
     }
 }

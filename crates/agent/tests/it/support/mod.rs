@@ -4,6 +4,7 @@ pub(crate) mod front;
 pub(crate) mod hostile;
 pub(crate) mod lab;
 pub(crate) mod lab_scene;
+pub(crate) mod powerdns;
 pub(crate) mod scene;
 pub(crate) mod web;
 
@@ -36,7 +37,7 @@ pub(crate) fn eventually(what: &str, limit: Duration, mut state: impl FnMut() ->
 
 /// A port that was free for UDP and TCP a moment ago. BIND listens on addresses of interfaces only, so that an address of
 /// its own, as [`web::address`] gives, is not for it.
-fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     loop {
         let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = tcp.local_addr().unwrap().port();
@@ -93,6 +94,23 @@ impl Bind {
             beside.display()
         );
         bind.launch("primary", &zones, Some(&format!("{zone}{extra_records}\n")));
+        bind
+    }
+
+    /// A BIND primary for `dcv.test` and for these zones, which takes updates of TXT and CNAME at every name.
+    pub(crate) fn serving(others: &[&str]) -> Self {
+        let mut bind = Self { folder: tempfile::tempdir().unwrap(), servers: Vec::new() };
+        let zone_file = "$TTL 300\n@ SOA ns1 hostmaster 1 5 1 86400 5\n@ NS ns1\nns1 A 127.0.0.1\n";
+        let mut zones = String::new();
+        for zone in others.iter().chain(&["dcv.test"]) {
+            let file = bind.folder.path().join(format!("{zone}.zone"));
+            std::fs::write(&file, zone_file).unwrap();
+            zones += &format!(
+                "zone \"{zone}\" {{ type primary; file \"{}\"; notify no; update-policy {{ grant dcv-key zonesub TXT CNAME; }}; }};",
+                file.display()
+            );
+        }
+        bind.launch("primary", &zones, None);
         bind
     }
 
@@ -208,7 +226,7 @@ impl Drop for Bind {
 }
 
 /// Asks with an independent client.
-fn dig(server: SocketAddr, name: &str, kind: &str) -> Vec<String> {
+pub(crate) fn dig(server: SocketAddr, name: &str, kind: &str) -> Vec<String> {
     let output = Command::new("dig")
         .args([
             "+short",
