@@ -268,3 +268,32 @@ fn a_key_is_given_in_one_way() {
         assert!(error.to_string().contains(words), "{error}");
     }
 }
+
+/// Eight agents at one name, each with two hundred values of its own that come and go: nothing of anybody is lost, and
+/// nothing is left.
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_writers_at_one_name_lose_nothing() {
+    let bind = Bind::start().await;
+    bind.neighbour().put(site("crowd").owner(), "TXT", 900, &["theirs"]).await;
+    let writers = (0..8).map(|writer| {
+        let provider = provider(bind.port, "dcv-key", SECRET);
+        tokio::spawn(async move {
+            let zone = zone_of("dcv.test");
+            let value = |round: usize| format!("{writer}-{round}");
+            for round in 0..200 {
+                let mut changes = vec![add(site("crowd"), &value(round))];
+                if round > 0 {
+                    let data = RecordData::Txt(RandomValue::new(value(round - 1)).unwrap());
+                    changes.push(Change::Remove { site: site("crowd"), data });
+                }
+                provider.apply(&zone, &changes).await.unwrap();
+            }
+        })
+    });
+    for writer in writers.collect::<Vec<_>>() {
+        writer.await.unwrap();
+    }
+    let mut wanted: Vec<_> = (0..8).map(|writer| format!("900 TXT \"{writer}-199\"")).collect();
+    wanted.push("900 TXT \"theirs\"".to_owned());
+    assert_eq!(bind.neighbour().everything(site("crowd").owner()).await, wanted);
+}

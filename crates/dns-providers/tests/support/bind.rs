@@ -82,7 +82,7 @@ zone "dcv.test" {{ type primary; file "{path}/dcv.test.zone";
 /// Whoever edits the zone with BIND's own tools.
 #[derive(Debug)]
 pub(crate) struct Administrator {
-    port: u16,
+    pub(crate) port: u16,
 }
 
 #[async_trait]

@@ -53,7 +53,8 @@ impl Server {
             "launch=gsqlite3\ngsqlite3-database={path}/pdns.db\nlocal-address=127.0.0.1\nlocal-port={port}\n\
              socket-dir={path}\nguardian=no\ndaemon=no\napi=yes\napi-key={KEY}\nwebserver=yes\n\
              webserver-address=127.0.0.1\nwebserver-port={api}\nwebserver-allow-from=127.0.0.0/8\n\
-             zone-cache-refresh-interval=0\ndisable-axfr=no\nallow-axfr-ips=127.0.0.0/8\n"
+             zone-cache-refresh-interval=0\ndisable-axfr=no\nallow-axfr-ips=127.0.0.0/8\n\
+             dnsupdate=yes\nallow-dnsupdate-from=127.0.0.0/8\n"
         );
         std::fs::write(dir.path().join("pdns.conf"), config).unwrap();
         let schema = std::fs::File::open(SCHEMA).expect(
@@ -94,6 +95,19 @@ impl Server {
         Administrator {
             zone: format!("http://127.0.0.1:{}/api/v1/servers/localhost/zones/dcv.test.", self.api),
         }
+    }
+
+    /// Lets these keys, name and secret, update the zone by RFC 2136.
+    pub(crate) fn allow_updates(&self, keys: &[(&str, &str)]) {
+        let config = format!("--config-dir={}", self.dir.path().display());
+        let pdnsutil = |arguments: &[&str]| {
+            run(Command::new("pdnsutil").arg(&config).args(arguments), "pdns-server");
+        };
+        for (name, secret) in keys {
+            pdnsutil(&["import-tsig-key", name, "hmac-sha256", secret]);
+        }
+        let names: Vec<&str> = keys.iter().map(|(name, _)| *name).collect();
+        pdnsutil(&[&["set-meta", "dcv.test", "TSIG-ALLOW-DNSUPDATE"], names.as_slice()].concat());
     }
 
     /// What DNS answers, a line a value.
