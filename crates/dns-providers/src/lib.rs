@@ -9,6 +9,7 @@
 mod api;
 pub mod contract;
 pub mod kinds;
+pub mod policy;
 mod provider;
 mod secret;
 

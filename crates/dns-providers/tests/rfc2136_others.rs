@@ -14,10 +14,12 @@ use std::{
     time::Duration,
 };
 
+use dcv_core::{Change, RandomValue, RecordData, Ttl};
 use dns_providers::{
-    Fixed, Zone,
+    Class, Fixed, Settings, Zone,
     contract::{Bench, Neighbour as _},
     kinds::rfc2136::{Algorithm, Rfc2136, Rfc2136Settings, Tsig},
+    policy::Grant,
 };
 use tempfile::TempDir;
 use tokio::time::Instant;
@@ -55,7 +57,15 @@ impl Drop for Knot {
 }
 
 impl Knot {
+    /// With a key for TXT and CNAME, and one for all.
     async fn start() -> Self {
+        let acl =
+            "acl:\n  - id: ours\n    key: dcv-key\n    action: update\n    update-type: [ TXT, CNAME ]\n";
+        Self::with(acl, "ours").await
+    }
+
+    /// With this section `acl:`, of which the entry with this id is the zone's.
+    async fn with(acl: &str, id: &str) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (port, path) = (free_port(), dir.path().display());
         let config = format!(
@@ -74,12 +84,7 @@ key:
   - id: other-key
     algorithm: hmac-sha256
     secret: "{OTHER}"
-acl:
-  - id: ours
-    key: dcv-key
-    action: update
-    update-type: [ TXT, CNAME ]
-  - id: theirs
+{acl}  - id: theirs
     key: other-key
     action: update
   - id: look
@@ -89,7 +94,7 @@ zone:
   - domain: dcv.test
     storage: "{path}"
     file: dcv.test.zone
-    acl: [ ours, theirs, look ]
+    acl: [ {id}, theirs, look ]
     zonefile-sync: -1
     journal-content: all
 "#
@@ -128,4 +133,30 @@ async fn powerdns_keeps_the_contract_by_updates_too() {
     let server = Server::start().await;
     server.allow_updates(&[("dcv-key", SECRET), ("other-key", OTHER)]);
     bench(server.port).run().await;
+}
+
+/// What `policy` prints for Knot is taken by Knot: it allows what is named and nothing else.
+#[tokio::test(flavor = "multi_thread")]
+async fn knot_takes_the_policy_that_is_printed() {
+    let settings =
+        r#"{ "rfc2136": { "server": "192.0.2.53:53", "tsig": { "name": "dcv-key", "secret": "" } } }"#;
+    let zone = Zone { name: "dcv.test".parse().unwrap(), id: None };
+    let names = vec!["_dnsauth.www.dcv.test".parse().unwrap(), "dcv.test".parse().unwrap()];
+    let grant = Grant { zone: zone.clone(), names, further: None, aliases: false };
+    let policies = serde_json::from_str::<Settings<String>>(settings).unwrap().policies(&[grant]);
+    let text = &policies.iter().find(|policy| policy.title.starts_with("Knot")).unwrap().text;
+    let knot = Knot::with(text, "dcv-agent-dcv-test").await;
+    let bench = bench(knot.port);
+    let add = |site| Change::Add {
+        site,
+        data: RecordData::Txt(RandomValue::new("v").unwrap()),
+        ttl: Ttl::default(),
+    };
+    for site in [bench.site("www"), bench.bare(None)] {
+        bench.provider.apply(&zone, &[add(site)]).await.expect("it is granted");
+    }
+    for site in [bench.site("other"), bench.bare(Some("www"))] {
+        let error = bench.provider.apply(&zone, &[add(site)]).await.expect_err("it is not granted");
+        assert_eq!(error.class(), Class::Setup, "{error}");
+    }
 }

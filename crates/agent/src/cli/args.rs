@@ -116,6 +116,17 @@ pub(super) enum Command {
         #[arg(long, value_name = "ZONE", value_parser = domain)]
         zone: DomainName,
     },
+    /// Print the least that a provider's credential has to be allowed, to be copied to its vendor or server; calls nobody
+    ///
+    /// For the zones and names in the configuration: an IAM policy, the scope of an API token, BIND's update-policy and Knot's
+    /// acl. Names that only DigiCert knows (discovery, orders without scopes) are allowed by pattern.
+    Policy {
+        /// The provider's name in the configuration
+        provider: String,
+        /// Orders by dns-cname-token are among them: allow CNAME too
+        #[arg(long)]
+        cname: bool,
+    },
     /// Check or read the ledger, the evidence that an audit of validation asks for; calls nobody
     Ledger {
         #[command(subcommand)]

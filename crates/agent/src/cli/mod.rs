@@ -14,6 +14,7 @@ mod file_seen;
 mod ledger;
 mod orphans;
 mod plan;
+mod policy;
 mod preview;
 #[cfg(feature = "demo")]
 mod sandbox;
@@ -88,6 +89,7 @@ async fn run(command: Command, config: &Path, output: Output) -> Result<Answer, 
             doctor::run(config, doctor::Wanted { write, at, api, report }, output).await
         }
         Command::Conformance { provider, zone } => conformance::run(config, &provider, &zone, output).await,
+        Command::Policy { provider, cname } => policy::run(config, &provider, cname, output),
         Command::Ledger { what } => ledger::run(config, what, output),
         #[cfg(feature = "demo")]
         Command::Demo => demo::run(output).await,

@@ -165,3 +165,39 @@ async fn the_contract_is_examined_on_demand() {
         assert!(run.err.contains(words), "{run:?}");
     }
 }
+
+/// What `policy` prints is what a server needs to be told: with it an order is validated, and beyond it nothing can be written.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_policy_allows_what_is_needed_and_no_more() {
+    let configured = |scene: &Scene, order: u64| {
+        scene.configure_entries(&format!("{{ id = {order}, scopes = [\"www.dcv.test\"] }}"), "");
+    };
+    // What is printed does not depend on any server.
+    let scene = Scene::new(Bind::serving(&[])).await;
+    configured(&scene, 1);
+    let printed = scene.json(&["policy", "bind"]);
+    let bind = printed[0]["text"].as_str().unwrap();
+    assert!(bind.contains("grant dcv-key name _dnsauth.www.dcv.test. TXT;"), "{bind}");
+    let statement =
+        bind.split_once("zone \"dcv.test\" {").unwrap().1.trim().trim_end_matches("};").to_owned();
+
+    let scene = Scene::new(Bind::with_policy(&statement)).await;
+    let order = scene.ca.place(OrderSpec::dv(["www.dcv.test"]));
+    configured(&scene, order);
+    let run = scene.agent.run(&["--once", "--timeout", "60s"]);
+    assert_eq!(run.code, 0, "{run:?}");
+    let other = scene.agent.run(&["doctor", "--write", "--at", "other.dcv.test"]);
+    assert!(other.out.contains("REFUSED"), "more was allowed than is needed: {other:?}");
+
+    // Names that only DigiCert knows are allowed by pattern, and it is said what that opens.
+    scene.configure(&[order], "discover = {}");
+    let run = scene.agent.run(&["policy", "bind", "--cname"]);
+    assert!(run.out.contains("grant dcv-key wildcard *.dcv.test. TXT CNAME;"), "{run:?}");
+    assert!(
+        run.out.contains("update-type: [ TXT, CNAME ]") && run.out.contains("not known beforehand"),
+        "{run:?}"
+    );
+    let run = scene.agent.run(&["policy", "absent"]);
+    assert_eq!(run.code, 78, "{run:?}");
+    assert!(run.err.contains("no provider \"absent\" is configured; there are: bind"), "{run:?}");
+}

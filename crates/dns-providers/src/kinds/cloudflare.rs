@@ -17,6 +17,7 @@ use crate::{
     Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone,
     api::{ids::Ids, replan},
     kinds::Kind,
+    policy::{Grant, Policy},
 };
 
 /// The smallest time to live outside the Enterprise plan.
@@ -106,6 +107,23 @@ impl Kind for Cloudflare {
 
     fn secrets<S>(settings: &CloudflareSettings<S>) -> Vec<&S> {
         vec![&settings.api_token]
+    }
+
+    fn policies<S>(_: &CloudflareSettings<S>, grants: &[Grant]) -> Vec<Policy> {
+        let with_id = grants.iter().all(|grant| grant.zone.id.is_some());
+        let read = if with_id {
+            ""
+        } else {
+            "             Zone / Zone / Read      (not needed where each zone has its id)\n"
+        };
+        let zones: String = grants
+            .iter()
+            .map(|grant| format!("  Resources    Include / Specific zone / {}\n", grant.zone.name))
+            .collect();
+        vec![Policy::new(
+            "Cloudflare: My Profile, API Tokens, Create Custom Token; neither names nor types can be limited",
+            format!("  Permissions  Zone / DNS / Edit\n{read}{zones}  Client IP    the agent's addresses\n"),
+        )]
     }
 }
 

@@ -64,6 +64,18 @@ macro_rules! kinds {
                 }
             }
 
+            /// The least that the credential has to be allowed for these, as text to copy.
+            #[allow(unused_variables, reason = "a build without any kind has nothing to allow")]
+            pub fn policies(&self, grants: &[Grant]) -> Vec<Policy> {
+                match self {
+                    $(
+                        #[cfg(feature = $name)]
+                        Self::$kind(settings) => $module::$kind::policies(settings, grants),
+                    )+
+                    Self::Nothing { never, .. } => match *never {},
+                }
+            }
+
             /// Every secret, for a check that all of them can be read.
             pub fn secrets(&self) -> Vec<&S> {
                 match self {

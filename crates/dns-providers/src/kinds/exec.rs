@@ -25,7 +25,11 @@ use self::{
     process::{Finished, Run},
     scripts::{Dialect, Script},
 };
-use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone, kinds::Kind};
+use crate::{
+    Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone,
+    kinds::Kind,
+    policy::{Grant, Policy, needs},
+};
 
 /// A command has to end before its caller gives up, which is after 60 s.
 const LONGEST: u64 = 55;
@@ -265,6 +269,10 @@ impl Kind for Exec {
 
     fn secrets<S>(settings: &ExecSettings<S>) -> Vec<&S> {
         settings.secrets.values().collect()
+    }
+
+    fn policies<S>(_: &ExecSettings<S>, grants: &[Grant]) -> Vec<Policy> {
+        vec![Policy::new("What the command's own credential has to be allowed", needs(grants))]
     }
 }
 

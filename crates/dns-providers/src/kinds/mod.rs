@@ -8,7 +8,10 @@ use async_trait::async_trait;
 use serde::Deserialize;
 
 use self::declare::kinds;
-use crate::{DnsProvider, Error, Secret};
+use crate::{
+    DnsProvider, Error, Secret,
+    policy::{Grant, Policy},
+};
 
 /// A kind of provider, as far as its settings are concerned.
 #[async_trait]
@@ -31,6 +34,9 @@ pub trait Kind: DnsProvider + Sized {
 
     /// Every secret.
     fn secrets<S>(settings: &Self::Settings<S>) -> Vec<&S>;
+
+    /// The least that the credential has to be allowed for these, as text to copy.
+    fn policies<S>(settings: &Self::Settings<S>, grants: &[Grant]) -> Vec<Policy>;
 }
 
 kinds! {

@@ -27,6 +27,7 @@ use crate::{
         replan::{self, OVERTAKEN},
     },
     kinds::Kind,
+    policy::{Grant, Policy},
     provider::listed,
 };
 
@@ -171,6 +172,22 @@ impl Kind for PowerDns {
 
     fn secrets<S>(settings: &PowerDnsSettings<S>) -> Vec<&S> {
         vec![&settings.api_key]
+    }
+
+    fn policies<S>(_: &PowerDnsSettings<S>, grants: &[Grant]) -> Vec<Policy> {
+        let zones: String = grants
+            .iter()
+            .map(|grant| {
+                format!("pdnsutil set-meta {} API-RECTIFY 1        # for a signed zone\n", grant.zone.name)
+            })
+            .collect();
+        vec![
+            Policy::new(
+                "PowerDNS: pdns.conf; the key may change every zone, so let nobody else reach it",
+                "api=yes\napi-key=…\nwebserver=yes\nwebserver-address=127.0.0.1\nwebserver-allow-from=127.0.0.1\n",
+            ),
+            Policy::new("PowerDNS: zones", zones),
+        ]
     }
 }
 

@@ -10,6 +10,7 @@
 
 mod key;
 mod message;
+mod policy;
 mod server;
 
 use std::{collections::BTreeSet, slice, time::Duration};
@@ -34,7 +35,11 @@ use self::{
     message::{Asked, Names, bug, dns_name, in_use, plan, sign},
     server::{At, Servers, is_silence, one_or_several},
 };
-use crate::{Class, DnsProvider, Error, Extent, Probe, Receipt, RecordSet, Secret, Zone, kinds::Kind};
+use crate::{
+    Class, DnsProvider, Error, Extent, Probe, Receipt, RecordSet, Secret, Zone,
+    kinds::Kind,
+    policy::{Grant, Policy},
+};
 
 /// Larger messages go over TCP: the size at which UDP is not fragmented (DNS flag day 2020).
 const UDP_LIMIT: usize = 1232;
@@ -365,6 +370,10 @@ impl Kind for Rfc2136 {
 
     fn secrets<S>(settings: &Rfc2136Settings<S>) -> Vec<&S> {
         settings.tsig.secrets()
+    }
+
+    fn policies<S>(settings: &Rfc2136Settings<S>, grants: &[Grant]) -> Vec<Policy> {
+        policy::policies(settings, grants)
     }
 }
 

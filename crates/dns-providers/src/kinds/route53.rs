@@ -6,6 +6,7 @@
 
 mod account;
 mod plan;
+mod policy;
 mod text;
 
 use std::{collections::BTreeMap, time::Duration};
@@ -28,6 +29,7 @@ use crate::{
     Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone,
     api::{endpoint, ids::Ids, replan},
     kinds::Kind,
+    policy::{Grant, Policy},
 };
 
 /// `[providers.<name>]` of kind `route53`.
@@ -167,6 +169,10 @@ impl Kind for Route53 {
             .into_iter()
             .flatten()
             .collect()
+    }
+
+    fn policies<S>(settings: &Route53Settings<S>, grants: &[Grant]) -> Vec<Policy> {
+        policy::policies(settings, grants)
     }
 }
 

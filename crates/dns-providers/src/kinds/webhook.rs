@@ -13,7 +13,12 @@ use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use self::{api::Api, httpreq::Form};
-use crate::{Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone, api::replan, kinds::Kind};
+use crate::{
+    Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone,
+    api::replan,
+    kinds::Kind,
+    policy::{Grant, Policy, needs},
+};
 
 /// `[providers.<name>]` of kind `webhook`.
 #[derive(Clone, Debug, Deserialize)]
@@ -108,6 +113,10 @@ impl Kind for Webhook {
 
     fn secrets<S>(settings: &WebhookSettings<S>) -> Vec<&S> {
         settings.password.iter().collect()
+    }
+
+    fn policies<S>(_: &WebhookSettings<S>, grants: &[Grant]) -> Vec<Policy> {
+        vec![Policy::new("What the server's own credential has to be allowed", needs(grants))]
     }
 }
 

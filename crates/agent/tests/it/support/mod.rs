@@ -97,6 +97,16 @@ impl Bind {
         bind
     }
 
+    /// A BIND primary for `dcv.test` with this statement `update-policy { … };`.
+    pub(crate) fn with_policy(policy: &str) -> Self {
+        let mut bind = Self { folder: tempfile::tempdir().unwrap(), servers: Vec::new() };
+        let zone = "$TTL 300\n@ SOA ns1 hostmaster 1 5 1 86400 5\n@ NS ns1\nns1 A 127.0.0.1\n";
+        let zones =
+            format!("zone \"dcv.test\" {{ type primary; file \"dcv.test.zone\"; notify no; {policy} }};");
+        bind.launch("primary", &zones, Some(zone));
+        bind
+    }
+
     /// A BIND primary for `dcv.test` and for these zones, which takes updates of TXT and CNAME at every name.
     pub(crate) fn serving(others: &[&str]) -> Self {
         let mut bind = Self { folder: tempfile::tempdir().unwrap(), servers: Vec::new() };
