@@ -69,6 +69,7 @@ pub(crate) fn needs(grants: &[Grant]) -> String {
 }
 
 #[cfg(test)]
+#[cfg(any(feature = "route53", feature = "rfc2136"))]
 mod tests {
     use super::*;
     use crate::Settings;
