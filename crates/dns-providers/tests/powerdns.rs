@@ -186,7 +186,7 @@ async fn newer_servers_are_asked_for_single_values() {
         .await;
     Mock::given(method("GET"))
         .and(path(format!("{server}/zones")))
-        .respond_with(answer(json!([{ "id": "dcv.test.", "kind": "Native" }])))
+        .respond_with(answer(json!([{ "id": "dcv.test.", "name": "dcv.test.", "kind": "Native" }])))
         .mount(&fake)
         .await;
     let set = |values: &[&str]| {

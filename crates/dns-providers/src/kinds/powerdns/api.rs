@@ -43,6 +43,7 @@ impl std::fmt::Debug for Api {
 #[derive(Debug, Deserialize)]
 pub(super) struct Found {
     pub(super) id: String,
+    name: String,
     #[serde(default)]
     pub(super) kind: String,
 }
@@ -108,14 +109,12 @@ impl Api {
 
     /// The zone of that name.
     pub(super) async fn find_zone(&self, zone: &DomainName) -> Result<Found, Error> {
-        let wanted = format!("{zone}.");
         let mut url = self.at(&["zones"])?;
-        url.query_pairs_mut().append_pair("zone", &wanted);
+        url.query_pairs_mut().append_pair("zone", &format!("{zone}."));
         let zones: Vec<Found> = self.ask(url, zone.as_str()).await?;
         // Where the filter is not known every zone is listed.
-        let named = |found: &Found| found.id.eq_ignore_ascii_case(&wanted);
-        let only = zones.len() == 1;
-        zones.into_iter().find(|found| only || named(found)).ok_or_else(|| no_zone(zone.as_str()))
+        let named = |found: &Found| found.name.trim_end_matches('.').eq_ignore_ascii_case(zone.as_str());
+        zones.into_iter().find(named).ok_or_else(|| no_zone(zone.as_str()))
     }
 
     /// The zone, with its record sets or with those at one name only.
