@@ -26,7 +26,7 @@ use self::{
     scripts::{Dialect, Script},
 };
 use crate::{
-    Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone,
+    Class, DnsProvider, Error, Extent, Probe, Receipt, RecordSet, Secret, Zone,
     kinds::Kind,
     policy::{Grant, Policy, needs},
 };
@@ -213,7 +213,9 @@ impl Surroundings {
         environment.extend(self.env.clone());
         let mut hidden = Vec::new();
         for (name, secret) in &self.secrets {
-            let text = secret.secret().map_err(|why| Error::new(Class::Setup, "secret", why))?;
+            let text = secret
+                .secret()
+                .map_err(|why| Error::new(Class::Setup, "secret", why).of(Extent::Provider))?;
             hidden.push(text.expose_secret().to_owned());
             environment.insert(name.clone(), text.expose_secret().to_owned());
         }

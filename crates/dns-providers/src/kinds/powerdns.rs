@@ -21,7 +21,7 @@ use self::{
     plan::{Abilities, Held, Patch},
 };
 use crate::{
-    Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone,
+    Class, DnsProvider, Error, Extent, Probe, Receipt, RecordSet, Secret, Zone,
     api::{
         ids::Ids,
         replan::{self, OVERTAKEN},
@@ -84,7 +84,7 @@ impl PowerDns {
             return Ok(id.clone());
         }
         let find = async {
-            let Found { id, kind } = self.api.find_zone(&zone.name).await?;
+            let Found { id, kind, .. } = self.api.find_zone(&zone.name).await?;
             refuse_copy(zone, &kind)?;
             Ok(id)
         };
@@ -145,9 +145,9 @@ impl PowerDns {
 fn refuse_copy(zone: &Zone, kind: &str) -> Result<(), Error> {
     if ["slave", "secondary", "consumer"].iter().any(|copy| kind.eq_ignore_ascii_case(copy)) {
         let text = format!("the server holds {} as a copy only ({kind})", zone.name);
-        return Err(
-            Error::new(Class::Setup, "secondary", text).hint("point base_url at the zone's primary server")
-        );
+        return Err(Error::new(Class::Setup, "secondary", text)
+            .of(Extent::Zone)
+            .hint("point base_url at the zone's primary server"));
     }
     Ok(())
 }
@@ -204,7 +204,9 @@ impl DnsProvider for PowerDns {
         refuse_copy(zone, &seen.kind)?;
         if !seen.is(&zone.name) {
             let text = format!("the zone with the id {id} is {}, not {}", seen.name, zone.name);
-            return Err(Error::new(Class::Setup, "wrong-zone", text).hint("leave the zone's id out"));
+            return Err(Error::new(Class::Setup, "wrong-zone", text)
+                .of(Extent::Zone)
+                .hint("leave the zone's id out"));
         }
         let abilities = self.api.abilities().await?;
         let way = if abilities.takes_single_values { "single values" } else { "whole record sets" };

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 
 use super::{Surroundings, process::Finished};
-use crate::{Class, Error, Probe, Receipt, RecordSet, Zone};
+use crate::{Class, Error, Extent, Probe, Receipt, RecordSet, Zone};
 
 const VERSION: u64 = 1;
 
@@ -138,12 +138,13 @@ impl Native {
 
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
-        let (class, label) = match refusal.class {
-            Severity::Later => (Class::Later, "command-later"),
-            Severity::Blocked => (Class::Blocked, "command-blocked"),
-            Severity::Setup => (Class::Setup, "command-setup"),
+        let (class, label, extent) = match refusal.class {
+            Severity::Later => (Class::Later, "command-later", Extent::Name),
+            Severity::Blocked => (Class::Blocked, "command-blocked", Extent::Name),
+            Severity::Setup => (Class::Setup, "command-setup", Extent::Provider),
         };
         let error = Self::new(class, label, shown(refusal.message))
+            .of(extent)
             .after(refusal.retry_after_seconds.map(Duration::from_secs));
         match refusal.hint {
             Some(hint) => error.hint(shown(hint)),

@@ -17,7 +17,7 @@ use tokio::{
     time::{timeout, timeout_at},
 };
 
-use crate::{Class, Error};
+use crate::{Class, Error, Extent};
 
 /// No command has more to say.
 const MAX_OUTPUT: usize = 1024 * 1024;
@@ -70,7 +70,7 @@ impl Finished {
 
 /// Whether a file is there.
 pub(super) fn check_file(path: &str) -> Result<(), Error> {
-    let missing = |text: String| Error::new(Class::Setup, "command-missing", text);
+    let missing = |text: String| Error::new(Class::Setup, "command-missing", text).of(Extent::Provider);
     let found = Path::new(path).metadata().map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => {
             missing(format!("{path} does not exist")).hint("install it, or correct its path")
@@ -88,6 +88,7 @@ pub(super) fn check(program: &str) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::new(Class::Setup, "command-not-executable", format!("{program} is not executable"))
+        .of(Extent::Provider)
         .hint(format!("chmod +x {program}")))
 }
 
@@ -145,7 +146,7 @@ fn spawn(run: &Run) -> Result<Child, Error> {
         .kill_on_drop(true);
     command.spawn().map_err(|error| {
         let program = &run.program;
-        let setup = |label, text: String| Error::new(Class::Setup, label, text);
+        let setup = |label, text: String| Error::new(Class::Setup, label, text).of(Extent::Provider);
         // What looking finds is told more clearly than by the refusal of the kernel.
         if let Err(clear) = check(program) {
             return clear;
@@ -168,6 +169,7 @@ fn spawn(run: &Run) -> Result<Child, Error> {
                 format!("{program} is no program: it lacks a first line such as #!/bin/sh"),
             ),
             _ => Error::new(Class::Later, "command-not-started", format!("{program} cannot be started"))
+                .of(Extent::Provider)
                 .caused_by(error),
         }
     })
@@ -235,6 +237,7 @@ async fn talk(
             let _ = timeout(GRACE, ended).await;
             let text = format!("{} did not end within {} s and was ended", run.program, run.limit.as_secs());
             Err(Error::new(Class::Later, "command-timeout", text)
+                .of(Extent::Provider)
                 .hint("raise timeout_seconds (up to 55), or find out what it waits for"))
         }
     }

@@ -15,7 +15,7 @@ use super::{
     plan::{Abilities, Held, Patch, Set},
 };
 use crate::{
-    Class, Error, Secret,
+    Class, Error, Extent, Secret,
     api::{http, ids::NO_ZONE, pause::jittered},
 };
 
@@ -99,7 +99,7 @@ impl Api {
 
     /// The key as a header.
     pub(super) fn key(&self) -> Result<HeaderValue, Error> {
-        let setup = |message: String| Error::new(Class::Setup, "bad-key", message);
+        let setup = |message: String| Error::new(Class::Setup, "bad-key", message).of(Extent::Provider);
         let secret = self.key.secret().map_err(setup)?;
         let mut value = HeaderValue::from_str(secret.expose_secret().trim())
             .map_err(|_| setup("the API key has characters that no header may have".to_owned()))?;
@@ -165,6 +165,7 @@ impl Api {
         serde_json::from_slice(&body).map_err(|error| {
             let text = format!("the answer about {what} ({status}) is not that of a PowerDNS API");
             Error::new(Class::Setup, "not-powerdns", text)
+                .of(Extent::Provider)
                 .hint("base_url is the server's web server, without /api/v1")
                 .caused_by(error)
         })
@@ -185,6 +186,7 @@ impl Api {
     fn unreachable(&self, error: reqwest::Error) -> Error {
         let host = self.server.host_str().unwrap_or_default();
         Error::new(Class::Later, "unreachable", format!("the PowerDNS API at {host} does not answer"))
+            .of(Extent::Provider)
             .hint("check base_url, that the server runs with api=yes, and its webserver-allow-from")
             .caused_by(error)
     }
@@ -209,6 +211,7 @@ fn old_serial(headers: &HeaderMap) -> Option<u64> {
 
 fn no_zone(what: &str) -> Error {
     Error::new(Class::Setup, NO_ZONE, format!("the PowerDNS server has no zone for {what}"))
+        .of(Extent::Zone)
         .hint("check zones and server_id against `pdnsutil list-all-zones`")
 }
 
@@ -217,23 +220,24 @@ fn explain(status: StatusCode, said: Option<&str>, what: &str) -> Error {
     let text = format!("PowerDNS refuses {what}: {status} {shown}").trim_end().to_owned();
     let says = |part: &str| shown.to_ascii_lowercase().contains(part);
     let class = |class, label: &'static str| Error::new(class, label, text.clone());
+    let all = |kind, label: &'static str| class(kind, label).of(Extent::Provider);
     match status {
-        StatusCode::UNAUTHORIZED => class(Class::Setup, "bad-key")
+        StatusCode::UNAUTHORIZED => all(Class::Setup, "bad-key")
             .hint("the key differs from the server's api-key, or this host is not in its webserver-allow-from"),
-        StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED => class(Class::Setup, "denied")
+        StatusCode::FORBIDDEN | StatusCode::METHOD_NOT_ALLOWED => all(Class::Setup, "denied")
             .hint("the API is read-only, or something before the server refuses the request"),
         StatusCode::NOT_FOUND => no_zone(what),
         _ if says("could not find domain") => no_zone(what),
         // Whatever the database says in the way of a change passes, and comes as 422 from some versions.
-        _ if says("locked") || says("transaction") || says("deadlock") => class(Class::Later, FAILED)
+        _ if says("locked") || says("transaction") || says("deadlock") => all(Class::Later, FAILED)
             .hint("the server's database is busy; the server's log tells more"),
         StatusCode::UNPROCESSABLE_ENTITY if says("conflicts with") => class(Class::Blocked, "collision")
             .hint("a CNAME and another record cannot share a name: remove one, or delegate the name"),
         StatusCode::UNPROCESSABLE_ENTITY => class(Class::Bug, "refused"),
-        StatusCode::TOO_MANY_REQUESTS => class(Class::Later, "throttled"),
-        _ if status.is_server_error() => class(Class::Later, FAILED)
+        StatusCode::TOO_MANY_REQUESTS => all(Class::Later, "throttled"),
+        _ if status.is_server_error() => all(Class::Later, FAILED)
             .hint("the server's log tells why; \"database is locked\" passes, a database that is read-only does not"),
-        _ if status.is_redirection() => class(Class::Setup, "redirected")
+        _ if status.is_redirection() => all(Class::Setup, "redirected")
             .hint("redirects are not followed, since they would carry the key elsewhere; give the final address"),
         _ => class(Class::Bug, "refused"),
     }

@@ -3,7 +3,7 @@
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, header::CONTENT_TYPE};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{Class, Error, Secret, api::http};
+use crate::{Class, Error, Extent, Secret, api::http};
 
 pub(super) struct Api {
     http: Client,
@@ -28,7 +28,7 @@ impl Api {
 
     pub(super) fn password(&self) -> Result<Option<SecretString>, Error> {
         let read = |(_, password): &(String, Secret)| {
-            password.secret().map_err(|why| Error::new(Class::Setup, "password", why))
+            password.secret().map_err(|why| Error::new(Class::Setup, "password", why).of(Extent::Provider))
         };
         self.login.as_ref().map(read).transpose()
     }
@@ -71,6 +71,7 @@ impl Api {
     fn unreachable(&self, error: reqwest::Error) -> Error {
         let host = self.base.host_str().unwrap_or_default();
         Error::new(Class::Later, "unreachable", format!("the webhook at {host} does not answer"))
+            .of(Extent::Provider)
             .hint("check url, and that the server runs")
             .caused_by(error)
     }
@@ -92,15 +93,16 @@ fn excerpt(body: &[u8]) -> String {
 fn explain(status: StatusCode, said: &str, what: &str) -> Error {
     let text = format!("the webhook refuses {what}: {status}{said}");
     let class = |class, label| Error::new(class, label, text.clone());
+    let all = |kind, label| class(kind, label).of(Extent::Provider);
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            class(Class::Setup, "denied").hint("check username and password, and what the server allows this host")
+            all(Class::Setup, "denied").hint("check username and password, and what the server allows this host")
         }
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_ACCEPTABLE
-        | StatusCode::UNSUPPORTED_MEDIA_TYPE => class(Class::Setup, "wrong-protocol")
+        | StatusCode::UNSUPPORTED_MEDIA_TYPE => all(Class::Setup, "wrong-protocol")
             .hint("check url, and that the server speaks the protocol of the settings"),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => class(Class::Later, "throttled"),
-        _ if status.is_redirection() => class(Class::Setup, "redirected")
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => all(Class::Later, "throttled"),
+        _ if status.is_redirection() => all(Class::Setup, "redirected")
             .hint("redirects are not followed, since they would carry password and values elsewhere; give the final address"),
         _ if status.is_client_error() => {
             class(Class::Blocked, "refused").hint("the server does not accept this name or value; its log tells more")

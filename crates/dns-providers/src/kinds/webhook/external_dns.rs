@@ -15,7 +15,7 @@ use serde_json::{Map, Value as Json};
 
 use super::api::{Api, content_type};
 use crate::{
-    Class, Error, Probe, RecordSet, Zone,
+    Class, Error, Extent, Probe, RecordSet, Zone,
     api::{replan::OVERTAKEN, text},
 };
 
@@ -141,6 +141,7 @@ pub(super) async fn probe(api: &Api, zone: &Zone) -> Result<Probe, Error> {
             "no-such-zone",
             format!("the webhook does not look after {name}"),
         )
+        .of(Extent::Zone)
         .hint("check zones against the webhook's domain filter"));
     }
     let records = records(api).await?.len();
