@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use dcv_core::{Change, DomainName, RecordData, Site};
+use dcv_core::{Change, DomainName, Guarded, RecordData, Site};
 use tokio::task::{JoinError, JoinSet};
 
 use super::{Bench, Neighbour};
@@ -45,11 +45,12 @@ impl Examination {
     /// Of a provider, in a zone that it may edit, at names below a label that nobody uses: `_dnsauth.….<label>.<zone>`.
     #[must_use]
     pub fn new(provider: Arc<dyn DnsProvider>, zone: Zone, label: &str) -> Self {
+        let nobody = Nobody { provider: Arc::clone(&provider), zone: zone.clone() };
         let recorder = Arc::new(Recorder { provider, added: Mutex::default() });
         let bench = Bench {
             provider: Arc::<Recorder>::clone(&recorder),
             zone,
-            neighbour: Arc::new(Nobody),
+            neighbour: Arc::new(nobody),
             below: Some(label.to_owned()),
         };
         Self { bench, recorder }
@@ -76,6 +77,7 @@ impl Examination {
             "long values come back as they are" => long_values_round_trip,
             "the time to live of others stays" => a_sibling_keeps_its_ttl,
             "an alias is replaced in one change" => an_alias_is_replaced_in_one_change,
+            "an alias keeps its capitals" => an_alias_keeps_its_capitals,
             "an alias and a text exclude each other" => an_alias_and_a_text_exclude_each_other,
             "two writers of an alias do not replace each other" => two_writers_of_an_alias_do_not_replace_each_other,
         }
@@ -168,15 +170,23 @@ impl DnsProvider for Recorder {
     }
 }
 
-/// Of a real account nobody else can be played.
+/// Of a real account nobody else can be played: what stands there is what the provider reads.
 #[derive(Debug)]
-struct Nobody;
+struct Nobody {
+    provider: Arc<dyn DnsProvider>,
+    zone: Zone,
+}
 
 #[async_trait]
 impl Neighbour for Nobody {
     async fn put(&self, _: &DomainName, _: &str, _: u32, _: &[&str]) {}
 
-    async fn everything(&self, _: &DomainName) -> Vec<String> {
-        Vec::new()
+    async fn everything(&self, owner: &DomainName) -> Vec<String> {
+        let Ok(site) = Guarded::recorded(owner.clone(), self.zone.name.clone()) else { return Vec::new() };
+        let Ok(set) = self.provider.read(&self.zone, &site).await else { return Vec::new() };
+        let ttl = set.ttl.unwrap_or_default();
+        let texts = set.txt.iter().map(|text| format!("{ttl} TXT \"{text}\""));
+        let alias = set.cname.iter().map(|target| format!("{ttl} CNAME {target}"));
+        texts.chain(alias).collect()
     }
 }

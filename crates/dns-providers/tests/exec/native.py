@@ -62,8 +62,10 @@ def written(change):
     return f'"{change["value"]}"' if change["type"] == "TXT" else change["value"] + "."
 
 
-def same(kind, one, other):
-    return one.lower() == other.lower() if kind == "CNAME" else one == other
+def is_same(one, name, kind, value):
+    """As DNS compares: texts to the letter, names without regard to capitals."""
+    fold = str.lower if kind == "CNAME" else str
+    return (one[0], one[2], fold(one[3])) == (name, kind, fold(value))
 
 
 def apply(request):
@@ -76,15 +78,17 @@ def apply(request):
         here = at(held, name)
         if change["action"] == "remove":
             lines.append(f"update delete {name}. {kind} {written(change)}")
-            held = [one for one in held if (one[0], one[2]) != (name, kind) or not same(kind, one[3], value)]
+            held = [one for one in held if not is_same(one, name, kind, value)]
             continue
         if any((k, v) == (kind, value) for _, k, v in here):
             continue
-        if kind == "CNAME" and any(k == kind and same(k, v, value) for _, k, v in here):
-            # Ours but for its capitals, which DigiCert tells apart.
-            lines.append(f"update delete {name}. CNAME")
-            held = [one for one in held if (one[0], one[2]) != (name, kind)]
-            here = []
+        # An alias in other capitals, which DNS holds equal and the CA does not, makes room; BIND keeps it in its journal only
+        # where the time to live differs, too.
+        for one in [one for one in held if kind == "CNAME" and is_same(one, name, kind, value)]:
+            lines.append(f"update delete {name}. CNAME {one[3]}.")
+            held.remove(one)
+            change["ttl"] += change["ttl"] == one[1]
+        here = at(held, name)
         others = [k for _, k, _ in here if k == "CNAME" or kind == "CNAME"]
         if others:
             raise Refused("blocked", f"a {others[0]} record stands at {name}", "remove it")

@@ -52,12 +52,12 @@ impl Entry {
         }
     }
 
-    /// The same to the letter, as the CA compares what stands in an alias.
+    /// Whether it is that to the letter: the CA tells capitals of an alias apart.
     fn is_exactly(&self, data: &RecordData) -> bool {
         match data {
             RecordData::Txt(_) => self.is(data),
             RecordData::Cname(target) => {
-                self.content.parse().is_ok_and(|standing: AliasTarget| standing == *target)
+                self.content.parse::<AliasTarget>().is_ok_and(|standing| standing == *target)
             }
         }
     }
@@ -81,6 +81,11 @@ impl Values {
 
     fn holds(&self, data: &RecordData) -> bool {
         self.entries.iter().any(|entry| entry.is_served() && entry.is_exactly(data))
+    }
+
+    /// Whether something stands there that DNS holds equal.
+    fn has(&self, data: &RecordData) -> bool {
+        self.entries.iter().any(|entry| entry.is_served() && entry.is(data))
     }
 }
 
@@ -143,8 +148,8 @@ impl Held {
                 if self.values(data).holds(data) {
                     return Ok(());
                 }
-                // A disabled entry of that very value is ours, switched off: it is switched on again. An alias in other capitals
-                // is ours too.
+                // Of that very value, one that is switched off is ours and is switched on again; and an alias in other
+                // capitals makes room.
                 self.values_mut(data).entries.retain(|entry| !entry.is(data));
                 self.refuse_collision(owner, data)?;
                 let values = self.values_mut(data);
@@ -268,7 +273,8 @@ pub(super) fn lacking<'a>(held: &Names, changes: &'a [Change]) -> Option<&'a Dom
     }
     let unmet = |(owner, data, there): &(&DomainName, &RecordData, bool)| {
         let held = held.get(*owner).unwrap_or(&nothing);
-        held.values(data).holds(data) != *there
+        let values = held.values(data);
+        if *there { !values.holds(data) } else { values.has(data) }
     };
     wanted.iter().find(|one| unmet(one)).map(|(owner, ..)| *owner)
 }

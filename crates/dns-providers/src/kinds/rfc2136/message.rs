@@ -73,17 +73,20 @@ pub(super) fn plan(mut held: Names, changes: &[Change]) -> Result<Vec<Planned>, 
         let name = dns_name(owner)?;
         match change {
             Change::Remove { .. } => {
+                let mut leaving = data.clone();
                 match (data, held.get_mut(owner)) {
-                    // An alias that goes makes room for another record in the same message.
+                    // An alias that goes makes room for another record in the same message. It is named as it is spelled
+                    // there: PowerDNS removes no other.
                     (RecordData::Cname(target), Some(set)) => {
                         if let Some(gone) = set.cname.take_if(|standing| standing.name() == target.name()) {
+                            leaving = RecordData::Cname(gone.clone());
                             replaced.insert(owner.clone(), (gone, set.ttl.take()));
                         }
                     }
                     (RecordData::Txt(value), Some(set)) => set.txt.retain(|text| text != value.as_str()),
                     (_, None) => {}
                 }
-                planned.push(removal(name, data)?);
+                planned.push(removal(name, &leaving)?);
             }
             Change::Add { ttl, .. } => {
                 let Some(set) = held.get_mut(owner) else { continue };

@@ -85,12 +85,17 @@ impl Endpoint {
         self.record_type == data.kind()
     }
 
+    /// Whether it has that to the letter: the CA tells capitals of an alias apart.
     fn holds(&self, data: &RecordData) -> bool {
-        self.is_of(data) && self.targets.iter().any(|target| is_exactly(target, data))
+        let is_exactly = |target: &String| match data {
+            RecordData::Txt(_) => is(target, data),
+            RecordData::Cname(name) => target.parse::<AliasTarget>().is_ok_and(|standing| standing == *name),
+        };
+        self.is_of(data) && self.targets.iter().any(is_exactly)
     }
 
-    /// The same as DNS compares names: an alias may be in other capitals.
-    fn holds_in_dns(&self, data: &RecordData) -> bool {
+    /// Whether it has something that DNS holds equal.
+    fn has(&self, data: &RecordData) -> bool {
         self.is_of(data) && self.targets.iter().any(|target| is(target, data))
     }
 
@@ -105,14 +110,6 @@ fn is(target: &str, data: &RecordData) -> bool {
         RecordData::Cname(name) => {
             target.parse::<AliasTarget>().is_ok_and(|standing| standing.name() == name.name())
         }
-    }
-}
-
-/// The same to the letter, as the CA compares what stands in an alias.
-fn is_exactly(target: &str, data: &RecordData) -> bool {
-    match data {
-        RecordData::Txt(_) => is(target, data),
-        RecordData::Cname(name) => target.parse().is_ok_and(|standing: AliasTarget| standing == *name),
     }
 }
 
@@ -185,16 +182,15 @@ fn confirm(records: &[Endpoint], changes: &[Change]) -> Result<(), Error> {
     for (at, change) in changes.iter().enumerate() {
         let (owner, data) = (change.site().owner(), change.data());
         let later = changes.iter().skip(at + 1);
-        let undoes = |other: &Change| other.site().owner() == owner && other.data().is_same_in_dns(data);
-        if later.clone().any(undoes) {
+        if later.clone().any(|other| (other.site().owner(), other.data()) == (owner, data)) {
             continue;
         }
         let mut here = records.iter().filter(|one| one.is_at(owner));
-        let done = match change {
+        let met = match change {
             Change::Add { .. } => here.any(|one| one.holds(data)),
-            Change::Remove { .. } => !here.any(|one| one.holds_in_dns(data)),
+            Change::Remove { .. } => !here.any(|one| one.has(data)),
         };
-        if !done {
+        if !met {
             let text = format!("the webhook accepted a change at {owner}, and its list does not show it");
             return Err(Error::new(Class::Later, OVERTAKEN, text).hint(
                 "something else writes the same records, or the webhook does nothing; its log tells more",
@@ -311,9 +307,9 @@ fn apply(sets: &mut Vec<Endpoint>, owner: &DomainName, change: &Change) -> Resul
             if sets.iter().any(|set| set.holds(data)) {
                 return Ok(());
             }
+            // An alias in other capitals makes room.
             if matches!(data, RecordData::Cname(_)) {
-                // An alias in other capitals is ours too, and makes room.
-                sets.retain(|set| !set.holds_in_dns(data));
+                sets.retain(|set| !set.has(data));
             }
             refuse_collision(sets, owner, data)?;
             match sets.iter_mut().find(|set| set.is_of(data)) {
