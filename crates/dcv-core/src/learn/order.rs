@@ -104,7 +104,7 @@ fn changes_methods(before: Option<&OrderFacts>, order: &OrderFacts) -> bool {
         let scope = before?.scopes.iter().find(|scope| scope.name == *name)?;
         scope.method.as_ref()
     };
-    let another = |scope: &crate::ScopeFacts| {
+    let another = |scope: &ScopeFacts| {
         scope.method.as_ref().unwrap_or(general) != known(&scope.name).unwrap_or(assumed)
     };
     order.scopes.iter().any(another) || order.scopes.is_empty() && general != assumed
