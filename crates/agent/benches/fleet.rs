@@ -75,6 +75,8 @@ fn measure(orders: u64) {
             Mode::Daemon,
             stop.clone(),
         );
+        // As the daemon does: what is said of each order is written to the state.
+        dcv_agent::start::keep_saved(&context, &board, &stop);
         let now = clock::now();
         let start = Instant::now();
         let running = tokio::spawn(engine.run(Subjects::new(), triggers));

@@ -92,7 +92,8 @@ impl Known {
 /// The latest status of every order and domain, and a stream of changes.
 #[derive(Debug)]
 pub struct StatusBoard {
-    statuses: Mutex<BTreeMap<Subject, Status>>,
+    /// Boxed: nodes of the map are half empty where orders come in their order.
+    statuses: Mutex<BTreeMap<Subject, Box<Status>>>,
     /// What earlier processes left open, and when they took it up.
     earlier: Mutex<HashMap<Subject, Timestamp>>,
     unsaved: Unsaved,
@@ -118,12 +119,12 @@ impl StatusBoard {
     /// Every status.
     #[must_use]
     pub fn statuses(&self) -> Vec<Status> {
-        self.lock().values().cloned().collect()
+        self.lock().values().map(|status| Status::clone(status)).collect()
     }
 
     /// Shows every status to a reader that keeps none of them: there may be a hundred thousand.
-    pub fn read(&self, reader: impl FnMut(&Status)) {
-        self.lock().values().for_each(reader);
+    pub fn read(&self, mut reader: impl FnMut(&Status)) {
+        self.lock().values().for_each(|status| reader(status));
     }
 
     /// Open work whose reason has lasted so long that it is to be said now: after a minute, ten, an hour, and each time once.
@@ -134,7 +135,7 @@ impl StatusBoard {
             let due = LASTING.iter().filter(|span| lasted >= **span).count();
             if due > usize::from(status.said) {
                 status.said = u8::try_from(due).unwrap_or(u8::MAX);
-                lasting.push(status.clone());
+                lasting.push(Status::clone(status));
             }
         }
         lasting
@@ -201,7 +202,7 @@ impl StatusBoard {
             said: before.filter(|_| !changed).map_or(0, |status| status.said),
         };
         let news = changed.then(|| status.clone());
-        statuses.insert(subject.clone(), status);
+        statuses.insert(subject.clone(), Box::new(status));
         drop(statuses);
         if let Some(status) = &news {
             // What is left alone is found again by each list.
@@ -279,7 +280,7 @@ impl StatusBoard {
         self.earlier.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Subject, Status>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Subject, Box<Status>>> {
         self.statuses.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

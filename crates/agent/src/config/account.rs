@@ -4,13 +4,13 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use dcv_core::{DomainName, Method, OrderStatus, Pattern, Patterns, Stage};
 use digicert_api::Window;
-use url::Url;
+use url::{Host, Url};
 
 use super::{
     SecretRef,
     found::{Found, check_url},
     proxy::{Proxy, check_proxy},
-    raw::{Platform, RawAccount, RawDiscover, RawDomains, RawSwitch},
+    raw::{Platform, RawAccount, RawDiscover, RawDomains, RawOrder, RawSwitch},
 };
 
 /// One API key on one platform, and what of it is looked after.
@@ -65,53 +65,12 @@ pub struct Discover {
 pub(super) fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> Option<Account> {
     let before = found.len();
     let key = |leaf: &str| format!("accounts.{name}.{leaf}");
-    let base_url = match (raw.platform, raw.base_url) {
-        (Some(_), Some(_)) => {
-            found.push((key("base_url"), "stands beside platform; keep one".into()));
-            None
-        }
-        (Some(Platform::Us) | None, None) => Some(digicert_api::US.to_owned()),
-        (Some(Platform::Eu), None) => Some(digicert_api::EU.to_owned()),
-        (None, Some(text)) => Some(text),
-    };
-    let base_url = base_url.and_then(|text| check_url(&key("base_url"), &text, found));
-    if let Some(url) = &base_url {
-        let loopback = match url.host() {
-            Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(url::Host::Domain(host)) => host == "localhost",
-            None => false,
-        };
-        match (url.scheme(), raw.insecure_http, loopback) {
-            ("https", ..) | ("http", true, true) => {}
-            ("http", false, true) => {
-                found.push((key("base_url"), "plain http needs insecure_http = true".into()))
-            }
-            _ => found.push((
-                key("base_url"),
-                "must be https; plain http is accepted for a loopback address only".into(),
-            )),
-        }
-    }
+    let base_url = check_base_url(&key("base_url"), raw.platform, raw.base_url, raw.insecure_http, found);
     if raw.api_key.is_none() {
         let ways = "is missing; write { file = \"…\" }, { env = \"…\" } or { credential = \"…\" }";
         found.push((key("api_key"), ways.into()));
     }
-    let mut orders = BTreeMap::new();
-    for order in raw.orders {
-        let mut scopes = Vec::new();
-        for scope in &order.scopes {
-            match DomainName::scope(scope) {
-                Ok(scope) => scopes.push(scope),
-                Err(error) => found.push((key("orders"), format!("order {}: {error}", order.id))),
-            }
-        }
-        scopes.sort();
-        scopes.dedup();
-        if orders.insert(order.id, scopes).is_some() {
-            found.push((key("orders"), format!("order {} stands here twice", order.id)));
-        }
-    }
+    let orders = check_orders(&key("orders"), raw.orders, found);
     let switch_method = raw.switch_method.map(|RawSwitch::DnsTxt| Method::DnsTxt);
     let discover =
         raw.discover.map(|raw| check_discover(&key("discover"), raw, switch_method.clone(), found));
@@ -147,6 +106,61 @@ pub(super) fn check_account(name: &str, raw: RawAccount, found: &mut Found) -> O
         timeout: Duration::from_secs(timeout),
     };
     Some(Account { connection, orders, discover, domains, cname_suffix: cname_suffix.ok()?, switch_method })
+}
+
+/// Where the account is: DigiCert's platform, or another address, over https but on this host.
+fn check_base_url(
+    key: &str,
+    platform: Option<Platform>,
+    base_url: Option<String>,
+    insecure_http: bool,
+    found: &mut Found,
+) -> Option<Url> {
+    let text = match (platform, base_url) {
+        (Some(_), Some(_)) => {
+            found.push((key.to_owned(), "stands beside platform; keep one".into()));
+            return None;
+        }
+        (Some(Platform::Us) | None, None) => digicert_api::US.to_owned(),
+        (Some(Platform::Eu), None) => digicert_api::EU.to_owned(),
+        (None, Some(text)) => text,
+    };
+    let url = check_url(key, &text, found)?;
+    let loopback = match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(host)) => host == "localhost",
+        None => false,
+    };
+    match (url.scheme(), insecure_http, loopback) {
+        ("https", ..) | ("http", true, true) => {}
+        ("http", false, true) => found.push((key.to_owned(), "plain http needs insecure_http = true".into())),
+        _ => found.push((
+            key.to_owned(),
+            "must be https; plain http is accepted for a loopback address only".into(),
+        )),
+    }
+    Some(url)
+}
+
+/// Orders by number, each with its scopes where they are given.
+fn check_orders(key: &str, raw: Vec<RawOrder>, found: &mut Found) -> BTreeMap<u64, Vec<DomainName>> {
+    let mut orders = BTreeMap::new();
+    for order in raw {
+        let mut scopes = Vec::new();
+        for scope in &order.scopes {
+            match DomainName::scope(scope) {
+                Ok(scope) => scopes.push(scope),
+                Err(error) => found.push((key.to_owned(), format!("order {}: {error}", order.id))),
+            }
+        }
+        scopes.sort();
+        scopes.dedup();
+        if orders.insert(order.id, scopes).is_some() {
+            found.push((key.to_owned(), format!("order {} stands here twice", order.id)));
+        }
+    }
+    orders
 }
 
 /// Which prevalidated domains of an account are kept valid.

@@ -71,41 +71,10 @@ pub struct Provider {
 
 impl Config {
     pub(super) fn check(raw: Raw, found: &mut Found) -> Self {
-        let state = raw.agent.state.as_deref().unwrap_or("sqlite:///var/lib/dcv-agent/state.db");
-        let state = match state.strip_prefix("sqlite://") {
-            Some(path) if !path.is_empty() => PathBuf::from(path),
-            _ => {
-                found.push((
-                    "agent.state".into(),
-                    format!("{state:?} is not of the form \"sqlite:///path/to/state.db\""),
-                ));
-                PathBuf::new()
-            }
-        };
-        let listen = match raw.agent.listen.as_deref() {
-            None => Some(SocketAddr::from(([127, 0, 0, 1], 9780))),
-            Some("") => None,
-            Some(text) => text
-                .parse()
-                .map_err(|_| {
-                    found.push((
-                        "agent.listen".into(),
-                        format!("{text:?} is not address:port, or \"\" to turn it off"),
-                    ))
-                })
-                .ok(),
-        };
-        for host in &raw.agent.hosts {
-            // What else a browser sends is never equal to such a text.
-            let is_host =
-                |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
-            if host.is_empty() || !host.chars().all(is_host) {
-                let what = format!(
-                    "{host:?} is not a host such as \"status.example.com\" or \"status.example.com:8080\""
-                );
-                found.push(("agent.hosts".into(), what));
-            }
-        }
+        check_entries(&raw, found);
+        let state = check_state(raw.agent.state.as_deref(), found);
+        let listen = check_listen(raw.agent.listen.as_deref(), found);
+        check_hosts(&raw.agent.hosts, found);
         let log_level = raw.agent.log.level.unwrap_or_else(|| "info".into());
         if log_level.parse::<tracing_subscriber::filter::Targets>().is_err() {
             found.push((
@@ -123,28 +92,6 @@ impl Config {
             Ttl::default()
         });
         let owner = raw.records.owner.unwrap_or_default();
-        for name in raw.accounts.keys().chain(raw.providers.keys()) {
-            // The environment knows only lower case, so a name with capitals would become two entries.
-            if !name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
-            {
-                let key = if raw.accounts.contains_key(name) { "accounts" } else { "providers" };
-                found.push((format!("{key}.{name}"), "a name holds a-z, 0-9, - and _ only".into()));
-            }
-        }
-        if raw.accounts.is_empty() {
-            found.push((
-                String::new(),
-                "no account is configured; add [accounts.<name>] with api_key and orders".into(),
-            ));
-        }
-        let files = raw.http.listen.is_some() || !raw.http.webroots.is_empty();
-        if raw.providers.is_empty() && !files {
-            found.push((
-                String::new(),
-                "no provider is configured; add [providers.<name>] with kind and zones, or [http] for http-token"
-                    .into(),
-            ));
-        }
         let accounts = raw
             .accounts
             .into_iter()
@@ -233,6 +180,62 @@ fn check_ledger(raw: RawLedger, found: &mut Found) -> Option<Ledger> {
             }
             None
         }
+    }
+}
+
+fn check_state(text: Option<&str>, found: &mut Found) -> PathBuf {
+    let text = text.unwrap_or("sqlite:///var/lib/dcv-agent/state.db");
+    match text.strip_prefix("sqlite://") {
+        Some(path) if !path.is_empty() => PathBuf::from(path),
+        _ => {
+            let what = format!("{text:?} is not of the form \"sqlite:///path/to/state.db\"");
+            found.push(("agent.state".into(), what));
+            PathBuf::new()
+        }
+    }
+}
+
+fn check_listen(text: Option<&str>, found: &mut Found) -> Option<SocketAddr> {
+    match text {
+        None => Some(SocketAddr::from(([127, 0, 0, 1], 9780))),
+        Some("") => None,
+        Some(text) => {
+            let what = || format!("{text:?} is not address:port, or \"\" to turn it off");
+            text.parse().map_err(|_| found.push(("agent.listen".into(), what()))).ok()
+        }
+    }
+}
+
+fn check_hosts(hosts: &[String], found: &mut Found) {
+    // What else a browser sends is never equal to such a text.
+    let is_host = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.' | ':' | '[' | ']');
+    for host in hosts.iter().filter(|host| host.is_empty() || !host.chars().all(is_host)) {
+        let what =
+            format!("{host:?} is not a host such as \"status.example.com\" or \"status.example.com:8080\"");
+        found.push(("agent.hosts".into(), what));
+    }
+}
+
+/// Names of accounts and providers, and that there are some.
+fn check_entries(raw: &Raw, found: &mut Found) {
+    // The environment knows only lower case, so a name with capitals would become two entries.
+    let is_name = |name: &str| {
+        name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_'))
+    };
+    let accounts = raw.accounts.keys().map(|name| ("accounts", name));
+    let providers = raw.providers.keys().map(|name| ("providers", name));
+    for (table, name) in accounts.chain(providers).filter(|(_, name)| !is_name(name)) {
+        found.push((format!("{table}.{name}"), "a name holds a-z, 0-9, - and _ only".into()));
+    }
+    if raw.accounts.is_empty() {
+        let what = "no account is configured; add [accounts.<name>] with api_key and orders";
+        found.push((String::new(), what.into()));
+    }
+    let files = raw.http.listen.is_some() || !raw.http.webroots.is_empty();
+    if raw.providers.is_empty() && !files {
+        let what =
+            "no provider is configured; add [providers.<name>] with kind and zones, or [http] for http-token";
+        found.push((String::new(), what.into()));
     }
 }
 

@@ -167,13 +167,23 @@ type ByAccount = Family<AccountLabels, Gauge>;
 /// Built from the board at each request, so that there is one truth.
 async fn metrics(extract::State(pages): extract::State<Pages>) -> Result<String, StatusCode> {
     let mut registry = Registry::with_prefix("dcv_agent");
+    let now = clock::now();
+    of_statuses(&mut registry, &pages.board, now);
+    of_backlogs(&mut registry, &pages.board, now);
+    of_troubles(&mut registry, &pages, now);
+    let mut text = String::new();
+    encode(&mut text, &registry).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
+    Ok(text)
+}
+
+/// What there is, what it waits for, and how long it has.
+fn of_statuses(registry: &mut Registry, board: &StatusBoard, now: Timestamp) {
     let (orders, domains) =
         (Family::<OrderLabels, Gauge>::default(), Family::<OrderLabels, Gauge>::default());
     registry.register("orders", "Orders by account and by the reason they are in", orders.clone());
     registry.register("domains", "Domains by account and by the reason they are in", domains.clone());
-    let now = clock::now();
     let (mut slack, mut valid) = (Least::default(), Least::default());
-    pages.board.read(|status| {
+    board.read(|status| {
         let Status { subject: Subject { account, id }, reason, outcome, deadline, .. } = status;
         let seconds = deadline.map(|deadline| deadline.duration_since(now).as_secs());
         if let Some(seconds) = seconds.filter(|_| *outcome == Outcome::Open) {
@@ -195,9 +205,13 @@ async fn metrics(extract::State(pages): extract::State<Pages>) -> Result<String,
         "Seconds until the first proof of a domain ends",
         valid.into_family(),
     );
+}
+
+/// What open work costs in calls, and when it is done.
+fn of_backlogs(registry: &mut Registry, board: &StatusBoard, now: Timestamp) {
     let gauge = |value: fn(&Backlog, Timestamp) -> i64| {
         let family = ByAccount::default();
-        for plan in pages.board.backlogs() {
+        for plan in board.backlogs() {
             let labels = AccountLabels { account: plan.account.clone() };
             family.get_or_create(&labels).set(value(&plan, now));
         }
@@ -223,6 +237,10 @@ async fn metrics(extract::State(pages): extract::State<Pages>) -> Result<String,
         "1 while more calls are needed than the rate allows within its longest window",
         gauge(|plan, _| i64::from(plan.forecast.is_burst)),
     );
+}
+
+/// What holds back everybody's work.
+fn of_troubles(registry: &mut Registry, pages: &Pages, now: Timestamp) {
     let in_trouble = Family::<TroubleLabels, Gauge>::default();
     for trouble in pages.board.troubles() {
         let labels = TroubleLabels { subject: trouble.of };
@@ -240,9 +258,6 @@ async fn metrics(extract::State(pages): extract::State<Pages>) -> Result<String,
         "1 while the state file can be written; while it cannot nothing is published",
         writable,
     );
-    let mut text = String::new();
-    encode(&mut text, &registry).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
-    Ok(text)
 }
 
 /// The least value of each account.

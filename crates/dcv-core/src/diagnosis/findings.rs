@@ -8,7 +8,7 @@ use super::{
     DelegationSeen, Elsewhere, Expectation, Finding, Misplaced, Path, ServerSeen, Severity, Survey,
     caa_findings,
 };
-use crate::{Answer, Match, NoAnswerKind, RecordData, Security, Verdict, VerdictPolicy, verdict};
+use crate::{Answer, DomainName, Match, NoAnswerKind, RecordData, Security, Verdict, VerdictPolicy, verdict};
 
 /// Signatures that run out sooner than this are worth a warning.
 const SOON: SignedDuration = SignedDuration::from_hours(24);
@@ -283,86 +283,84 @@ impl Findings<'_> {
     /// What is wrong with the value itself at the owner name.
     fn texts(&mut self) {
         let Some(zone) = &self.survey.zone else { return };
-        let texts: Vec<&String> = zone
-            .servers
-            .iter()
-            .flat_map(|server| match &server.sighting.answer {
-                Answer::Txt(texts) => texts.as_slice(),
-                Answer::Cname(_) | Answer::File(_) | Answer::Failed(_) => &[],
-            })
-            .collect();
+        let texts = |server: &ServerSeen| match &server.sighting.answer {
+            Answer::Txt(texts) => texts.clone(),
+            Answer::Cname(_) | Answer::File(_) | Answer::Failed(_) => Vec::new(),
+        };
+        let texts: Vec<String> = zone.servers.iter().flat_map(texts).collect();
         let owner = self.survey.delegation.chain.last().unwrap_or(&self.survey.owner).clone();
         if matches!(self.expected.record, Some(RecordData::Cname(_))) {
             self.capitals();
             return;
         }
-        if let Some(value) = self.value() {
-            let value = value.as_str();
-            if texts.iter().any(|text| text.as_str() == value) {
-                return;
-            }
-            let mangled = texts.iter().find_map(|text| Some((*text, mangling(text, value)?)));
-            if let Some((text, how)) = mangled {
-                let what = format!("the value stands at {owner}, but {how}");
-                // Its own library looks for the value anywhere in the text of one string.
-                let (severity, what, fix) = match text.contains(value) {
-                    true => (
-                        Severity::Warn,
-                        format!("{what}; DigiCert would accept this"),
-                        "nothing for DigiCert's sake; the agent publishes the bare value beside it",
-                    ),
-                    false => (
-                        Severity::Fail,
-                        what,
-                        "publish the bare value, as one string, without quotes or a dot",
-                    ),
-                };
-                self.add(severity, "value-mangled", what, fix);
-                return;
-            }
-            let stands = |former: &RecordData| {
-                texts
-                    .iter()
-                    .any(|text| matches!(former, RecordData::Txt(value) if value.as_str() == text.as_str()))
-            };
-            let former = self.expected.former.iter().any(stands);
-            if former {
-                let what = format!("{owner} holds a value of this order that has expired or was replaced");
-                self.add(
-                    Severity::Warn,
-                    "value-superseded",
-                    what,
-                    "publish the current value; the agent does so when it runs",
-                );
-            }
-            if self.expected.at_provider == Some(true) && !texts.iter().any(|text| text.as_str() == value) {
-                self.add(
-                    Severity::Fail,
-                    "provider-not-delegated",
-                    format!(
-                        "the DNS provider holds the value for {owner}, and none of the name servers of {} shows it: the provider's zone is not the one that is delegated ({})",
-                        zone.apex,
-                        if zone.at_parent.is_empty() { zone.at_child.join(", ") } else { zone.at_parent.join(", ") }
-                    ),
-                    "compare the provider's name servers with the registrar's, or wait for the provider's own distribution",
-                );
-            } else if self.expected.published && !former {
-                let what =
-                    format!("the value was published and is at none of the name servers of {}", zone.apex);
-                self.add(
-                    Severity::Warn,
-                    "value-missing",
-                    what,
-                    "the agent publishes it again; if it goes again, another tool removes it",
-                );
-            }
-        } else if let Some(text) = texts.iter().find(|text| looks_mangled(text)) {
-            let what =
-                format!("a text at {owner} has quotes, a dot or two strings inside: {}", bounded(text));
+        match self.value() {
+            Some(value) => self.texts_beside(&value, &texts, &owner),
+            None => self.texts_of_nobody(&texts, &owner),
+        }
+    }
+
+    /// What stands at the name instead of the value.
+    fn texts_beside(&mut self, value: &str, texts: &[String], owner: &DomainName) {
+        if texts.iter().any(|text| text == value) {
+            return;
+        }
+        if let Some((text, how)) = texts.iter().find_map(|text| Some((text, mangling(text, value)?))) {
+            let what = format!("the value stands at {owner}, but {how}");
+            self.mangled(text.contains(value), what);
+            return;
+        }
+        let stands = |former: &RecordData| matches!(former, RecordData::Txt(former) if texts.iter().any(|text| text == former.as_str()));
+        let former = self.expected.former.iter().any(stands);
+        if former {
+            self.add(
+                Severity::Warn,
+                "value-superseded",
+                format!("{owner} holds a value of this order that has expired or was replaced"),
+                "publish the current value; the agent does so when it runs",
+            );
+        }
+        self.absent(former, owner);
+    }
+
+    /// The value with something around it. DigiCert's own library looks for it anywhere in the text of one string.
+    fn mangled(&mut self, holds_the_value: bool, what: String) {
+        let (severity, what, fix) = match holds_the_value {
+            true => (
+                Severity::Warn,
+                format!("{what}; DigiCert would accept this"),
+                "nothing for DigiCert's sake; the agent publishes the bare value beside it",
+            ),
+            false => (Severity::Fail, what, "publish the bare value, as one string, without quotes or a dot"),
+        };
+        self.add(severity, "value-mangled", what, fix);
+    }
+
+    /// The value was put up, and no name server shows it.
+    fn absent(&mut self, former: bool, owner: &DomainName) {
+        let Some(zone) = &self.survey.zone else { return };
+        if self.expected.at_provider == Some(true) {
+            let servers = if zone.at_parent.is_empty() { &zone.at_child } else { &zone.at_parent };
+            let what = format!(
+                "the DNS provider holds the value for {owner}, and none of the name servers of {} shows it: the provider's zone is not the one that is delegated ({})",
+                zone.apex,
+                servers.join(", ")
+            );
+            let fix = "compare the provider's name servers with the registrar's, or wait for the provider's own distribution";
+            self.add(Severity::Fail, "provider-not-delegated", what, fix);
+        } else if self.expected.published && !former {
+            let what = format!("the value was published and is at none of the name servers of {}", zone.apex);
+            let fix = "the agent publishes it again; if it goes again, another tool removes it";
+            self.add(Severity::Warn, "value-missing", what, fix);
+        }
+    }
+
+    /// Of an order whose value is not known, a text that was put there by hand may be seen to be wrong.
+    fn texts_of_nobody(&mut self, texts: &[String], owner: &DomainName) {
+        if let Some(text) = texts.iter().find(|text| looks_mangled(text)) {
             self.add(
                 Severity::Warn,
                 "value-mangled",
-                what,
+                format!("a text at {owner} has quotes, a dot or two strings inside: {}", bounded(text)),
                 "publish the bare value, as one string, without quotes or a dot",
             );
         }
