@@ -1,4 +1,5 @@
-//! The kind `exec`: each mode with a real command behind it, and commands that misbehave.
+//! The kind `exec`: each mode with a real command behind it, and commands that misbehave. The file is long because each way
+//! to misbehave is a script of its own.
 #![cfg(feature = "exec")]
 #![allow(dead_code, reason = "each test uses a part of the servers")]
 #![expect(clippy::unwrap_used, reason = "the functions around the tests belong to them")]

@@ -288,13 +288,6 @@ impl Rfc2136 {
 
     fn refused(&self, server: &str, code: ResponseCode, tsig: Option<TsigError>, asked: &Asked<'_>) -> Error {
         let key = self.key.told();
-        let extent = match (code, tsig) {
-            // Knot answers BADKEY for names that the key may not change, too.
-            (_, Some(TsigError::BadSig | TsigError::BadTime)) => Extent::Provider,
-            (ResponseCode::NotAuth | ResponseCode::NotZone | ResponseCode::NotImp, None) => Extent::Zone,
-            (ResponseCode::ServFail, None) => Extent::Zone,
-            _ => Extent::Name,
-        };
         let (class, label, why, hint) = match (code, tsig) {
             (_, Some(TsigError::BadSig)) => (
                 Class::Setup,
@@ -350,7 +343,9 @@ impl Rfc2136 {
             ),
             (_, _) => (Class::Later, "rcode", "an unusual refusal", "the server's log tells more".to_owned()),
         };
-        Error::new(class, label, format!("{server} refuses {asked}: {why} ({code})")).of(extent).hint(hint)
+        Error::new(class, label, format!("{server} refuses {asked}: {why} ({code})"))
+            .of(extent(code, tsig))
+            .hint(hint)
     }
 }
 
@@ -438,6 +433,17 @@ impl Rfc2136 {
             self.send(zone, &prerequisites, &updates).await?;
         }
         Ok(())
+    }
+}
+
+/// Whose trouble a refusal is.
+const fn extent(code: ResponseCode, tsig: Option<TsigError>) -> Extent {
+    match (code, tsig) {
+        // Knot answers BADKEY for names that the key may not change, too.
+        (_, Some(TsigError::BadSig | TsigError::BadTime)) => Extent::Provider,
+        (ResponseCode::NotAuth | ResponseCode::NotZone | ResponseCode::NotImp, None) => Extent::Zone,
+        (ResponseCode::ServFail, None) => Extent::Zone,
+        _ => Extent::Name,
     }
 }
 
