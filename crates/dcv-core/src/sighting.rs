@@ -69,6 +69,11 @@ impl Sighting {
     pub const fn new(vantage: Vantage, at: Timestamp, answer: Answer) -> Self {
         Self { vantage, at, answer, security: Security::Unchecked, denied_until: None, held_until: None }
     }
+
+    /// Of an answer without the value: whether it is what a resolver holds from before, and no denial.
+    pub(crate) const fn holds_an_older_set(&self) -> bool {
+        self.denied_until.is_none() && self.held_until.is_some()
+    }
 }
 
 /// What DNSSEC says about an answer (RFC 4035 section 4.3).

@@ -130,7 +130,7 @@ pub fn verdict<M: Into<Match>>(
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let mut authorities = Count::default();
     let mut resolvers = Count::default();
-    for Sighting { vantage, answer, security, denied_until, held_until, .. } in sightings {
+    for sighting @ Sighting { vantage, answer, security, .. } in sightings {
         if !policy.web_as.counts(vantage, sightings) {
             continue;
         }
@@ -151,16 +151,8 @@ pub fn verdict<M: Into<Match>>(
                 failed.push(format!("{label}: {why}"));
             }
             (Match::Absent, Answer::Txt(_) | Answer::Cname(_) | Answer::File(_)) => {
-                without.push(match (denied_until, held_until) {
-                    (Some(until), _) => {
-                        format!("{label} (which may repeat a cached denial until {until:.0})")
-                    }
-                    (None, Some(until)) => {
-                        count.older += 1;
-                        format!("{label} (which still holds an older set of the name, until {until:.0})")
-                    }
-                    (None, None) => label,
-                });
+                count.older += usize::from(sighting.holds_an_older_set());
+                without.push(lacking(label, sighting));
             }
         }
     }
@@ -181,6 +173,17 @@ pub fn verdict<M: Into<Match>>(
     } else {
         without.extend(respelled.into_iter().map(|label| format!("{label} (in other capitals)")));
         Verdict::Lagging { without, failed }
+    }
+}
+
+/// One that answers without the value, and until when that may be for its cache alone.
+fn lacking(label: String, sighting: &Sighting) -> String {
+    match (sighting.denied_until, sighting.held_until) {
+        (Some(until), _) => format!("{label} (which may repeat a cached denial until {until:.0})"),
+        (None, Some(until)) => {
+            format!("{label} (which still holds an older set of the name, until {until:.0})")
+        }
+        (None, None) => label,
     }
 }
 
