@@ -83,7 +83,8 @@ pub struct OrderValidation {
 pub struct ScopeValidation {
     /// The domain object's number, if there is one.
     pub domain_id: Option<DomainId>,
-    /// The domain at which control must be proven; the name to publish at derives from it.
+    /// The domain at which control must be proven; the name to publish at derives from it. Empty where the CA did not say
+    /// which: something is open all the same.
     pub scope: String,
     /// The CA's word; empty if it gave none.
     pub status: String,
@@ -270,7 +271,7 @@ struct WireValidation {
     order_dcv_method: Option<String>,
     #[serde(deserialize_with = "wire::list")]
     organization_validations: Vec<WirePart>,
-    #[serde(deserialize_with = "wire::list")]
+    #[serde(deserialize_with = "wire::parts")]
     dns_name_validations: Vec<WireScope>,
 }
 
@@ -313,15 +314,16 @@ struct WireScope {
 
 impl WireScope {
     fn into_scope(self) -> Option<ScopeValidation> {
-        let Some(scope) = self.name_scope else {
-            tracing::warn!("skipping a name to prove without a scope");
-            return None;
-        };
         let status = self.status.unwrap_or_default();
+        let approved = is_approved(&status);
+        // What is open without a name must not make the rest count as all.
+        if self.name_scope.is_none() && approved {
+            return None;
+        }
         Some(ScopeValidation {
             domain_id: self.domain_id.map(DomainId::new),
-            scope,
-            approved: is_approved(&status),
+            scope: self.name_scope.unwrap_or_default(),
+            approved,
             status,
             method: self.method,
             dns_names: self.dns_names,

@@ -68,12 +68,20 @@ pub(crate) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> R
     Ok(items(Value::deserialize(from)?).into_iter().filter_map(object_of).collect())
 }
 
-/// The items of a list. Some back ends write a list with a gap as an object with numbers for keys; what is no list is
-/// one of one item.
+/// As [`list`], for lists of which every item counts: what is no such object reads as one that says nothing.
+pub(crate) fn parts<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
+    from: D,
+) -> Result<Vec<T>, D::Error> {
+    let items = items(Value::deserialize(from)?).into_iter().filter(|item| !item.is_null());
+    Ok(items.map(|item| object_of(item).unwrap_or_default()).collect())
+}
+
+/// The items of a list. Some back ends write a list with a gap as an object with numbers for keys, and one without items as
+/// an object without keys; what is no list is one of one item.
 fn items(value: Value) -> Vec<Value> {
     match value {
         Value::Array(items) => items,
-        Value::Object(map) if !map.is_empty() && map.keys().all(|key| key.parse::<u64>().is_ok()) => {
+        Value::Object(map) if map.keys().all(|key| key.parse::<u64>().is_ok()) => {
             let mut numbered: Vec<_> =
                 map.into_iter().map(|(key, item)| (key.parse::<u64>().unwrap_or(u64::MAX), item)).collect();
             numbered.sort_by_key(|(number, _)| *number);

@@ -70,9 +70,13 @@ fn of_validation(id: OrderId, status: OrderStatus, validation: OrderValidation) 
         match DomainName::scope(&scope.scope) {
             Ok(name) => scopes.push(scope_facts(name, scope)),
             Err(error) => {
-                warn!(order = %id, "DigiCert names a scope that cannot be read: {error}");
+                let why = match scope.scope.as_str() {
+                    "" => "DigiCert does not say which domain it is".to_owned(),
+                    _ => error.to_string(),
+                };
+                warn!(order = %id, "DigiCert names a scope that cannot be read: {why}");
                 if !scope.approved {
-                    unreadable.push(error.to_string());
+                    unreadable.push(why);
                 }
             }
         }

@@ -256,6 +256,29 @@ async fn what_is_to_prove_is_read_from_thin_answers() {
     assert!(validation(done).await.expect("done").organization_missing.is_empty());
 }
 
+/// Protects against false success: beside proven scopes, one that is open and cannot be told is not left out.
+#[tokio::test]
+async fn what_is_open_without_a_name_is_not_left_out() {
+    let proven = r#"{"name_scope":"example.com","status":"approved"}"#;
+    for open in [
+        r#"{"status":"pending"}"#,
+        r#"{"status":"pending","name_scope":{"name":"a.example"}}"#,
+        "{}",
+        r#""a.example""#,
+        r#"["a.example"]"#,
+        "7",
+    ] {
+        for list in [format!("[{proven},{open}]"), format!(r#"{{"0":{proven},"4":{open}}}"#)] {
+            let body = format!(r#"{{"order_status":"pending","dns_name_validations":{list}}}"#);
+            let got = validation(&body).await.expect(&body);
+            let scopes: Vec<_> = got.names.iter().map(|name| (name.scope.as_str(), name.approved)).collect();
+            assert_eq!(scopes, [("example.com", true), ("", false)], "{body}");
+        }
+    }
+    let nothing = r#"{"order_status":"pending","dns_name_validations":{}}"#;
+    assert!(validation(nothing).await.expect("nothing").names.is_empty(), "a list without items");
+}
+
 /// Protects the person who has to act: what the organisation lacks is told in words, whatever shape they come in.
 #[tokio::test]
 async fn what_the_organisation_lacks_is_told_in_words() {
@@ -271,12 +294,13 @@ async fn what_the_organisation_lacks_is_told_in_words() {
             "Organisation details (no status)",
         ),
         (r#"{"type":7,"name":["OV"],"status":0}"#, "7 (0)"),
-        ("{}", "organisation validation (no status)"),
         (r#"{"name":"O\nV\u001b[31m","status":{"word":"pending"}}"#, "O V [31m (no status)"),
     ] {
         assert_eq!(missing(&format!("[{part}]")).await, [text]);
         assert_eq!(missing(part).await, [text], "also without a list");
     }
+    assert_eq!(missing("[{}]").await, ["organisation validation (no status)"]);
+    assert!(missing("{}").await.is_empty());
     let done = r#"[{"name":"OV","status":"Completed"}]"#;
     for odd in ["null", "7", r#""pending""#, r#"[null, 3, "x", []]"#, done] {
         assert!(missing(odd).await.is_empty(), "{odd}");
