@@ -166,6 +166,7 @@ impl ClientBuilder {
             governor: Governor::new(&self.windows, &self.history),
             gate: Gate::new(),
             memory: self.memory,
+            proxy: self.proxy.map(|ProxyUrl(url)| url),
             max_body: self.max_body,
             server_date: Mutex::new(None),
         }))

@@ -20,6 +20,7 @@ use crate::gate::{Gate, Outcome, Pass};
 use crate::governor::{Due, Governor, GovernorLoad, Turn};
 use crate::key::{Key, KeySource};
 use crate::memory::CallMemory;
+use crate::proxy;
 
 /// The longest wait that we take from a server seriously.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
@@ -47,6 +48,8 @@ pub(crate) struct Inner {
     pub(crate) governor: Governor,
     pub(crate) gate: Gate,
     pub(crate) memory: Option<Box<dyn CallMemory>>,
+    /// The proxy that was set; it may contain a password.
+    pub(crate) proxy: Option<Url>,
     pub(crate) max_body: usize,
     pub(crate) server_date: Mutex<Option<ServerDate>>,
 }
@@ -174,8 +177,10 @@ impl Client {
             memory.sending().await;
         }
         let started = Instant::now();
-        let result = request.send().await;
-        let response = result.map_err(Error::transport)?;
+        let response = match request.send().await {
+            Ok(response) => response,
+            Err(error) => return Err(self.unsent(error).await),
+        };
         turn.answered();
         self.note_date(response.headers());
         let status = response.status();
@@ -199,6 +204,19 @@ impl Client {
             turn.throttled(retry_after);
         }
         Err(error)
+    }
+
+    /// Why nothing came back; where a proxy is in the way it is asked once more for its reason.
+    async fn unsent(&self, error: reqwest::Error) -> Error {
+        let inner = &*self.inner;
+        let error = Error::transport(error);
+        let Some(proxy) = inner.proxy.as_ref().filter(|_| matches!(error, Error::Connect { .. })) else {
+            return error;
+        };
+        match proxy::refusal(proxy, &inner.base).await {
+            Some(said) => Error::ProxyRefused { said },
+            None => error,
+        }
     }
 
     fn note_date(&self, headers: &HeaderMap) {

@@ -99,6 +99,12 @@ pub enum Error {
         /// What the transport said.
         source: reqwest::Error,
     },
+    /// The configured proxy refuses a way to the CA.
+    #[error("the proxy lets nothing through to the CA: {said}")]
+    ProxyRefused {
+        /// Its status.
+        said: String,
+    },
     /// No complete answer in time.
     #[error("the CA did not answer in time")]
     Timeout {
@@ -222,7 +228,7 @@ impl Error {
                 Class::KeyTrouble
             }
             Self::MissingPermission { .. } | Self::Forbidden { .. } => Class::MissingPermission,
-            Self::Gateway { .. } => Class::Gateway,
+            Self::Gateway { .. } | Self::ProxyRefused { .. } => Class::Gateway,
             Self::NotFound { .. } => Class::NotFound,
             Self::Declined { .. } => Class::NotYet,
             Self::Misconfigured { .. } => Class::Misconfigured,
@@ -253,6 +259,7 @@ impl Error {
             Self::Unavailable { .. } => "unavailable",
             Self::Held { .. } => "held",
             Self::Connect { .. } => "connect",
+            Self::ProxyRefused { .. } => "proxy_refused",
             Self::Timeout { .. } => "timeout",
             Self::Broken { .. } => "broken",
             Self::Redirected { .. } => "redirected",
@@ -278,6 +285,7 @@ impl Error {
             | Self::KeyMalformed { .. }
             | Self::Held { .. }
             | Self::Connect { .. }
+            | Self::ProxyRefused { .. }
             | Self::Timeout { .. }
             | Self::Broken { .. }
             | Self::Redirected { .. }
@@ -331,6 +339,9 @@ impl Error {
             Self::Forbidden { .. } => {
                 "see whether the key's user may do this, and may see the division, in CertCentral; the key itself is \
                  good"
+            }
+            Self::ProxyRefused { .. } => {
+                "have the proxy let this host through to DigiCert; for 407 check its user and proxy_password"
             }
             Self::Gateway { .. } => {
                 "look at what stands between this host and DigiCert: proxy, firewall, the filter before DigiCert's API; \

@@ -46,6 +46,7 @@ mod memory;
 mod method;
 mod order;
 mod paging;
+mod proxy;
 mod rolling;
 mod status;
 mod survey;

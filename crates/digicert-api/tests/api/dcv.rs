@@ -324,3 +324,29 @@ async fn an_empty_or_foreign_answer_is_undecodable() {
         assert_eq!(validation(body).await.expect_err(body).class(), Class::Undecodable);
     }
 }
+
+/// Protects memory: an order of ten thousand scopes is none that DigiCert has, and is told as such.
+#[tokio::test]
+async fn an_order_of_thousands_of_names_is_refused() {
+    let scope = |n: u32| {
+        format!(r#"{{"name_scope":"h{n}.example.com","status":"pending","dns_names":["h{n}.example.com"]}}"#)
+    };
+    let body = |count: u32| {
+        let scopes: Vec<String> = (0..count).map(scope).collect();
+        format!(r#"{{"order_status":"pending","dns_name_validations":[{}]}}"#, scopes.join(","))
+    };
+    let (_server, client) = always(json(200, &body(250))).await;
+    assert_eq!(client.order_validation(ORDER).await.expect("250 names").names.len(), 250);
+    for body in [
+        body(10_000),
+        format!(
+            r#"{{"order_status":"pending","dns_name_validations":[{{"name_scope":"a.example","status":"pending","dns_names":[{}]}}]}}"#,
+            vec![r#""a.example""#; 5000].join(",")
+        ),
+    ] {
+        let (_server, client) = always(json(200, &body)).await;
+        let error = client.order_validation(ORDER).await.expect_err("too many");
+        assert_eq!(error.class(), Class::Undecodable);
+        assert!(error.to_string().contains("more than a thousand domains"), "{error}");
+    }
+}

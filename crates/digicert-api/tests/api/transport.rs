@@ -222,3 +222,29 @@ fn calls_can_be_spawned() {
     is_send(client.status_changes(Duration::ZERO));
     is_send(client.clone());
 }
+
+/// Protects whoever stands behind a proxy: its own status is in the sentence, its password is not.
+#[tokio::test]
+async fn what_a_proxy_says_is_told() {
+    for (status, told) in [
+        ("407 Proxy Authentication Required", "407 Proxy Authentication Required"),
+        ("403 Forbidden by policy", "403 Forbidden by policy"),
+        ("502 Bad Gateway", "502 Bad Gateway"),
+    ] {
+        let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n");
+        let proxy = bare(move |mut stream| {
+            let answer = answer.clone();
+            async move {
+                let _ = stream.write_all(answer.as_bytes()).await;
+            }
+        })
+        .await;
+        let proxy = proxy.replace("http://", "http://user:hunter2@");
+        let client =
+            builder("https://ca.example").proxy(proxy.parse().expect("url")).build().expect("client");
+        let error = client.order(ORDER).await.expect_err("refused");
+        assert_eq!((error.class(), error.label()), (Class::Gateway, "proxy_refused"), "{error:?}");
+        assert!(error.to_string().contains(told), "{error}");
+        assert!(!format!("{error} {error:?} {client:?}").contains("hunter2"));
+    }
+}
