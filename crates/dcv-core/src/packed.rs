@@ -112,19 +112,30 @@ impl Writer {
             w.target(target);
         });
         self.list(held, Self::held);
+        self.seen(looked_at, *looks, caa.as_ref(), asked.as_ref());
+        Some(())
+    }
+
+    /// What was seen, and what the CA was asked.
+    fn seen(
+        &mut self,
+        looked_at: &LiteMap<Lookup, Look>,
+        looks: u32,
+        caa: Option<&CaaFacts>,
+        asked: Option<&Asked>,
+    ) {
         self.list(&looked_at.iter().collect::<Vec<_>>(), |w, (lookup, look)| {
             w.lookup(lookup);
             w.time(&look.at);
             w.flags([look.was_visible]);
         });
-        self.number(u64::from(*looks));
-        self.option(caa.as_ref().filter(|caa| caa.names.is_empty()), |w, caa| w.time(&caa.at));
-        self.option(asked.as_ref(), |w, asked| {
+        self.number(u64::from(looks));
+        self.option(caa.filter(|caa| caa.names.is_empty()), |w, caa| w.time(&caa.at));
+        self.option(asked, |w, asked| {
             w.time(&asked.at);
             w.number(u64::from(asked.count));
             w.text(&asked.said);
         });
-        Some(())
     }
 
     fn order(&mut self, order: &OrderFacts) {

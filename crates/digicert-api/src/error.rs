@@ -340,9 +340,7 @@ impl Error {
                 "see whether the key's user may do this, and may see the division, in CertCentral; the key itself is \
                  good"
             }
-            Self::ProxyRefused { .. } => {
-                "have the proxy let this host through to DigiCert; for 407 check its user and proxy_password"
-            }
+            Self::ProxyRefused { .. } => "have the proxy let this host through; for 407 check its password",
             Self::Gateway { .. } => {
                 "look at what stands between this host and DigiCert: proxy, firewall, the filter before DigiCert's API; \
                  and check the base URL, the US platform's is https://www.digicert.com/services/v2"
@@ -380,9 +378,7 @@ impl Error {
             | Self::Unavailable { .. }
             | Self::Timeout { .. }
             | Self::Broken { .. }
-            | Self::Setup { .. } => {
-                return None;
-            }
+            | Self::Setup { .. } => return None,
         })
     }
 }

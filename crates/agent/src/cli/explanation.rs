@@ -1,8 +1,8 @@
 //! What `explain` found, for machines as it is and for people as text.
 
 use dcv_core::{
-    Answer, Because, Decision, Finding, Location, Outcome, Path, Security, ServerSeen, Sighting, Survey,
-    Target, Verdict,
+    Answer, Because, Decision, DomainName, Finding, Location, Outcome, Path, Security, ServerSeen, Sighting,
+    Survey, Target, Verdict,
 };
 use jiff::Timestamp;
 use serde::Serialize;
@@ -161,6 +161,11 @@ impl ScopeSeen {
             page.line(&format!("  {:10} {} holds {}", "elsewhere", elsewhere.name, texts(&elsewhere.texts)));
         }
         describe_caa(page, caa);
+        self.describe_verdict(page, end);
+        describe_findings(page, &self.findings);
+    }
+
+    fn describe_verdict(&self, page: &mut Page, end: &DomainName) {
         match &self.verdict {
             Some(Verdict::Visible) => {
                 page.line(&format!("  {:10} {} as of {end}", "verdict", paint(GOOD, "visible")));
@@ -178,7 +183,6 @@ impl ScopeSeen {
             )),
             Some(Verdict::Unseen) | None => {}
         }
-        describe_findings(page, &self.findings);
     }
 }
 

@@ -174,21 +174,7 @@ impl<F: FnMut(&Line)> Walk<F> {
                     }
                     outcome
                 }
-                Err(Fault::Torn) => {
-                    let junk = self.junk.get_or_insert_with(|| Junk {
-                        file: name.to_owned(),
-                        line: number,
-                        bytes: Vec::new(),
-                    });
-                    junk.bytes.extend_from_slice(&bytes);
-                    if ended {
-                        junk.bytes.push(b'\n');
-                    }
-                    match junk.bytes.len() {
-                        0..=MAX_JUNK => Ok(()),
-                        _ => Err("is no whole line, and longer than what a crash leaves".to_owned()),
-                    }
-                }
+                Err(Fault::Torn) => self.torn(name, number, &bytes, ended),
                 Err(Fault::Changed) => Err("was changed: its bytes do not match its sum".to_owned()),
             };
             if let Err(what) = outcome {
@@ -200,6 +186,20 @@ impl<F: FnMut(&Line)> Walk<F> {
                 self.so_far.broken = Some(Break { file, line, what });
                 return Ok(Some(()));
             }
+        }
+    }
+
+    /// A line that is not whole: what a crash left, unless it is longer than that can be.
+    fn torn(&mut self, name: &str, line: u64, bytes: &[u8], ended: bool) -> Result<(), String> {
+        let begin = || Junk { file: name.to_owned(), line, bytes: Vec::new() };
+        let junk = self.junk.get_or_insert_with(begin);
+        junk.bytes.extend_from_slice(bytes);
+        if ended {
+            junk.bytes.push(b'\n');
+        }
+        match junk.bytes.len() {
+            0..=MAX_JUNK => Ok(()),
+            _ => Err("is no whole line, and longer than what a crash leaves".to_owned()),
         }
     }
 

@@ -338,8 +338,7 @@ impl Rfc2136 {
                 Class::Later,
                 "servfail",
                 "SERVFAIL",
-                "the server's log tells why; a frozen zone or a journal it cannot write are common"
-                    .to_owned(),
+                "the server's log tells why, often a frozen zone or a journal it cannot write".to_owned(),
             ),
             (_, _) => (Class::Later, "rcode", "an unusual refusal", "the server's log tells more".to_owned()),
         };
