@@ -183,6 +183,8 @@ impl StatusBoard {
     ) -> Option<Status> {
         let mut statuses = self.lock();
         let before = statuses.get(subject);
+        // Taken out in any case: after a reload the board knows it as well, and what is left here counts as nobody's.
+        let earlier = self.lock_earlier().remove(subject);
         let changed = before.is_none_or(|status| status.reason != because.reason);
         let is_open = because.reason.outcome() == Outcome::Open;
         let status = Status {
@@ -194,7 +196,7 @@ impl StatusBoard {
             begun: match before {
                 Some(status) if status.outcome == Outcome::Done && is_open => now,
                 Some(status) => status.begun,
-                None => self.lock_earlier().remove(subject).unwrap_or(now),
+                None => earlier.unwrap_or(now),
             },
             wake: next.at(now),
             deadline: known.deadline.filter(|_| is_open || subject.id.kind() == Kind::Domain),
@@ -334,5 +336,47 @@ mod tests {
             board.lasting(later + SignedDuration::from_hours(9)).is_empty(),
             "what is done does not last"
         );
+    }
+
+    /// An order that was open when the configuration was read again, and has ended since, is told as ended: the next list,
+    /// which names it no more, takes nothing from the state.
+    #[tokio::test]
+    async fn what_ends_after_a_reload_is_told_for_some_days() {
+        let (board, state) = (StatusBoard::default(), State::in_memory().await.unwrap());
+        let order = Subject::order("main", 1);
+        let post = |reason| {
+            let decision = Decision { next: Next::RestUntil(NOW), because: Because::new(reason, "why") };
+            board.post(&order, &decision, Known { discovered: true, ..Known::default() }, NOW);
+        };
+        post(Reason::Propagating);
+        board.save(&state).await;
+        board.recall(&state.notes().await.unwrap());
+        post(Reason::Propagating);
+        post(Reason::Validated);
+        board.finish(&order);
+        board.settle("main", Kind::Order, &HashSet::new());
+        board.save(&state).await;
+        let told: Vec<String> = state.notes().await.unwrap().into_iter().map(|last| last.reason).collect();
+        assert_eq!(told, [Reason::Validated.code()]);
+    }
+
+    /// What is in trouble, and that it has ended, comes into a state that could not be written for a while.
+    #[tokio::test]
+    async fn troubles_are_kept_until_the_state_can_be_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let (board, state) = (StatusBoard::default(), State::open(&path).await.unwrap());
+        let trouble = Trouble { of: "account main".into(), since: NOW, detail: "down".into() };
+        board.set_troubles(vec![trouble.clone()]);
+        // Something else is where the file was.
+        state.close().await;
+        let away = folder.path().join("away");
+        std::fs::rename(&path, &away).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        board.save(&state).await;
+        std::fs::remove_dir(&path).unwrap();
+        std::fs::rename(&away, &path).unwrap();
+        board.save(&state).await;
+        assert_eq!(state.troubles().await.unwrap(), [trouble]);
     }
 }

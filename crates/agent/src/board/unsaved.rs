@@ -22,6 +22,8 @@ use crate::{
 
 /// How long changes are gathered before they are written.
 const GATHER: Duration = Duration::from_millis(200);
+/// When what could not be written is tried again, whether anything has changed meanwhile or not.
+const AGAIN: Duration = Duration::from_secs(5);
 /// For how long it is told what became of an order that was found in an account.
 const KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 const FORGET_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -58,7 +60,10 @@ impl Unsaved {
             tokio::time::sleep(GATHER).await;
         };
         while stop.run_until_cancelled(next()).await.is_some() {
-            self.save(state).await;
+            if !self.save(state).await {
+                stop.run_until_cancelled(tokio::time::sleep(AGAIN)).await;
+                self.news.notify_one();
+            }
             if forgotten_at.is_none_or(|at| at.elapsed() > FORGET_EVERY) {
                 forgotten_at = Some(Instant::now());
                 forget_old(state, clock::now()).await;
@@ -66,14 +71,24 @@ impl Unsaved {
         }
     }
 
-    /// Writes what is not written yet.
-    pub(super) async fn save(&self, state: &State) {
-        let troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(troubles) = troubles
-            && let Err(error) = state.set_troubles(&troubles).await
-        {
-            debug!("troubles are not in the state: {}", chain(&error));
-        }
+    /// Writes what is not written yet; whether all of it is. What is not is kept, unless something newer came meanwhile.
+    pub(super) async fn save(&self, state: &State) -> bool {
+        // Each, whatever came of the other.
+        let (troubles, statuses) = (self.save_troubles(state).await, self.save_statuses(state).await);
+        troubles && statuses
+    }
+
+    async fn save_troubles(&self, state: &State) -> bool {
+        let lock = || self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(troubles) = lock().take() else { return true };
+        let Err(error) = state.set_troubles(&troubles).await else { return true };
+        // That the state cannot be written is told once, by the state itself.
+        debug!("troubles are not in the state yet: {}", chain(&error));
+        lock().get_or_insert(troubles);
+        false
+    }
+
+    async fn save_statuses(&self, state: &State) -> bool {
         let latest = std::mem::take(&mut *self.lock());
         let (mut statuses, mut gone) = (Vec::new(), Vec::new());
         for (subject, last) in latest {
@@ -82,8 +97,7 @@ impl Unsaved {
                 None => gone.push(subject),
             }
         }
-        let Err(error) = state.note_all(&statuses, &gone).await else { return };
-        // That the state cannot be written is told once, by the state itself.
+        let Err(error) = state.note_all(&statuses, &gone).await else { return true };
         debug!("statuses are not in the state yet: {}", chain(&error));
         let mut latest = self.lock();
         for last in statuses {
@@ -92,6 +106,7 @@ impl Unsaved {
         for subject in gone {
             latest.entry(subject).or_insert(None);
         }
+        false
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Subject, Option<LastStatus>>> {
