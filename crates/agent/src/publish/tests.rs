@@ -19,6 +19,8 @@ struct Gate {
     open: Semaphore,
     seen: Mutex<Vec<Vec<String>>>,
     at_once: usize,
+    /// Changes with a name that begins so are refused for that name.
+    refuses: &'static str,
 }
 
 #[async_trait]
@@ -36,9 +38,13 @@ impl DnsProvider for Gate {
     }
 
     async fn apply(&self, _: &Zone, changes: &[Change]) -> Result<Receipt, dns_providers::Error> {
-        let names = changes.iter().map(|change| change.site().owner().to_string()).collect();
+        let names: Vec<String> = changes.iter().map(|change| change.site().owner().to_string()).collect();
+        let refused = names.iter().any(|name| name.starts_with(self.refuses));
         self.seen.lock().unwrap().push(names);
         self.open.acquire().await.unwrap().forget();
+        if refused {
+            return Err(dns_providers::Error::new(Class::Blocked, "refused", "not this name"));
+        }
         Ok(Receipt::default())
     }
 
@@ -59,7 +65,12 @@ async fn gated() -> (Arc<Gate>, State, Arc<Publisher>) {
 }
 
 async fn gated_by(at_once: usize) -> (Arc<Gate>, State, Arc<Publisher>) {
-    let gate = Arc::new(Gate { open: Semaphore::new(0), seen: Mutex::default(), at_once });
+    let gate = Arc::new(Gate {
+        open: Semaphore::new(0),
+        seen: Mutex::default(),
+        at_once,
+        refuses: "_dnsauth.refused",
+    });
     let state = State::in_memory().await.unwrap();
     let zone = Zone { name: "example.com".parse().unwrap(), id: None };
     let provider: Arc<dyn DnsProvider> = Arc::<Gate>::clone(&gate);
@@ -121,6 +132,43 @@ async fn no_more_is_handed_over_at_once_than_the_provider_takes() {
     publisher.publish(&Subject::order("main", 1), &artifacts, &[], None).await.unwrap();
     let seen: Vec<usize> = gate.seen.lock().unwrap().iter().map(Vec::len).collect();
     assert_eq!(seen, [2, 2, 1]);
+}
+
+/// Names that cannot be written hold up none of the others, however many there are of them in one batch; where none can be
+/// written, the provider is not asked for each.
+#[tokio::test]
+async fn refused_names_hold_up_no_other() {
+    for (every, most) in [(8, 1000), (1, 40)] {
+        let (gate, _, publisher) = gated().await;
+        let publish = |number: u64, host: String| {
+            let publisher = Arc::clone(&publisher);
+            let job = async move {
+                publisher.publish(&Subject::order("main", number), &[artifact(&host)], &[], None).await
+            };
+            tokio::spawn(job)
+        };
+        let first = publish(1000, "first".to_owned());
+        while gate.seen.lock().unwrap().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        let jobs: Vec<_> = (0..256)
+            .map(|number| {
+                let is_refused = number % every == 0;
+                let host = format!("{}{number}", if is_refused { "refused" } else { "fine" });
+                (is_refused, publish(number, host))
+            })
+            .collect();
+        for _ in 0..300 {
+            tokio::task::yield_now().await;
+        }
+        gate.open.add_permits(2000);
+        first.await.unwrap().unwrap();
+        for (is_refused, job) in jobs {
+            assert_eq!(job.await.unwrap().is_err(), is_refused);
+        }
+        let calls = gate.seen.lock().unwrap().len();
+        assert!(calls < most, "{calls}");
+    }
 }
 
 /// Hosts of one document root have one file: a second order waits for the first, and the file goes with the last host.

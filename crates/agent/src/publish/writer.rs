@@ -1,6 +1,6 @@
 //! One writer for each destination: gathers what arrives while a change is in flight and sends it as one batch.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, HashSet};
 
 use dcv_core::{Artifact, Ttl};
 use dns_providers::Receipt;
@@ -86,18 +86,20 @@ impl Writer {
     }
 
     /// Writes all of it in one change. One name that cannot be written must not hold up the others of its batch, so a batch
-    /// that is refused for it is halved, and halved again; where nothing goes through, not for ever.
+    /// that is refused for it is halved, and halved again; where nothing goes through, not for ever. A half is halved down to
+    /// single names before the next one is tried: what goes through beside a refused name shows that others may.
     async fn execute(&self, want: Want, jobs: Vec<Job>) {
-        let mut parts = VecDeque::from([jobs]);
+        let mut parts = vec![jobs];
         let mut refused = 0;
-        while let Some(mut jobs) = parts.pop_front().filter(|jobs| !jobs.is_empty()) {
+        while let Some(mut jobs) = parts.pop().filter(|jobs| !jobs.is_empty()) {
             let entries: Vec<Entry> = jobs.iter().flat_map(|job| job.entries.iter().cloned()).collect();
             let replacing: Vec<Entry> = jobs.iter().flat_map(|job| job.replacing.iter().cloned()).collect();
             let outcome = self.write(want, &entries, &replacing).await;
             refused = if outcome.is_ok() { 0 } else { refused + 1 };
             if jobs.len() > 1 && refused < REFUSALS && outcome.as_ref().is_err_and(Error::is_of_one_name) {
                 let half = jobs.split_off(jobs.len() / 2);
-                parts.extend([jobs, half]);
+                parts.push(half);
+                parts.push(jobs);
                 continue;
             }
             for job in jobs {
