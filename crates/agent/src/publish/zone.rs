@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use dcv_core::{Artifact, Change, RecordData, Site, Ttl};
 use dns_providers::{Class, DnsProvider, Extent, Receipt, Zone};
+use tokio::time::Instant;
 
 use super::{
     Error,
@@ -40,13 +41,15 @@ struct Gates {
 
 impl Gates {
     fn pass(&self) -> Result<(), dns_providers::Error> {
+        // Who tries for all has to be let through by both.
+        self.of_zone.check()?;
         self.of_provider.pass()?;
         self.of_zone.pass()
     }
 
-    fn note(&self, failed: Option<&dns_providers::Error>) {
-        self.of_provider.note(failed);
-        self.of_zone.note(failed);
+    fn note(&self, failed: Option<&dns_providers::Error>, sent: Instant) {
+        self.of_provider.note(failed, sent);
+        self.of_zone.note(failed, sent);
     }
 }
 
@@ -80,11 +83,12 @@ impl ManagedZone {
 
     async fn call(&self, changes: &[Change]) -> Result<Receipt, Error> {
         self.gates.pass().map_err(|cause| self.failed(cause))?;
+        let sent = Instant::now();
         let applied = tokio::time::timeout(CALL_TIMEOUT, self.provider.apply(&self.zone, changes)).await;
         let what = "it did not answer within a minute";
         let gave_up = |_| Err(dns_providers::Error::new(Class::Later, "timeout", what).of(Extent::Provider));
         let outcome = applied.unwrap_or_else(gave_up);
-        self.gates.note(outcome.as_ref().err());
+        self.gates.note(outcome.as_ref().err(), sent);
         outcome.map_err(|cause| self.failed(cause))
     }
 
