@@ -1,6 +1,6 @@
 //! Tolerant readers: what a field may look like on the wire, and what we make of it.
 //!
-//! None of the field readers fails. A field that is absent, `null` or of another kind than expected reads as
+//! None of the field readers fails, but for lists that are longer than any can be. A field that is absent, `null` or of another kind than expected reads as
 //! "nothing"; numbers may come as text and the other way round; unknown fields are skipped. Only a body that is
 //! no JSON object at all is refused. The documentation contradicts itself often enough to make that necessary.
 
@@ -8,7 +8,10 @@ use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use serde::de::{Deserialize, DeserializeOwned, Deserializer};
-use serde_json::Value;
+use serde_json::{Map, Value};
+
+/// More items than any list has: pages have a thousand rows, and what changed within a week is less than this.
+const MOST_ITEMS: usize = 100_000;
 
 /// Why a body could not be read.
 #[derive(Debug)]
@@ -22,7 +25,7 @@ pub(crate) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Misread> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|source| Misread { problem: "it is no JSON", source: Some(source) })?;
     let value = match value {
-        Value::Array(items) if items.is_empty() => Value::Object(serde_json::Map::new()),
+        Value::Array(items) if items.is_empty() => Value::Object(Map::new()),
         Value::Object(_) => value,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
             return Err(Misread { problem: "it is no JSON object", source: None });
@@ -60,35 +63,45 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>,
 
 /// A list of texts without its blanks; a lone text is a list of one.
 pub(crate) fn texts<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-    Ok(items(Value::deserialize(from)?).into_iter().filter_map(text_of).collect())
+    Ok(items(Value::deserialize(from)?)?.into_iter().filter_map(text_of).collect())
 }
 
 /// A list of objects; what is no such object is left out.
 pub(crate) fn list<'de, D: Deserializer<'de>, T: DeserializeOwned>(from: D) -> Result<Vec<T>, D::Error> {
-    Ok(items(Value::deserialize(from)?).into_iter().filter_map(object_of).collect())
+    Ok(items(Value::deserialize(from)?)?.into_iter().filter_map(object_of).collect())
 }
 
 /// As [`list`], for lists of which every item counts: what is no such object reads as one that says nothing.
 pub(crate) fn parts<'de, D: Deserializer<'de>, T: DeserializeOwned + Default>(
     from: D,
 ) -> Result<Vec<T>, D::Error> {
-    let items = items(Value::deserialize(from)?).into_iter().filter(|item| !item.is_null());
+    let items = items(Value::deserialize(from)?)?.into_iter().filter(|item| !item.is_null());
     Ok(items.map(|item| object_of(item).unwrap_or_default()).collect())
 }
 
 /// The items of a list. Some back ends write a list with a gap as an object with numbers for keys, and one without items as
 /// an object without keys; what is no list is one of one item.
-fn items(value: Value) -> Vec<Value> {
-    match value {
+fn items<E: serde::de::Error>(value: Value) -> Result<Vec<Value>, E> {
+    let items = match value {
         Value::Array(items) => items,
-        Value::Object(map) if map.keys().all(|key| key.parse::<u64>().is_ok()) => {
-            let mut numbered: Vec<_> =
-                map.into_iter().map(|(key, item)| (key.parse::<u64>().unwrap_or(u64::MAX), item)).collect();
-            numbered.sort_by_key(|(number, _)| *number);
-            numbered.into_iter().map(|(_, item)| item).collect()
-        }
+        Value::Object(map) if is_numbered(&map) => in_order(map),
         lone => vec![lone],
-    }
+    };
+    // Each takes a hundred times its two octets once it is read.
+    if items.len() > MOST_ITEMS { Err(E::custom("a list of more than 100,000 items")) } else { Ok(items) }
+}
+
+/// Whether an object stands for a list.
+pub(crate) fn is_numbered(map: &Map<String, Value>) -> bool {
+    map.keys().all(|key| key.parse::<u64>().is_ok())
+}
+
+/// The items of an object that stands for a list.
+pub(crate) fn in_order(map: Map<String, Value>) -> Vec<Value> {
+    let mut numbered: Vec<_> =
+        map.into_iter().map(|(key, item)| (key.parse::<u64>().unwrap_or(u64::MAX), item)).collect();
+    numbered.sort_by_key(|(number, _)| *number);
+    numbered.into_iter().map(|(_, item)| item).collect()
 }
 
 /// An object, or an empty one.
@@ -166,6 +179,19 @@ mod tests {
         assert_eq!(rows, [Row { n: 1 }, Row { n: 2 }]);
         let Lists { names, rows } = read(br#"{"names": "lone", "rows": {"n": 7}}"#).expect("lone ones");
         assert_eq!((names, rows), (vec!["lone".to_owned()], vec![Row { n: 7 }]));
+    }
+
+    /// Protects memory: a body within its bounds may hold millions of rows without content.
+    #[test]
+    fn a_list_without_end_is_refused() {
+        #[derive(serde::Deserialize)]
+        struct Lists {
+            #[serde(deserialize_with = "list")]
+            rows: Vec<Map<String, Value>>,
+        }
+        let body = |rows: usize| format!(r#"{{"rows":[{}]}}"#, vec!["{}"; rows].join(","));
+        assert_eq!(read::<Lists>(body(1000).as_bytes()).expect("a page").rows.len(), 1000);
+        assert!(read::<Lists>(body(MOST_ITEMS + 1).as_bytes()).is_err());
     }
 
     /// Protects the expiry timer: every form of time stamp seen or documented is the same instant.
