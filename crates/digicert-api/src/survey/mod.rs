@@ -3,6 +3,7 @@
 //! What is known stands in `model.txt`, field by field. A [`Survey`] is one answer with what of it is not as expected, and
 //! its shape: the answer with every value replaced by its kind, fit to be shown to others.
 
+mod lists;
 mod model;
 mod shape;
 
@@ -119,7 +120,9 @@ impl Client {
             serde_json::from_slice(&reply.body).map_err(|_| reply.undecodable("it is no JSON"))?
         };
         let model = Model::of(reading.part());
-        let (fields, surprises) = surprises(&model, &body);
+        let (body, numbered) = lists::straightened(&model, body);
+        let (fields, mut surprises) = surprises(&model, &body);
+        surprises.extend(numbered);
         let shape = shape::of(&model, &body);
         Ok(Survey { reading, status: reply.status.as_u16(), fields, surprises, shape })
     }

@@ -74,6 +74,11 @@ impl Model {
             .or_else(|| self.fields.iter().find(|(known, _)| speaks_for(known, path)).map(|(_, field)| field))
     }
 
+    /// Whether a list is known to stand at a path.
+    pub(super) fn is_list(&self, path: &str) -> bool {
+        self.fields.keys().any(|known| known.strip_prefix(path).is_some_and(|rest| rest.starts_with("[]")))
+    }
+
     /// Whether something is known below a path, so that an object or a list is right there.
     fn has_below(&self, path: &str) -> bool {
         path.is_empty()
@@ -140,6 +145,10 @@ impl Kind {
 /// How many fields an answer has, and what of them is not as expected.
 pub(super) fn surprises(model: &Model, body: &Value) -> (usize, Vec<Surprise>) {
     let mut seen = Seen { model, places: BTreeSet::new(), surprises: BTreeMap::new() };
+    if !body.is_object() {
+        let what = format!("{} where an object was expected", name(body));
+        seen.add("(the whole answer)", what, "it cannot be read, and is asked for again, more rarely", true);
+    }
     seen.value("", body, 0);
     seen.absent(body);
     let surprises = seen.surprises.into_values().take(MOST).collect();
