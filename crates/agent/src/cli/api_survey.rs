@@ -92,7 +92,32 @@ fn described(Answered { call, outcome }: &Answered) -> Json {
         }
         Err(Refusal { status, code, class, .. }) => {
             // A code is a word of the API's vocabulary; what else was answered stays here.
+            let code = code.as_deref().map(words);
             json!({ "call": call, "status": status, "code": code, "understood_as": format!("{class:?}") })
+        }
+    }
+}
+
+/// The parts of a code that read as words: what follows the first may be somebody's domain (`caa_check_failed|example.com`).
+fn words(code: &str) -> String {
+    let is_word = |part: &&str| part.len() <= 40 && part.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    code.split('|').map(|part| Some(part).filter(is_word).unwrap_or("…")).collect::<Vec<_>>().join("|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A report is shown to others: of a code only words are in it.
+    #[test]
+    fn a_code_in_the_report_names_nobody() {
+        for (code, shown) in [
+            ("access_denied|access_denied_invalid_key", "access_denied|access_denied_invalid_key"),
+            ("caa_check_failed|www.example.com", "caa_check_failed|…"),
+            ("caa_not_found|EXAMPLE", "caa_not_found|…"),
+            ("k2v9p0tz4n8c1wfy6hd5bj3r0lsq7m3x", "…"),
+        ] {
+            assert_eq!(words(code), shown);
         }
     }
 }

@@ -8,7 +8,12 @@ use digicert_api::OrderFilter;
 use dns_providers::RecordSet;
 use futures_util::{StreamExt as _, stream};
 
-use crate::{ca::cert_name, context::Context, publish::ManagedZone, state::State};
+use crate::{
+    ca::cert_name,
+    context::Context,
+    publish::ManagedZone,
+    state::{Error, State},
+};
 
 /// Names that are looked at, of the newest orders first.
 const NAMES: usize = 300;
@@ -28,7 +33,7 @@ pub(super) struct Orphan {
 
 /// What stands at the validation names of the accounts' newest orders, in the configured zones, and is in no state.
 pub(super) async fn find(context: &Context) -> Vec<Orphan> {
-    let known = known(context).await;
+    let Some(known) = known(context).await else { return Vec::new() };
     let sites = sites(context).await;
     let each = sites.into_iter().map(|(site, managed)| async move {
         let set = managed.provider.read(&managed.zone, &site).await.ok()?;
@@ -48,11 +53,16 @@ pub(super) async fn find(context: &Context) -> Vec<Orphan> {
     orphans
 }
 
-/// Values and targets that are, or may be, up for an order of ours, by owner name.
-async fn known(context: &Context) -> BTreeMap<DomainName, Vec<String>> {
+/// Values and targets that are, or may be, up for an order of ours, by owner name. None where a state is there and cannot be
+/// read: every value of ours would look like nobody's.
+async fn known(context: &Context) -> Option<BTreeMap<DomainName, Vec<String>>> {
     let mut known: BTreeMap<DomainName, Vec<String>> = BTreeMap::new();
-    let Ok(state) = State::open_existing(&context.config.state).await else { return known };
-    for (_, held) in state.held().await.unwrap_or_default() {
+    let state = match State::open_existing(&context.config.state).await {
+        Ok(state) => state,
+        Err(Error::Missing { .. }) => return Some(known),
+        Err(_) => return None,
+    };
+    for (_, held) in state.held().await.ok()? {
         if let Artifact::Record { site, data } = held.artifact {
             let content = match data {
                 RecordData::Txt(value) => value.as_str().to_owned(),
@@ -62,7 +72,7 @@ async fn known(context: &Context) -> BTreeMap<DomainName, Vec<String>> {
         }
     }
     state.close().await;
-    known
+    Some(known)
 }
 
 /// The names at which control over the names of the newest orders may have been proven, each with its zone.
