@@ -105,7 +105,8 @@ impl<'a> Call<'a> {
         let (kinds, method) = domain::submission(self.facts);
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
         let submitted = self.client.submit_domain(self.domain(), &kinds, &method).await;
-        let value = domain::given_value(&self.client, self.settle(submitted, Refused::ReadWhy)?);
+        let submitted = self.settle(submitted, Refused::ReadWhy)?;
+        let value = domain::given_value(&self.client, submitted, Some(&Method::from(method.as_str())));
         Ok(self.on_record(Learned::Submitted(value)).await)
     }
 
@@ -116,7 +117,7 @@ impl<'a> Call<'a> {
     pub async fn new_domain_value(self) -> Result<Learned, Failure> {
         let made = self.settle(self.client.new_domain_value(self.domain()).await, Refused::ReadWhy)?;
         let none = || Failure::new(FailureClass::Bug, "DigiCert made no value for the domain");
-        let value = domain::given_value(&self.client, made).ok_or_else(none)?;
+        let value = domain::given_value(&self.client, made, self.facts.method()).ok_or_else(none)?;
         Ok(self.on_record(Learned::Value(value)).await)
     }
 

@@ -28,7 +28,7 @@ pub(super) fn learned(
         valid_until: by_our_clock(client, valid_until(&domain.expiry, &domain.validations)),
         seen: now,
     };
-    let value = domain.value.and_then(|value| given_value(client, value));
+    let value = domain.value.and_then(|value| given_value(client, value, facts.method.as_ref()));
     Ok(Learned::Domain(Box::new(facts), value))
 }
 
@@ -40,14 +40,23 @@ pub(super) fn submission(facts: &Facts) -> (Vec<String>, DcvMethod) {
     (kinds.unwrap_or_else(|| vec!["ov".to_owned()]), DcvMethod::from(method.as_str()))
 }
 
-/// The value of a domain, where it has one. Its file may be one that we do not write: the CA's URL decides where it looks.
-pub(super) fn given_value(client: &Client, value: DomainValue) -> Option<GivenValue> {
-    let url = value.http_token_url.as_deref();
-    let given = match url.is_none_or(|url| url.trim().ends_with(FILE_PATH)) {
-        true => RandomValue::new(value.value?),
-        false => Err(ValueError::AnotherFile),
+/// The value of a domain, where it has one. Its file may be one that we do not write.
+pub(super) fn given_value(
+    client: &Client,
+    value: DomainValue,
+    method: Option<&Method>,
+) -> Option<GivenValue> {
+    let given = match is_another_file(value.http_token_url.as_deref(), method) {
+        true => Err(ValueError::AnotherFile),
+        false => RandomValue::new(value.value?),
     };
     Some((given, by_our_clock(client, value.expires)))
+}
+
+/// The CA's URL decides where it looks for a file, unless the value is for DNS.
+fn is_another_file(url: Option<&str>, method: Option<&Method>) -> bool {
+    let in_dns = matches!(method, Some(Method::DnsTxt | Method::DnsCname));
+    !in_dns && url.is_some_and(|url| !url.trim().ends_with(FILE_PATH))
 }
 
 /// Whether a proof is outstanding, as far as any part of the answer tells: each may be left out. The words about control
@@ -73,4 +82,28 @@ pub fn valid_until(expiry: &DomainExpiry, kinds: &[DomainValidation]) -> Option<
     let of = |kind, time: &Option<WrittenTime>| time.as_ref().filter(|_| has(kind)).and_then(|time| time.at);
     let any = expiry.any.as_ref().and_then(|time| time.at);
     any.or_else(|| [of("ov", &expiry.ov), of("ev", &expiry.ev)].into_iter().flatten().min())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file is not written where the CA does not look for it; a URL in the answer for a value in DNS keeps nothing up.
+    #[test]
+    fn the_url_decides_where_the_value_is_a_file() {
+        let ours = Some("http://example.com/.well-known/pki-validation/fileauth.txt");
+        let other = Some("http://example.com/.well-known/pki-validation/k2v9p0.txt");
+        let method = |text: &str| Method::from(text);
+        for (url, by, another) in [
+            (ours, Some("http-token"), false),
+            (other, Some("http-token"), true),
+            (other, Some("http-token-dynamic"), true),
+            (other, None, true),
+            (other, Some("dns-txt-token"), false),
+            (other, Some("dns-cname-token"), false),
+            (None, Some("http-token"), false),
+        ] {
+            assert_eq!(is_another_file(url, by.map(method).as_ref()), another, "{url:?} {by:?}");
+        }
+    }
 }
