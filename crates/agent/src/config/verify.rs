@@ -97,12 +97,13 @@ impl Verify {
     }
 }
 
-/// The text of a URL without the user and password that may stand in it.
+/// The text of a URL without the user and password that may stand in it, whether it has a scheme or not.
 fn without_user(text: &str) -> String {
-    match (text.split_once("://"), text.rsplit_once('@')) {
-        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
-        _ => text.to_owned(),
-    }
+    let Some((before, host)) = text.rsplit_once('@') else { return text.to_owned() };
+    let is_scheme = |(scheme, _): &(&str, &str)| scheme.bytes().all(|b| b.is_ascii_alphanumeric());
+    let scheme = before.split_once("://").filter(is_scheme);
+    let scheme = scheme.map_or_else(String::new, |(scheme, _)| format!("{scheme}://"));
+    format!("{scheme}…@{host}")
 }
 
 fn check_servers(
@@ -151,4 +152,24 @@ fn check_resolvers(key: &str, raw: &[RawResolver], found: &mut Found) -> Vec<Res
         resolvers.push(Resolver { endpoints });
     }
     resolvers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A resolver's address that is not understood is told without the password in it.
+    #[test]
+    fn no_password_of_a_resolvers_address_is_told() {
+        for (text, told) in [
+            ("https://user:hunter2@dns.example/dns-query", "https://…@dns.example/dns-query"),
+            ("htps://user:hunter2@dns.example", "htps://…@dns.example"),
+            ("user:hunter2@dns.example", "…@dns.example"),
+            ("user:hunter2@dns@dns.example", "…@dns.example"),
+            ("user:p://hunter2@dns.example", "…@dns.example"),
+            ("192.0.2.300", "192.0.2.300"),
+        ] {
+            assert_eq!(without_user(text), told);
+        }
+    }
 }
