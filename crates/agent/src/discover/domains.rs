@@ -181,7 +181,7 @@ impl Watch {
 }
 
 /// Leaves alone what needs no proof of its own, since a higher domain of the list has one that is not soon to be renewed
-/// (DigiCert, domain info: `higher_level_domains`). A proof that is under way is gone on with.
+/// (DigiCert, domain info: `higher_level_domains`), and of every kind that is needed. A proof that is under way is gone on with.
 fn without_covered(
     mut found: Vec<Found<Option<CertName>>>,
     renewal: &Renewal,
@@ -191,21 +191,33 @@ fn without_covered(
         let facts = found.facts.as_ref().ok()?;
         let domain = facts.domain.as_ref()?;
         let lasts = !domain.pending && domain.due(renewal, facts.seed) > now;
-        lasts.then(|| (domain.name.clone(), domain.valid_until))
+        (lasts && !is_by_file(domain)).then(|| (domain.name.clone(), DomainFacts::clone(domain)))
     };
-    let proven: HashMap<DomainName, Option<Timestamp>> = found.iter().filter_map(proven).collect();
+    let proven: HashMap<DomainName, DomainFacts> = found.iter().filter_map(proven).collect();
     for Found { facts, .. } in &mut found {
         let Some(domain) = facts.as_ref().ok().and_then(|facts| facts.domain.as_ref()) else { continue };
         if domain.pending || domain.valid_until.is_some_and(|end| end > now) {
             continue;
         }
-        let above = iter::successors(domain.name.parent(), DomainName::parent);
-        if let Some((above, until)) = above.into_iter().find_map(|above| proven.get_key_value(&above)) {
-            let until = until.map_or_else(String::new, |end| format!(" until {end:.0}"));
-            *facts = Err(format!("{above} above it is proven{until}, which counts for it as well"));
+        let mut above = iter::successors(domain.name.parent(), DomainName::parent);
+        let covering = above.find_map(|name| proven.get(&name).filter(|above| has_kinds_of(above, domain)));
+        if let Some(DomainFacts { name, valid_until, .. }) = covering {
+            let until = valid_until.map_or_else(String::new, |end| format!(" until {end:.0}"));
+            *facts = Err(format!("{name} above it is proven{until}, which counts for it as well"));
         }
     }
     found
+}
+
+/// A file proves its own name only (TLS BR 3.2.2.4.18).
+fn is_by_file(domain: &DomainFacts) -> bool {
+    domain.method.as_ref().is_some_and(|method| method.as_str().starts_with(Method::Http.as_str()))
+}
+
+/// Whether what is proven above is proven for every kind of order that the domain takes part in, as far as that is told.
+fn has_kinds_of(above: &DomainFacts, domain: &DomainFacts) -> bool {
+    let has = |kind: &String| above.kinds.iter().any(|known| known.eq_ignore_ascii_case(kind));
+    above.kinds.is_empty() || domain.kinds.iter().all(has)
 }
 
 /// Why a domain rests, and until when.
@@ -338,6 +350,36 @@ mod tests {
         let due: Vec<_> =
             iter::from_fn(|| waiting.pop_due(later, FLOOR)).map(|(subject, _)| subject).collect();
         assert!(due.len() >= 5 && waiting.resting(later).count() + due.len() == 9, "{due:?}");
+    }
+
+    /// What is proven by DNS above a domain counts for it, and what is proven by a file, for other kinds of orders, or not for
+    /// much longer does not.
+    #[test]
+    fn only_a_proof_that_counts_below_covers() {
+        let covered = |method: &str, kinds: &[&str], hours: i64| {
+            let of = |number, name: &str, end, method: &str, kinds: &[&str]| {
+                let mut facts = facts(number, end, NOW - SignedDuration::from_hours(1000));
+                let domain = facts.domain.as_mut().unwrap();
+                domain.name = name.parse().unwrap();
+                domain.method = Some(Method::from(method));
+                domain.kinds = kinds.iter().map(|kind| (*kind).to_owned()).collect();
+                Found { subject: Subject::domain("main", number), listed: None, facts: Ok(facts) }
+            };
+            let end = NOW + SignedDuration::from_hours(hours);
+            let found = vec![
+                of(1, "d.example", Some(end), method, kinds),
+                of(2, "www.sub.d.example", None, "dns-txt-token", &["ov"]),
+            ];
+            let found = without_covered(found, &Renewal::default(), NOW);
+            assert!(found[0].facts.is_ok());
+            found[1].facts.is_err()
+        };
+        assert!(covered("dns-txt-token", &["OV", "ev"], 8000));
+        assert!(covered("email", &[], 8000));
+        assert!(!covered("http-token", &["ov"], 8000));
+        assert!(!covered("http-token-static", &["ov"], 8000));
+        assert!(!covered("dns-txt-token", &["ev"], 8000));
+        assert!(!covered("dns-txt-token", &["ov"], 1));
     }
 
     /// A CA that goes on showing an end that is past does not have the domain renewed at every reading of the list; one that
