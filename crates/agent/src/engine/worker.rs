@@ -125,8 +125,9 @@ impl Worker {
             self.board.forget(subject);
             return true;
         }
-        let watches = self.context.config.acting == Acting::Watch;
-        if self.mode == Mode::Once && (watches || facts.is_settled(reason)) {
+        // One who only watches has seen all that there is to see, unless a call failed for now.
+        let has_seen = self.context.config.acting == Acting::Watch && facts.failure.is_none();
+        if self.mode == Mode::Once && (has_seen || facts.is_settled(reason)) {
             return true;
         }
         if !(facts.discovered && facts.held.is_empty() && reason.needs_no_looking_after()) {

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use dcv_sandbox::ca::{DomainSpec, Endpoint, IdTypes, OrderSpec};
+use dcv_sandbox::ca::{DomainSpec, Endpoint, Fault, FaultKind, IdTypes, OrderSpec};
 use serde_json::Value as Json;
 
 use super::support::{Bind, eventually, scene::Scene};
@@ -37,9 +37,12 @@ async fn one_who_watches_changes_nothing() {
     scene.agent.append(&format!("[ledger]\nfolder = \"{}\"\n", scene.agent.path("ledger").display()));
     let before = scene.bind.transfer();
 
+    // A call that fails for now is made again, also by a run that ends.
+    scene.ca.fault(Fault::always(FaultKind::Http503).at(Endpoint::OrderValidation).times(2));
     let once = scene.agent.run(&["--once", "--timeout", "30s", "--output", "json"]);
     let would = "watching only: the agent would fetch the random value, put it up at _dnsauth.h1.dcv.test";
     assert!(once.order(order)["detail"].as_str().unwrap().starts_with(would), "{once:?}");
+    assert!(once.order(named)["detail"].as_str().unwrap().starts_with("watching only"), "{once:?}");
 
     let read = scene.calls(order);
     let daemon = scene.agent.daemon();
