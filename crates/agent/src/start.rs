@@ -90,9 +90,13 @@ pub async fn begin(config: Config, state: &State, mode: &'static str) -> Result<
 pub async fn subjects(context: &Context, board: &StatusBoard, earlier: Subjects) -> Result<Subjects, Failed> {
     let Context { config, state, .. } = context;
     let last = state.notes().await.map_err(|error| Failed::setup(chain(&error)))?;
-    board.recall(&last);
     let subjects = subjects::load(config, state, earlier, &last).await;
-    subjects.map_err(|error| Failed::setup(chain(&error)))
+    let subjects = subjects.map_err(|error| Failed::setup(chain(&error)))?;
+    board.recall(&last, |last| {
+        let is_found = last.discovered && config.accounts.contains_key(&*last.subject.account);
+        is_found || subjects.contains_key(&last.subject)
+    });
+    Ok(subjects)
 }
 
 /// Has the state follow the status board until `stop`; what is not written by then is for [`StatusBoard::save`].

@@ -89,13 +89,22 @@ impl Known {
     }
 }
 
+/// What an earlier process told of.
+#[derive(Debug)]
+struct Earlier {
+    /// When the work was taken up that was left open.
+    begun: Option<Timestamp>,
+    /// It was found in the account.
+    discovered: bool,
+}
+
 /// The latest status of every order and domain, and a stream of changes.
 #[derive(Debug)]
 pub struct StatusBoard {
     /// Boxed: nodes of the map are half empty where orders come in their order.
     statuses: Mutex<BTreeMap<Subject, Box<Status>>>,
-    /// What earlier processes left open, and when they took it up.
-    earlier: Mutex<HashMap<Subject, Timestamp>>,
+    /// What earlier processes told of, but for orders that are over.
+    earlier: Mutex<HashMap<Subject, Earlier>>,
     unsaved: Unsaved,
     backlogs: Mutex<Vec<Backlog>>,
     troubles: Mutex<Vec<Trouble>>,
@@ -196,7 +205,7 @@ impl StatusBoard {
             begun: match before {
                 Some(status) if status.outcome == Outcome::Done && is_open => now,
                 Some(status) => status.begun,
-                None => earlier.unwrap_or(now),
+                None => earlier.and_then(|earlier| earlier.begun).unwrap_or(now),
             },
             wake: next.at(now),
             deadline: known.deadline.filter(|_| is_open || subject.id.kind() == Kind::Domain),
@@ -230,19 +239,27 @@ impl StatusBoard {
         self.post(subject, &Decision { next: Next::RestUntil(wake), because }, known, now);
     }
 
-    /// Remembers what earlier processes left open.
-    pub fn recall(&self, last: &[LastStatus]) {
-        let open = last.iter().filter(|last| !last.is_over());
-        self.lock_earlier().extend(open.map(|last| (last.subject.clone(), last.begun)));
+    /// Remembers what earlier processes left open, and the domains that they kept. Orders that are over are told for some days;
+    /// what is not wanted any more is told no longer.
+    pub fn recall(&self, last: &[LastStatus], is_wanted: impl Fn(&LastStatus) -> bool) {
+        let (wanted, unwanted): (Vec<_>, Vec<_>) = last.iter().partition(|last| is_wanted(last));
+        unwanted.into_iter().for_each(|last| self.unsaved.forget(&last.subject));
+        let known =
+            wanted.into_iter().filter(|last| !last.is_over() || last.subject.id.kind() == Kind::Domain);
+        self.lock_earlier().extend(known.map(|last| {
+            let begun = (!last.is_over()).then_some(last.begun);
+            (last.subject.clone(), Earlier { begun, discovered: last.discovered })
+        }));
     }
 
-    /// An account's list was read: what was left open, and is neither on it nor looked after, is nobody's any more.
-    pub fn settle(&self, account: &str, kind: Kind, listed: &HashSet<Subject>) {
+    /// An account's list was read: what was left, and is neither taken up from it nor looked after, is nobody's any more.
+    pub fn settle(&self, account: &str, kind: Kind, taken_up: &HashSet<Subject>) {
         let statuses = self.lock();
-        self.lock_earlier().retain(|subject, _| {
-            let is_gone = &*subject.account == account
+        self.lock_earlier().retain(|subject, earlier| {
+            let is_gone = earlier.discovered
+                && &*subject.account == account
                 && subject.id.kind() == kind
-                && !listed.contains(subject)
+                && !taken_up.contains(subject)
                 && !statuses.contains_key(subject);
             if is_gone {
                 self.unsaved.forget(subject);
@@ -278,7 +295,7 @@ impl StatusBoard {
         self.unsaved.save(state).await;
     }
 
-    fn lock_earlier(&self) -> MutexGuard<'_, HashMap<Subject, Timestamp>> {
+    fn lock_earlier(&self) -> MutexGuard<'_, HashMap<Subject, Earlier>> {
         self.earlier.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -350,7 +367,7 @@ mod tests {
         };
         post(Reason::Propagating);
         board.save(&state).await;
-        board.recall(&state.notes().await.unwrap());
+        board.recall(&state.notes().await.unwrap(), |_| true);
         post(Reason::Propagating);
         post(Reason::Validated);
         board.finish(&order);
@@ -358,6 +375,52 @@ mod tests {
         board.save(&state).await;
         let told: Vec<String> = state.notes().await.unwrap().into_iter().map(|last| last.reason).collect();
         assert_eq!(told, [Reason::Validated.code()]);
+    }
+
+    /// A domain that has left the account, or is no longer wanted, is told no more, also where an earlier process kept it.
+    #[tokio::test]
+    async fn what_an_earlier_process_kept_and_nobody_keeps_is_told_no_more() {
+        let state = State::in_memory().await.unwrap();
+        let (kept, left) = (Subject::domain("main", 1), Subject::domain("main", 2));
+        let keep = |board: &StatusBoard, subject: &Subject| {
+            let because = Because::new(Reason::Validated, "why");
+            board.keep(subject, &Facts::default(), because, NOW, NOW);
+        };
+        let before = StatusBoard::default();
+        keep(&before, &kept);
+        keep(&before, &left);
+        before.save(&state).await;
+
+        let board = StatusBoard::default();
+        board.recall(&state.notes().await.unwrap(), |_| true);
+        board.settle("main", Kind::Domain, &HashSet::from([kept.clone()]));
+        keep(&board, &kept);
+        board.save(&state).await;
+        let told: Vec<Subject> = state.notes().await.unwrap().into_iter().map(|last| last.subject).collect();
+        assert_eq!(told, [kept]);
+    }
+
+    /// An order that the configuration names no more, and that holds nothing, is told no more; one that it names is not the
+    /// account's list to judge.
+    #[tokio::test]
+    async fn what_the_configuration_named_is_told_while_it_does() {
+        let state = State::in_memory().await.unwrap();
+        let (named, left) = (Subject::order("main", 1), Subject::order("main", 2));
+        let decision =
+            Decision { next: Next::RestUntil(NOW), because: Because::new(Reason::Propagating, "") };
+        let before = StatusBoard::default();
+        before.post(&named, &decision, Known::default(), NOW);
+        before.post(&left, &decision, Known::default(), NOW);
+        before.save(&state).await;
+
+        let board = StatusBoard::default();
+        board.recall(&state.notes().await.unwrap(), |last| last.subject == named);
+        board.settle("main", Kind::Order, &HashSet::new());
+        board.save(&state).await;
+        let notes = state.notes().await.unwrap();
+        assert_eq!(notes.into_iter().map(|last| last.subject).collect::<Vec<_>>(), [named.clone()]);
+        let later = NOW + SignedDuration::from_hours(1);
+        assert_eq!(board.post(&named, &decision, Known::default(), later).unwrap().begun, NOW);
     }
 
     /// What is in trouble, and that it has ended, comes into a state that could not be written for a while.

@@ -139,7 +139,7 @@ impl Watch {
         let renewal = self.context.policy(&self.name).renewal;
         let names: Vec<CertName> = found.iter().filter_map(|found| found.listed.clone()).collect();
         let patterns_judged = waiting.patterns_judged || self.tell_idle("domains", &domains.patterns, &names);
-        self.settle(Kind::Domain, found.iter().map(|found| &found.subject));
+        self.settle(Kind::Domain, &found);
         let mut listed =
             Waiting { patterns_judged, taken: std::mem::take(&mut waiting.taken), ..Waiting::default() };
         for Found { subject, facts, .. } in found {

@@ -108,9 +108,10 @@ impl Watch {
         self.trigger(subject, Trigger::Release).await;
     }
 
-    /// A list was read: what an earlier process left open and is not on it is told no more.
-    fn settle<'s>(&self, kind: Kind, listed: impl Iterator<Item = &'s Subject>) {
-        self.board.settle(&self.name, kind, &listed.cloned().collect());
+    /// A list was read: what an earlier process told of and is not taken up from it is told no more.
+    fn settle<L>(&self, kind: Kind, found: &[Found<L>]) {
+        let taken_up = found.iter().filter(|found| found.facts.is_ok()).map(|found| found.subject.clone());
+        self.board.settle(&self.name, kind, &taken_up.collect());
     }
 
     fn failed(&self, account: &Account, error: &Error, about: Kind) -> bool {

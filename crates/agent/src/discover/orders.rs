@@ -171,7 +171,7 @@ impl Watch {
         account.release();
         let total = found.len();
         let taken = found.iter().filter(|found| found.facts.is_ok()).count();
-        self.settle(Kind::Order, found.iter().map(|found| &found.subject));
+        self.settle(Kind::Order, &found);
         let mut names = Vec::new();
         for Found { subject, listed, facts } in found {
             known.note(subject.id.number(), listed.status, listed.certificate);
