@@ -48,9 +48,13 @@ impl Signals {
         }
     }
 
-    /// Waits until one asks to stop.
+    /// Waits until one asks to stop. A reload that is asked for meanwhile is remembered for [`Self::next`]: the settings may have
+    /// changed since the one that is under way read them.
     pub async fn stopped(&mut self) {
-        while self.next().await != Request::Stop {}
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
     }
 
     /// The first signal lets steps end; a second one does not wait for them. The state is right either way.
@@ -109,4 +113,24 @@ pub async fn watchdog() {
 /// Nothing listens outside systemd, and that is fine.
 fn notify(states: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(states);
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use rustix::process::{getpid, kill_process};
+
+    use super::*;
+
+    /// Whoever changes the settings twice in a row, and tells the agent each time, has the second change read as well.
+    #[tokio::test]
+    async fn a_reload_that_is_asked_for_during_another_is_done_after_it() {
+        let mut signals = Signals::listen().unwrap();
+        let mut heard = signal(SignalKind::hangup()).unwrap();
+        kill_process(getpid(), rustix::process::Signal::HUP).unwrap();
+        heard.recv().await;
+        assert_eq!(signals.stopped().now_or_never(), None);
+        assert_eq!(signals.next().now_or_never(), Some(Request::Reload));
+        assert_eq!(signals.next().now_or_never(), None, "once");
+    }
 }
