@@ -418,7 +418,10 @@ mod tests {
         board.settle("main", Kind::Order, &HashSet::new());
         board.save(&state).await;
         let notes = state.notes().await.unwrap();
-        assert_eq!(notes.into_iter().map(|last| last.subject).collect::<Vec<_>>(), std::slice::from_ref(&named));
+        assert_eq!(
+            notes.into_iter().map(|last| last.subject).collect::<Vec<_>>(),
+            std::slice::from_ref(&named)
+        );
         let later = NOW + SignedDuration::from_hours(1);
         assert_eq!(board.post(&named, &decision, Known::default(), later).unwrap().begun, NOW);
     }
