@@ -119,7 +119,10 @@ impl Client {
     /// One call with this key. A failure hands the key back, to be compared with the next one.
     async fn call_with(&self, call: &Call, key: Key) -> Result<Reply, (Error, Key)> {
         match self.send(call, &key).await {
-            Ok((status, body)) => Ok(Reply { status, body, key }),
+            Ok(response) => {
+                let (http::response::Parts { status, headers, .. }, body) = response.into_parts();
+                Ok(Reply { status, headers, body, key })
+            }
             Err(error) => {
                 tracing::debug!(method = %call.method, path = %call.path, label = error.label(), "call failed");
                 Err((error, key))
@@ -127,10 +130,10 @@ impl Client {
         }
     }
 
-    async fn send(&self, call: &Call, key: &Key) -> Result<(StatusCode, Vec<u8>), Error> {
+    async fn send(&self, call: &Call, key: &Key) -> Result<http::Response<Vec<u8>>, Error> {
         #[cfg(feature = "fuzzing")]
         if let Some(told) = crate::fuzzing::answer(key) {
-            return told;
+            return told.map(|(status, body)| success(status, HeaderMap::new(), body));
         }
         let inner = &*self.inner;
         let mut request = inner.http.request(call.method.clone(), call.url(&inner.base));
@@ -171,7 +174,7 @@ impl Client {
         key: &Key,
         request: reqwest::RequestBuilder,
         mut turn: Turn,
-    ) -> Result<(StatusCode, Vec<u8>), Error> {
+    ) -> Result<http::Response<Vec<u8>>, Error> {
         let inner = &*self.inner;
         if let Some(memory) = &inner.memory {
             memory.sending().await;
@@ -191,11 +194,12 @@ impl Client {
         if status.is_redirection() {
             return Err(redirected(&response, &inner.base));
         }
+        let headers = response.headers().clone();
         let body = body(response, inner.max_body).await;
         let elapsed = started.elapsed();
         tracing::debug!(method = %call.method, path = %call.path, status = status.as_u16(), ?elapsed, "answered");
         if status.is_success() {
-            return body.map(|body| (status, body));
+            return body.map(|body| success(status, headers, body));
         }
         // A refusal whose body is lost is still that refusal.
         let answer = Answer::read(status.as_u16(), &body.unwrap_or_default(), key.expose());
@@ -262,6 +266,14 @@ fn outcome(error: Option<&Error>) -> Outcome<'_> {
             | Class::Undecodable => Outcome::Well,
         },
     }
+}
+
+/// A success with its body read.
+fn success(status: StatusCode, headers: HeaderMap, body: Vec<u8>) -> http::Response<Vec<u8>> {
+    let mut response = http::Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 /// Reads the body bit by bit, after decompression, and gives up as soon as it is too long.

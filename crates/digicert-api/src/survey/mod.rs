@@ -3,6 +3,7 @@
 //! What is known stands in `model.txt`, field by field. A [`Survey`] is one answer with what of it is not as expected, and
 //! its shape: the answer with every value replaced by its kind, fit to be shown to others.
 
+mod headers;
 mod lists;
 mod model;
 mod shape;
@@ -123,6 +124,7 @@ impl Client {
         let (body, numbered) = lists::straightened(&model, body);
         let (fields, mut surprises) = surprises(&model, &body);
         surprises.extend(numbered);
+        surprises.extend(headers::surprises(&reply.headers));
         let shape = shape::of(&model, &body);
         Ok(Survey { reading, status: reply.status.as_u16(), fields, surprises, shape })
     }

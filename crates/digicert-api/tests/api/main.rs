@@ -9,5 +9,6 @@ mod orders;
 mod rate;
 mod secrets;
 mod support;
+mod survey;
 mod tls;
 mod transport;
