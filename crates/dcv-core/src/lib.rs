@@ -48,7 +48,7 @@ mod step;
 mod time;
 mod token;
 mod verdict;
-mod words;
+pub mod words;
 
 pub use alias::AliasTarget;
 pub use artifact::{Artifact, Target};

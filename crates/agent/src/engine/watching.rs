@@ -5,15 +5,13 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use dcv_core::{Because, Decision, Facts, Location, Next, Outcome, Policy, Step};
+use dcv_core::{Because, Decision, Facts, Location, Next, Outcome, Policy, Step, words::list};
 use jiff::Timestamp;
 
 use crate::subject::Subject;
 
 /// How a sentence begins that says what would be done.
 const WOULD: &str = "watching only: the agent would ";
-/// Targets that are named.
-const NAMED: usize = 5;
 
 /// What would have been done for each order and domain, as it was said last.
 #[derive(Debug, Default)]
@@ -64,9 +62,9 @@ fn describe(step: &Step, facts: &Facts) -> String {
         Step::NewDomainValue => "have a new value made for the domain, and publish it".to_owned(),
         Step::SwitchMethod(method) => format!("change the method to {}", method.as_str()),
         Step::Publish { artifacts, .. } => {
-            format!("put up {}", list(artifacts.iter().map(ToString::to_string)))
+            format!("put up {}", list(artifacts))
         }
-        Step::Retract(artifacts) => format!("take down {}", list(artifacts.iter().map(ToString::to_string))),
+        Step::Retract(artifacts) => format!("take down {}", list(artifacts)),
         Step::AskCa => "have DigiCert check".to_owned(),
         Step::ReadOrder | Step::ReadDomain | Step::Locate(_) | Step::Look(_) | Step::ReadCaa(_) => {
             step.kind().label().to_owned()
@@ -75,19 +73,11 @@ fn describe(step: &Step, facts: &Facts) -> String {
 }
 
 fn targets(facts: &Facts) -> String {
-    list(facts.located.iter().filter_map(|(_, location)| match location {
-        Location::At(target) => Some(target.to_string()),
+    let targets = facts.located.iter().filter_map(|(_, location)| match location {
+        Location::At(target) => Some(target),
         Location::Blocked(_) => None,
-    }))
-}
-
-fn list(items: impl Iterator<Item = String>) -> String {
-    let items: Vec<String> = items.collect();
-    let shown = items.iter().take(NAMED).map(String::as_str).collect::<Vec<_>>().join(", ");
-    match items.len().saturating_sub(NAMED) {
-        0 => shown,
-        more => format!("{shown} and {more} more"),
-    }
+    });
+    list(&targets.collect::<Vec<_>>())
 }
 
 #[cfg(test)]
