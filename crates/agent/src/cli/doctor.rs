@@ -13,14 +13,14 @@ use dcv_core::{
 use dcv_observe::random_label;
 use digicert_api::{Class, Client, DomainFilter, OrderFilter, Surprise};
 use jiff::SignedDuration;
-use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
     api_survey::{self, Answered},
     args::Output,
+    checks::{Check, Outcome, table, worst},
     orphans::{self, Orphan},
-    show::{self, Answer, BAD, DIM, GOOD, Page, WARN, paint},
+    show::{self, Answer, Page},
     zone_cut,
 };
 use crate::{
@@ -29,7 +29,7 @@ use crate::{
     config::Config,
     context::Context,
     error::chain,
-    exit::{Exit, Failed},
+    exit::Failed,
     publish::ManagedZone,
     start::{load, open},
     state::State,
@@ -43,46 +43,6 @@ const SKEW_WARN: SignedDuration = SignedDuration::from_secs(30);
 const PROBE_LIMIT: Duration = Duration::from_secs(120);
 /// The probe's holder in the state: should the process die, the next run removes the record as a retired order's.
 const PROBE_ORDER: u64 = 0;
-
-/// One thing that was checked.
-#[derive(Debug, Serialize)]
-struct Check {
-    /// What it is about: `account main`, `provider corp-bind`, `zone example.com`, `resolver 192.0.2.1:53`.
-    subject: String,
-    /// What was checked.
-    check: &'static str,
-    result: Outcome,
-    /// What was seen.
-    detail: String,
-    /// What to do, where there is something to do.
-    fix: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Outcome {
-    Pass,
-    Warn,
-    Fail,
-    /// It is the configuration or a credential.
-    Setup,
-}
-
-impl Check {
-    fn pass(subject: &str, check: &'static str, detail: impl Into<String>) -> Self {
-        Self { subject: subject.to_owned(), check, result: Outcome::Pass, detail: detail.into(), fix: None }
-    }
-
-    fn bad(
-        result: Outcome,
-        subject: &str,
-        check: &'static str,
-        detail: impl Into<String>,
-        fix: impl Into<String>,
-    ) -> Self {
-        Self { subject: subject.to_owned(), check, result, detail: detail.into(), fix: Some(fix.into()) }
-    }
-}
 
 /// What the command line asks for.
 #[derive(Clone, Debug, Default)]
@@ -136,15 +96,6 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Result<A
     };
     context.state.close().await;
     Ok(Answer::new(page, worst(&checks)))
-}
-
-fn worst(checks: &[Check]) -> Exit {
-    let any = |result| checks.iter().any(|check| check.result == result);
-    match (any(Outcome::Setup), any(Outcome::Fail)) {
-        (true, _) => Exit::Setup,
-        (false, true) => Exit::Blocked,
-        (false, false) => Exit::Success,
-    }
 }
 
 async fn build(path: &Path, wanted: &Wanted) -> Result<Context, Failed> {
@@ -550,29 +501,4 @@ async fn seen_everywhere(
         let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::ZERO);
         tokio::time::sleep(cadence.after(passed, 0).unsigned_abs()).await;
     }
-}
-
-fn table(checks: &[Check]) -> Page {
-    let mut page = Page::default();
-    let subject = checks.iter().map(|check| check.subject.chars().count()).max().unwrap_or(0);
-    let what = checks.iter().map(|check| check.check.chars().count()).max().unwrap_or(0);
-    for check in checks {
-        let result = match check.result {
-            Outcome::Pass => paint(GOOD, "pass"),
-            Outcome::Warn => paint(WARN, "warn"),
-            Outcome::Fail | Outcome::Setup => paint(BAD, "FAIL"),
-        };
-        page.line(&format!("{result}  {:subject$}  {:what$}  {}", check.subject, check.check, check.detail));
-        if let Some(fix) = &check.fix {
-            page.line(&format!("      {:subject$}  {:what$}  {} {fix}", "", "", paint(DIM, "mend:")));
-        }
-    }
-    let count = |result| checks.iter().filter(|check| check.result == result).count();
-    page.line(&format!(
-        "{} passed, {} warnings, {} failed",
-        count(Outcome::Pass),
-        count(Outcome::Warn),
-        count(Outcome::Fail) + count(Outcome::Setup)
-    ));
-    page
 }

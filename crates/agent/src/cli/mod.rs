@@ -3,6 +3,7 @@
 mod api_survey;
 mod args;
 mod check;
+mod checks;
 mod conformance;
 #[cfg(feature = "demo")]
 mod demo;
