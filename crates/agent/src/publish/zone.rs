@@ -108,14 +108,7 @@ impl Destination for ManagedZone {
     }
 
     async fn neighbours(&self, state: &State, entries: &[Entry]) -> Result<Vec<Entry>, state::Error> {
-        let mut owners: Vec<_> = entries.iter().map(|entry| entry.artifact.owner()).collect();
-        owners.sort_unstable();
-        owners.dedup();
-        let mut found = Vec::new();
-        for owner in owners {
-            found.extend(state.at_owner(owner).await?);
-        }
-        Ok(found)
+        state.at_owners(&entries.iter().map(|entry| entry.artifact.owner()).collect()).await
     }
 
     async fn apply(&self, leaving: &[Artifact], coming: &[Artifact], ttl: Ttl) -> Result<Receipt, Error> {

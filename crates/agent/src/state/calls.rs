@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Error, State};
+use super::{Error, State, commit::Change};
 
 impl State {
-    /// Records that a call is about to be sent, and forgets those older than any window.
+    /// Records that a call is about to be sent, and forgets those older than any window. Calls that wait at the same time are
+    /// recorded by one transaction.
     ///
     /// # Errors
     /// When the state file fails.
@@ -17,22 +18,9 @@ impl State {
         now: Timestamp,
         longest_window: Duration,
     ) -> Result<(), Error> {
-        let now = now.as_millisecond();
-        let oldest = now.saturating_sub(i64::try_from(longest_window.as_millis()).unwrap_or(i64::MAX));
-        self.write(async |connection| {
-            sqlx::query("INSERT INTO calls (account, sent) VALUES (?, ?)")
-                .bind(account)
-                .bind(now)
-                .execute(&mut *connection)
-                .await?;
-            sqlx::query("DELETE FROM calls WHERE account = ? AND sent < ?")
-                .bind(account)
-                .bind(oldest)
-                .execute(connection)
-                .await
-                .map(drop)
-        })
-        .await
+        let at = now.as_millisecond();
+        let oldest = at.saturating_sub(i64::try_from(longest_window.as_millis()).unwrap_or(i64::MAX));
+        self.commit(Change::Call { account: account.to_owned(), at, oldest }).await
     }
 
     /// How long ago earlier processes sent their calls.

@@ -72,6 +72,9 @@ pub enum Error {
         /// Ours.
         known: i64,
     },
+    /// The process ends.
+    #[error("the agent stops before the state file is written")]
+    Stopping,
     /// A statement failed: disk full, file damaged or locked.
     #[error("the state file cannot be used")]
     Statement(#[from] sqlx::Error),

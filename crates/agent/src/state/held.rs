@@ -1,11 +1,15 @@
 //! What is, or may be, up: written durably before it is put up.
 
+use std::collections::BTreeSet;
+
 use dcv_core::{Artifact, DomainName, Guarded, Held, RandomValue, RecordData};
 use jiff::Timestamp;
+use serde_json::Value;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{
     Error, State,
+    commit::Change,
     key::{kind, subject},
 };
 use crate::subject::Subject;
@@ -19,6 +23,17 @@ pub struct Entry {
     pub artifact: Artifact,
 }
 
+// A list of entries goes to SQLite as one text, ?1: a statement for each would cost more than what it does.
+const INTEND: &str = "INSERT INTO held (account, kind, id, zone, owner, value, intended)
+    SELECT of.value ->> 0, of.value ->> 1, of.value ->> 2, of.value ->> 3, of.value ->> 4, of.value ->> 5, ?2
+    FROM json_each(?1) AS of WHERE true ON CONFLICT DO NOTHING";
+const APPLIED: &str = "UPDATE held SET applied = ?2 WHERE (account, kind, id, zone, owner, value) IN (
+    SELECT of.value ->> 0, of.value ->> 1, of.value ->> 2, of.value ->> 3, of.value ->> 4, of.value ->> 5
+    FROM json_each(?1) AS of)";
+const GONE: &str = "DELETE FROM held WHERE (account, kind, id, zone, owner, value) IN (
+    SELECT of.value ->> 0, of.value ->> 1, of.value ->> 2, of.value ->> 3, of.value ->> 4, of.value ->> 5
+    FROM json_each(?1) AS of)";
+
 // Columns are named in every question: those of a file that another process is carrying over change under a `*`.
 
 impl State {
@@ -27,13 +42,7 @@ impl State {
     /// # Errors
     /// When it could not be made durable: then nothing may be published.
     pub async fn intend(&self, entries: &[Entry], now: Timestamp) -> Result<(), Error> {
-        self.each(
-            "INSERT INTO held (account, kind, id, zone, owner, value, intended) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
-             ON CONFLICT DO NOTHING",
-            entries,
-            Some(now),
-        )
-        .await
+        self.each(INTEND, entries, now).await
     }
 
     /// Marks values as confirmed by their provider.
@@ -41,12 +50,7 @@ impl State {
     /// # Errors
     /// When the state file fails; the values then stay intended, and are published again.
     pub async fn applied(&self, entries: &[Entry], now: Timestamp) -> Result<(), Error> {
-        self.each(
-            "UPDATE held SET applied = ?7 WHERE account = ?1 AND kind = ?2 AND id = ?3 AND zone = ?4 AND owner = ?5 AND value = ?6",
-            entries,
-            Some(now),
-        )
-        .await
+        self.each(APPLIED, entries, now).await
     }
 
     /// Forgets values that are gone from DNS.
@@ -54,53 +58,30 @@ impl State {
     /// # Errors
     /// When the state file fails; the values then are removed once more, which is harmless.
     pub async fn gone(&self, entries: &[Entry]) -> Result<(), Error> {
-        self.each(
-            "DELETE FROM held WHERE account = ?1 AND kind = ?2 AND id = ?3 AND zone = ?4 AND owner = ?5 AND value = ?6",
-            entries,
-            None,
-        )
-        .await
+        self.each(GONE, entries, Timestamp::UNIX_EPOCH).await
     }
 
-    /// Runs a statement for each entry, in one transaction: ?1 to ?6 are the entry, ?7 the time where one is given.
-    async fn each(
-        &self,
-        statement: &'static str,
-        entries: &[Entry],
-        time: Option<Timestamp>,
-    ) -> Result<(), Error> {
+    /// Runs a statement for all entries at once: ?1 are the entries, ?2 the time. Of those that wait at the same moment
+    /// all are written by one transaction.
+    async fn each(&self, statement: &'static str, entries: &[Entry], time: Timestamp) -> Result<(), Error> {
         if entries.is_empty() {
             return Ok(());
         }
-        self.write(async |connection| {
-            for Entry { subject, artifact } in entries {
-                let Row { zone, owner, value } = encode(artifact);
-                let mut query = sqlx::query(statement)
-                    .bind(&*subject.account)
-                    .bind(kind(subject))
-                    .bind(subject.id.number().cast_signed())
-                    .bind(zone)
-                    .bind(owner)
-                    .bind(value);
-                if let Some(time) = time {
-                    query = query.bind(time.to_string());
-                }
-                query.execute(&mut *connection).await?;
-            }
-            Ok(())
-        })
-        .await
+        let entries = json(entries.iter().map(columns));
+        self.commit(Change::Held { statement, entries, time: time.to_string() }).await
     }
 
-    /// Everything that may be up at an owner name.
+    /// Everything that may be up at these owner names.
     ///
     /// # Errors
     /// When the state file fails.
-    pub async fn at_owner(&self, owner: &DomainName) -> Result<Vec<Entry>, Error> {
+    pub async fn at_owners(&self, owners: &BTreeSet<&DomainName>) -> Result<Vec<Entry>, Error> {
+        let owners = json(owners.iter().map(|owner| owner.as_str().into()));
         let query = sqlx::query(
-            "SELECT account, kind, id, zone, owner, value, applied FROM held WHERE owner = ? AND zone <> ''",
+            "SELECT account, kind, id, zone, owner, value, applied FROM held
+             WHERE owner IN (SELECT of.value FROM json_each(?) AS of) AND zone <> ''",
         )
-        .bind(owner.as_str());
+        .bind(owners);
         let rows = self.read(async |connection| query.fetch_all(connection).await).await?;
         Ok(rows.iter().filter_map(held).map(entry).collect())
     }
@@ -137,6 +118,17 @@ fn held(row: &SqliteRow) -> Option<(Subject, Held)> {
     let applied = row.try_get::<Option<String>, _>("applied").ok()?.and_then(|at| at.parse().ok());
     let artifact = decode(&text("zone")?, &text("owner")?, &text("value")?)?;
     Some((subject(row)?, Held { artifact, applied }))
+}
+
+/// An entry in the columns that tell it from others.
+fn columns(Entry { subject, artifact }: &Entry) -> Value {
+    let Row { zone, owner, value } = encode(artifact);
+    let id = subject.id.number().cast_signed();
+    serde_json::json!([&*subject.account, kind(subject), id, zone, owner, value])
+}
+
+fn json(values: impl Iterator<Item = Value>) -> String {
+    Value::Array(values.collect()).to_string()
 }
 
 /// An artifact in three columns.

@@ -2,6 +2,7 @@
 
 use dcv_core::Reason;
 use jiff::Timestamp;
+use serde_json::Value;
 use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{
@@ -37,6 +38,13 @@ pub struct LastStatus {
     pub discovered: bool,
 }
 
+// The rows go to SQLite as one text: a statement for each would cost more than what it does.
+const NOTE: &str = "INSERT OR REPLACE INTO notes
+    (account, kind, id, reason, detail, at, begun, wake, status, proven, deadline, discovered)
+    SELECT of.value ->> 0, of.value ->> 1, of.value ->> 2, of.value ->> 3, of.value ->> 4, of.value ->> 5,
+        of.value ->> 6, of.value ->> 7, of.value ->> 8, of.value ->> 9, of.value ->> 10, of.value ->> 11
+    FROM json_each(?) AS of";
+
 impl LastStatus {
     /// Whether nothing was left to do.
     #[must_use]
@@ -54,27 +62,9 @@ impl State {
         if statuses.is_empty() && gone.is_empty() {
             return Ok(());
         }
+        let rows = Value::Array(statuses.iter().map(columns).collect()).to_string();
         self.write(async |connection| {
-            for status in statuses {
-                sqlx::query(
-                    "INSERT OR REPLACE INTO notes (account, kind, id, reason, detail, at, begun, wake, status, proven, deadline, discovered)
-                     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                )
-                .bind(&*status.subject.account)
-                .bind(kind(&status.subject))
-                .bind(status.subject.id.number().cast_signed())
-                .bind(&status.reason)
-                .bind(&status.detail)
-                .bind(status.at.to_string())
-                .bind(status.begun.to_string())
-                .bind(status.wake.to_string())
-                .bind(&status.status)
-                .bind(status.proven)
-                .bind(status.deadline.map(|at| at.to_string()))
-                .bind(status.discovered)
-                .execute(&mut *connection)
-                .await?;
-            }
+            sqlx::query(NOTE).bind(rows).execute(&mut *connection).await?;
             for subject in gone {
                 sqlx::query("DELETE FROM notes WHERE account = ? AND kind = ? AND id = ?")
                     .bind(&*subject.account)
@@ -114,6 +104,24 @@ impl State {
         let rows = self.read(async |connection| query.fetch_all(connection).await).await?;
         Ok(rows.iter().filter_map(last_status).collect())
     }
+}
+
+/// What is noted, in the order of [`NOTE`].
+fn columns(status: &LastStatus) -> Value {
+    serde_json::json!([
+        &*status.subject.account,
+        kind(&status.subject),
+        status.subject.id.number().cast_signed(),
+        status.reason,
+        status.detail,
+        status.at,
+        status.begun,
+        status.wake,
+        status.status,
+        status.proven,
+        status.deadline,
+        status.discovered,
+    ])
 }
 
 fn last_status(row: &SqliteRow) -> Option<LastStatus> {

@@ -4,6 +4,7 @@
 //! `status`, and to stay polite after a restart.
 
 mod calls;
+mod commit;
 mod error;
 mod health;
 mod held;

@@ -21,6 +21,7 @@ use tokio::sync::Mutex;
 
 use super::{
     Error,
+    commit::Line,
     health::{Health, Trouble},
     schema,
 };
@@ -44,6 +45,7 @@ struct Inner {
     file: File,
     access: Access,
     slot: Mutex<Slot>,
+    line: Line,
     health: Health,
 }
 
@@ -105,7 +107,9 @@ impl State {
     async fn connect(file: File, access: Access) -> Result<Self, Error> {
         let connection = file.open(access).await?;
         let slot = Mutex::new(Slot { connection: Some(connection), suspect: false });
-        Ok(Self { inner: Arc::new(Inner { file, access, slot, health: Health::default() }) })
+        Ok(Self {
+            inner: Arc::new(Inner { file, access, slot, line: Line::default(), health: Health::default() }),
+        })
     }
 
     /// What keeps the state from being written, while something does.
@@ -142,6 +146,11 @@ impl State {
             .await;
         self.inner.health.note(outcome.as_ref().err());
         outcome
+    }
+
+    /// Changes that wait to be written together.
+    pub(super) fn line(&self) -> &Line {
+        &self.inner.line
     }
 
     /// Does some work that changes nothing.

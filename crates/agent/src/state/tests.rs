@@ -96,9 +96,9 @@ async fn what_is_held_reads_back_as_it_was_written() {
     state.intend(&entries, now).await.unwrap();
     assert_eq!(state.held().await.unwrap().len(), entries.len());
     assert_eq!(state.files().await.unwrap().len(), subjects.len());
-    let bare = state.at_owner(&"example.com".parse().unwrap()).await.unwrap();
+    let bare = state.at_owners(&[&"example.com".parse().unwrap()].into()).await.unwrap();
     assert_eq!(bare.len(), subjects.len(), "records only: the file of the host stands elsewhere");
-    let under = state.at_owner(artifacts[0].owner()).await.unwrap();
+    let under = state.at_owners(&[artifacts[0].owner()].into()).await.unwrap();
     assert_eq!(under.len(), 2 * subjects.len());
 
     let of_domain: Vec<_> =

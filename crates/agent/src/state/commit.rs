@@ -1,0 +1,193 @@
+//! Group commit: all changes that wait at the same time are made durable by one transaction.
+//!
+//! A transaction costs a synchronised write to the disk, some milliseconds, whether it holds one change or a thousand. While
+//! one is under way the changes that come gather in a line, and the next one takes them all.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use sqlx::SqliteConnection;
+use tokio::sync::oneshot;
+
+use super::{Error, State};
+
+/// A change of the state.
+#[derive(Debug)]
+pub(super) enum Change {
+    /// A call is about to be sent; older ones than `oldest` count no more. Milliseconds since 1970.
+    Call { account: String, at: i64, oldest: i64 },
+    /// Of what is up: the entries are ?1 of the statement, as JSON, and the time ?2.
+    Held { statement: &'static str, entries: String, time: String },
+}
+
+/// A change, and who waits for it.
+#[derive(Debug)]
+struct Waiting {
+    change: Change,
+    done: oneshot::Sender<Result<(), Error>>,
+}
+
+/// The changes that wait.
+#[derive(Debug, Default)]
+pub(super) struct Line(Mutex<Gathered>);
+
+#[derive(Debug, Default)]
+struct Gathered {
+    waiting: Vec<Waiting>,
+    /// Somebody takes what waits until nothing does.
+    is_served: bool,
+}
+
+impl Line {
+    /// Puts a change into the line; tells whether somebody has to begin to serve it.
+    fn put(&self, waiting: Waiting) -> bool {
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gathered.waiting.push(waiting);
+        !std::mem::replace(&mut gathered.is_served, true)
+    }
+
+    /// All that waits. Where nothing does, the line is served no more.
+    fn take(&self) -> Vec<Waiting> {
+        let mut gathered = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        gathered.is_served = !gathered.waiting.is_empty();
+        std::mem::take(&mut gathered.waiting)
+    }
+}
+
+impl State {
+    /// Makes a change durable, together with all that wait at this moment. A caller that goes away changes nothing of it.
+    ///
+    /// # Errors
+    /// When the state file fails: then nothing of this change is there.
+    pub(super) async fn commit(&self, change: Change) -> Result<(), Error> {
+        let (done, outcome) = oneshot::channel();
+        if self.line().put(Waiting { change, done }) {
+            tokio::spawn(self.clone().serve());
+        }
+        outcome.await.unwrap_or(Err(Error::Stopping))
+    }
+
+    async fn serve(self) {
+        loop {
+            let waiting = self.line().take();
+            if waiting.is_empty() {
+                return;
+            }
+            let (changes, waiters): (Vec<_>, Vec<_>) =
+                waiting.into_iter().map(|Waiting { change, done }| (change, done)).unzip();
+            let outcome = self.write(async |connection| perform(connection, &changes).await).await;
+            match outcome {
+                Ok(()) => waiters.into_iter().for_each(|waiter| drop(waiter.send(Ok(())))),
+                // One that cannot be written must not be in the way of the others.
+                Err(_) if changes.len() > 1 => {
+                    for (change, waiter) in changes.iter().zip(waiters) {
+                        let alone = std::slice::from_ref(change);
+                        let outcome = self.write(async |connection| perform(connection, alone).await).await;
+                        let _ = waiter.send(outcome);
+                    }
+                }
+                Err(error) => {
+                    waiters.into_iter().next().map(|waiter| waiter.send(Err(error)));
+                }
+            }
+        }
+    }
+}
+
+/// Carries out changes in the order in which they came.
+async fn perform(connection: &mut SqliteConnection, changes: &[Change]) -> Result<(), sqlx::Error> {
+    let mut calls: BTreeMap<&str, (Vec<i64>, i64)> = BTreeMap::new();
+    for change in changes {
+        match change {
+            Change::Call { account, at, oldest } => {
+                let (sent, before) = calls.entry(account).or_insert((Vec::new(), *oldest));
+                sent.push(*at);
+                *before = (*before).min(*oldest);
+            }
+            Change::Held { statement, entries, time } => {
+                let query = sqlx::query(*statement).bind(entries).bind(time);
+                query.execute(&mut *connection).await?;
+            }
+        }
+    }
+    for (account, (sent, before)) in calls {
+        let sent = serde_json::Value::from(sent).to_string();
+        sqlx::query("INSERT INTO calls (account, sent) SELECT ?, of.value FROM json_each(?) AS of")
+            .bind(account)
+            .bind(sent)
+            .execute(&mut *connection)
+            .await?;
+        sqlx::query("DELETE FROM calls WHERE account = ? AND sent < ?")
+            .bind(account)
+            .bind(before)
+            .execute(&mut *connection)
+            .await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        sync::{
+            Arc,
+            atomic::{AtomicU32, Ordering},
+        },
+        time::Duration,
+    };
+
+    use futures_util::future::join_all;
+    use jiff::Timestamp;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
+    const WINDOW: Duration = Duration::from_secs(300);
+
+    /// A thousand calls that begin together cost a few synchronised writes, and all of them are there afterwards.
+    #[tokio::test]
+    async fn what_waits_together_is_written_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("state.db");
+        let state = State::open(&path).await.unwrap();
+        let commits = Arc::new(AtomicU32::new(0));
+        let counted = Arc::clone(&commits);
+        state
+            .read(async |connection| {
+                connection.lock_handle().await?.set_commit_hook(move || {
+                    counted.fetch_add(1, Ordering::Relaxed);
+                    true
+                });
+                Ok(())
+            })
+            .await
+            .unwrap();
+        let outcomes = join_all((0..1000).map(|_| state.calling("main", NOW, WINDOW))).await;
+        assert!(outcomes.iter().all(Result::is_ok));
+        let other = State::open_existing(&path).await.unwrap();
+        assert_eq!(other.called("main", NOW).await.unwrap().len(), 1000);
+        let commits = commits.load(Ordering::Relaxed);
+        assert!(commits < 20, "{commits} transactions");
+    }
+
+    /// A change that SQLite refuses fails for its own caller only.
+    #[tokio::test]
+    async fn one_that_cannot_be_written_holds_up_no_other() {
+        let state = State::in_memory().await.unwrap();
+        let refused = Change::Held {
+            statement: "INSERT INTO held VALUES (?1, ?2)",
+            entries: String::new(),
+            time: String::new(),
+        };
+        let (before, refused, after) = tokio::join!(
+            state.calling("main", NOW, WINDOW),
+            state.commit(refused),
+            state.calling("main", NOW, WINDOW)
+        );
+        assert!(before.is_ok() && after.is_ok());
+        assert!(matches!(refused, Err(Error::Statement(_))), "{refused:?}");
+        assert_eq!(state.called("main", NOW).await.unwrap().len(), 2);
+    }
+}
