@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, Method, StatusCode};
 use jiff::fmt::rfc2822;
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Response;
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 use url::Url;
 
@@ -48,6 +49,8 @@ pub(crate) struct Inner {
     pub(crate) governor: Governor,
     pub(crate) gate: Gate,
     pub(crate) memory: Option<Box<dyn CallMemory>>,
+    /// Calls that may be under way at once.
+    pub(crate) exchanges: Semaphore,
     /// The proxy that was set; it may contain a password.
     pub(crate) proxy: Option<Url>,
     pub(crate) max_body: usize,
@@ -179,6 +182,8 @@ impl Client {
         if let Some(memory) = &inner.memory {
             memory.sending().await;
         }
+        // Behind the memory, which notes many calls at once. Never closed.
+        let _exchange = inner.exchanges.acquire().await;
         let started = Instant::now();
         let response = match request.send().await {
             Ok(response) => response,
