@@ -17,7 +17,7 @@ use crate::{
     subject::{Id, Subject},
 };
 
-/// The slack of an order without a value: the longest that a value lives.
+/// The slack of work that has begun and has no deadline yet: the longest that a value lives.
 const NO_HURRY: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A call that is about to be made for one order or domain.
@@ -33,8 +33,8 @@ pub struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    /// Prepares a call. While the CA's rate is used up, the earliest deadline goes first; a look at an order of which
-    /// nothing new is known waits for everybody's work.
+    /// Prepares a call. While the CA's rate is used up, the earliest deadline goes first, then what has begun; a look at an
+    /// order of which nothing new is known waits for everybody's work, as does one that has not begun.
     ///
     /// # Errors
     /// While the account is in trouble.
@@ -49,7 +49,10 @@ impl<'a> Call<'a> {
         if let Some(hold) = account.held(now) {
             return Err(hold.failure(now));
         }
-        let client = account.client.with_deadline(due(facts.deadline(policy.value_life_cap), now));
+        let client = match due(facts, policy, now) {
+            Some(due) => account.client.with_deadline(due),
+            None => account.client.clone(),
+        };
         Ok(Self { account, ledger, policy, subject, facts, client, now })
     }
 
@@ -60,8 +63,8 @@ impl<'a> Call<'a> {
     /// As every call: how the refusal is dealt with.
     pub async fn read_order(self, patterns: Option<&Patterns>) -> Result<Learned, Failure> {
         let known = self.facts.order.as_ref().is_some_and(|order| order.at.is_some());
-        let client = if known { self.client.with_deadline(due(None, self.now)) } else { self.client.clone() };
-        let read = order::read(&client, self.order(), patterns).await;
+        let client = if known { &self.account.client } else { &self.client };
+        let read = order::read(client, self.order(), patterns).await;
         self.settle(read, Refused::ForGood).map(Learned::Order)
     }
 
@@ -203,11 +206,16 @@ enum Refused {
     ReadWhy,
 }
 
-/// When a call is wanted at the latest. While the CA's rate is used up, the least slack goes first.
-fn due(deadline: Option<Timestamp>, now: Timestamp) -> Instant {
-    let slack = deadline
-        .map_or(NO_HURRY, |deadline| Duration::try_from(deadline.duration_since(now)).unwrap_or_default());
-    Instant::now() + slack.min(NO_HURRY)
+/// When a call is wanted at the latest; none where it has time. While the CA's rate is used up, the least slack goes first.
+/// Work that has begun is finished before more is begun: half of the work on all would leave every value up for longer.
+fn due(facts: &Facts, policy: &Policy, now: Timestamp) -> Option<Instant> {
+    let has_begun = facts.order.is_some() || facts.token.is_some();
+    let slack = match facts.deadline(policy.value_life_cap) {
+        Some(deadline) => Duration::try_from(deadline.duration_since(now)).unwrap_or_default().min(NO_HURRY),
+        None if has_begun => NO_HURRY,
+        None => return None,
+    };
+    Some(Instant::now() + slack)
 }
 
 async fn check_domain(client: &Client, id: DomainId) -> Result<Learned, Error> {
