@@ -2,8 +2,9 @@
 //!
 //! A batch is one UPDATE message. Values are added and deleted one by one (RFC 2136 sections 2.5.1 and 2.5.4), so
 //! siblings need no precondition. Two traps are seen to: a value added with another time to live changes the whole
-//! set's (RFC 2136 section 3.4.2.2 with RFC 2181 section 5.2), so the server is asked first what it holds; and one added
-//! beside a CNAME is silently ignored, so each addition carries the prerequisite that there is none.
+//! set's (RFC 2136 section 3.4.2.2 with RFC 2181 section 5.2); and one added beside a CNAME is silently ignored. So texts are
+//! first added with the prerequisite that nothing stands at their names, which is nearly always so and needs no look. Where
+//! something does, the server is asked what it holds, and each addition carries the prerequisite that there is no alias.
 //!
 //! What a query shows may have been made from a wildcard. What stands at the name itself only the prerequisites of an
 //! update tell for certain, so what was seen is confirmed by an update that changes nothing.
@@ -17,6 +18,7 @@ use std::{collections::BTreeSet, slice, time::Duration};
 
 use async_trait::async_trait;
 use dcv_core::{Change, DomainName, RecordData, Site};
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use hickory_net::{
     runtime::TokioRuntimeProvider,
     tcp::TcpClientStream,
@@ -32,7 +34,7 @@ use serde::Deserialize;
 pub use self::key::{Algorithm, Tsig};
 use self::{
     key::Key,
-    message::{Asked, Names, bug, dns_name, in_use, plan, sign},
+    message::{Asked, Names, batches, bug, dns_name, in_use, plan, plan_untouched, sign},
     server::{At, Servers, is_silence, one_or_several},
 };
 use crate::{
@@ -48,8 +50,12 @@ const NOT_IN_USE: &str = "not-in-use";
 /// The label of an error that a fresh look may resolve; and how often it is tried.
 const OVERTAKEN: &str = "overtaken";
 const TRIES: u32 = 3;
-/// Values in one message; about 30 KiB of the 64 that DNS allows.
-const BATCH: usize = 300;
+/// The label of the error that says: something stands at a name of which nothing was expected.
+const IN_USE: &str = "in-use";
+/// Names of one message that asks what is in use.
+const BATCH: usize = 200;
+/// Questions under way at once.
+const PIPELINED: usize = 24;
 const UDP_TIMEOUT: Duration = Duration::from_secs(3);
 const TCP_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -170,10 +176,9 @@ impl Rfc2136 {
 
     /// What stands at each name itself.
     async fn held(&self, zone: &Zone, owners: BTreeSet<&DomainName>) -> Result<Names, Error> {
-        let mut held = Names::new();
-        for owner in owners {
-            held.insert(owner.clone(), self.look(owner).await?);
-        }
+        let look = async |owner: DomainName| self.look(&owner).await.map(|set| (owner, set));
+        let looks: Vec<_> = owners.into_iter().cloned().map(look).collect();
+        let mut held: Names = stream::iter(looks).buffer_unordered(PIPELINED).try_collect().await?;
         // An answer made from a wildcard looks like any other (RFC 4592 section 3.3.1). The apex always exists, so none
         // stands in for it.
         let seen =
@@ -328,6 +333,12 @@ impl Rfc2136 {
                 "somebody else changed the alias at the same time",
                 "nothing: it is tried again".to_owned(),
             ),
+            (ResponseCode::YXDomain, _) => (
+                Class::Later,
+                IN_USE,
+                "something stands at one of the names",
+                "nothing: it is looked at".to_owned(),
+            ),
             (ResponseCode::NXDomain, _) => (
                 Class::Later,
                 NOT_IN_USE,
@@ -417,21 +428,30 @@ impl DnsProvider for Rfc2136 {
 
 impl Rfc2136 {
     async fn write(&self, zone: &Zone, changes: &[Change]) -> Result<(), Error> {
+        for batch in batches(changes) {
+            if let Some(planned) = plan_untouched(batch)? {
+                match self.send(zone, &planned.prerequisites, &planned.updates).await {
+                    Err(error) if error.label() == IN_USE => {}
+                    done => {
+                        done?;
+                        continue;
+                    }
+                }
+            }
+            self.write_upon_a_look(zone, batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_upon_a_look(&self, zone: &Zone, changes: &[Change]) -> Result<(), Error> {
         // Removing a text needs no look; aliases exclude others, and an addition may be there already.
         let looked_at = |change: &&Change| !matches!(change, Change::Remove { data: RecordData::Txt(_), .. });
         let owners = changes.iter().filter(looked_at).map(|change| change.site().owner()).collect();
         let planned = plan(self.held(zone, owners).await?, changes)?;
-        for batch in planned.chunks(BATCH) {
-            let mut prerequisites = Vec::new();
-            for prerequisite in batch.iter().filter_map(|planned| planned.prerequisite.as_ref()) {
-                if !prerequisites.contains(prerequisite) {
-                    prerequisites.push(prerequisite.clone());
-                }
-            }
-            let updates: Vec<_> = batch.iter().map(|planned| planned.update.clone()).collect();
-            self.send(zone, &prerequisites, &updates).await?;
+        if planned.updates.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        self.send(zone, &planned.prerequisites, &planned.updates).await
     }
 }
 

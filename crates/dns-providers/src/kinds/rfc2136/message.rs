@@ -1,6 +1,9 @@
 //! Update messages: what is put into them, and what must not be.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use dcv_core::{AliasTarget, Change, DomainName, RecordData};
 use hickory_proto::{
@@ -55,19 +58,90 @@ impl fmt::Display for Asked<'_> {
     }
 }
 
-/// One record's update and what must be true for it (RFC 2136 section 2.4).
+/// Updates, and what must be true for them (RFC 2136 section 2.4).
+#[derive(Default)]
 pub(super) struct Planned {
-    pub(super) prerequisite: Option<Record>,
-    pub(super) update: Record,
+    pub(super) prerequisites: Vec<Record>,
+    pub(super) updates: Vec<Record>,
+}
+
+impl Planned {
+    fn requires(&mut self, prerequisite: Record) {
+        if self.prerequisites.last() != Some(&prerequisite) && !self.prerequisites.contains(&prerequisite) {
+            self.prerequisites.push(prerequisite);
+        }
+    }
+}
+
+/// Octets of one message; DNS allows 65,535, of which the signature has some hundred.
+const MESSAGE: usize = 60_000;
+
+/// Changes that fit into one message each.
+pub(super) fn batches(changes: &[Change]) -> impl Iterator<Item = &[Change]> {
+    let mut rest = changes;
+    std::iter::from_fn(move || {
+        let mut octets = 0;
+        let fitting = rest.iter().take_while(|change| {
+            octets += most_octets(change);
+            octets <= MESSAGE
+        });
+        let count = fitting.count().max(1).min(rest.len());
+        let (batch, after) = rest.split_at(count);
+        rest = after;
+        (!batch.is_empty()).then_some(batch)
+    })
+}
+
+/// What a change needs at the most: its record, its prerequisite, and where an alias is replaced once more that of the former
+/// one. A name is at most as long as it is spelled and two octets; a record has ten octets besides (RFC 1035 section 3.2.1).
+fn most_octets(change: &Change) -> usize {
+    let (name, data) = (change.site().owner().as_str().len() + 2, change.data());
+    let data_octets = match data {
+        // Each part of 255 octets has a length.
+        RecordData::Txt(value) => value.as_str().len() + value.as_str().len() / 255 + 1,
+        RecordData::Cname(_) => 2 * MOST_NAME,
+    };
+    2 * (name + 10) + data_octets + if matches!(data, RecordData::Cname(_)) { name + 10 } else { 0 }
+}
+
+/// The longest name (RFC 1035 section 2.3.4).
+const MOST_NAME: usize = 255;
+
+/// The updates that add and remove texts at names where nothing stands that is not removed; none where it takes a look to
+/// know what to do. Of a name that has a text removed others may be left, so that it is no untouched one.
+pub(super) fn plan_untouched(changes: &[Change]) -> Result<Option<Planned>, Error> {
+    let (mut removed_from, mut added_to) = (BTreeSet::new(), BTreeSet::new());
+    let mut planned = Planned::default();
+    for change in changes {
+        let (owner, data) = (change.site().owner(), change.data());
+        if !matches!(data, RecordData::Txt(_)) {
+            return Ok(None);
+        }
+        let name = dns_name(owner)?;
+        match change {
+            Change::Remove { .. } => {
+                removed_from.insert(owner);
+                planned.updates.push(removal(name, data)?);
+            }
+            Change::Add { .. } if removed_from.contains(owner) => return Ok(None),
+            Change::Add { ttl, .. } => {
+                if added_to.insert(owner) {
+                    planned.prerequisites.push(not_in_use(name.clone()));
+                }
+                planned.updates.push(Record::from_rdata(name, ttl.as_secs(), rdata(data)?));
+            }
+        }
+    }
+    Ok(Some(planned))
 }
 
 /// What is held at several names.
 pub(super) type Names = BTreeMap<DomainName, RecordSet>;
 
 /// The updates that lead from what is held to what is wanted.
-pub(super) fn plan(mut held: Names, changes: &[Change]) -> Result<Vec<Planned>, Error> {
+pub(super) fn plan(mut held: Names, changes: &[Change]) -> Result<Planned, Error> {
     let mut replaced: BTreeMap<DomainName, (AliasTarget, Option<u32>)> = BTreeMap::new();
-    let mut planned = Vec::new();
+    let mut planned = Planned::default();
     for change in changes {
         let (owner, data) = (change.site().owner(), change.data());
         let name = dns_name(owner)?;
@@ -86,7 +160,7 @@ pub(super) fn plan(mut held: Names, changes: &[Change]) -> Result<Vec<Planned>, 
                     (RecordData::Txt(value), Some(set)) => set.txt.retain(|text| text != value.as_str()),
                     (_, None) => {}
                 }
-                planned.push(removal(name, &leaving)?);
+                planned.updates.push(removal(name, &leaving)?);
             }
             Change::Add { ttl, .. } => {
                 let Some(set) = held.get_mut(owner) else { continue };
@@ -94,16 +168,16 @@ pub(super) fn plan(mut held: Names, changes: &[Change]) -> Result<Vec<Planned>, 
                     continue;
                 }
                 if let Some(misspelled) = misspelled(set, data) {
-                    planned.push(removal(name.clone(), &RecordData::Cname(misspelled.clone()))?);
+                    planned.updates.push(removal(name.clone(), &RecordData::Cname(misspelled.clone()))?);
                     replaced.insert(owner.clone(), (misspelled, set.ttl.take()));
                 }
                 if let Some(problem) = collision(owner, set, data) {
                     return Err(problem);
                 }
                 let gone = replaced.get(owner);
-                let prerequisite = Some(alias_is(name.clone(), gone.map(|(target, _)| target))?);
+                planned.requires(alias_is(name.clone(), gone.map(|(target, _)| target))?);
                 let ttl = set.ttl.unwrap_or_else(|| told_apart(ttl.as_secs(), data, gone));
-                planned.push(Planned { prerequisite, update: Record::from_rdata(name, ttl, rdata(data)?) });
+                planned.updates.push(Record::from_rdata(name, ttl, rdata(data)?));
             }
         }
     }
@@ -111,10 +185,10 @@ pub(super) fn plan(mut held: Names, changes: &[Change]) -> Result<Vec<Planned>, 
 }
 
 /// That one value goes (RFC 2136 section 2.5.4).
-fn removal(name: Name, data: &RecordData) -> Result<Planned, Error> {
+fn removal(name: Name, data: &RecordData) -> Result<Record, Error> {
     let mut update = Record::from_rdata(name, 0, rdata(data)?);
     update.dns_class = DNSClass::NONE;
-    Ok(Planned { prerequisite: None, update })
+    Ok(update)
 }
 
 /// Takes an alias that is ours but for its capitals.
@@ -141,6 +215,13 @@ pub(super) fn in_use(name: Name) -> Record {
     let mut any = Record::update0(name, 0, RecordType::ANY);
     any.dns_class = DNSClass::ANY;
     any
+}
+
+/// That nothing stands at the name itself (RFC 2136 section 2.4.5).
+fn not_in_use(name: Name) -> Record {
+    let mut none = Record::update0(name, 0, RecordType::ANY);
+    none.dns_class = DNSClass::NONE;
+    none
 }
 
 /// That the name has this alias, or none: servers take an added alias for a replacement of whatever stands there, and
