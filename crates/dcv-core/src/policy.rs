@@ -4,15 +4,21 @@ use jiff::SignedDuration;
 
 use crate::{Backoff, Methods, Renewal, VerdictPolicy, backoff::jitter};
 
-/// How often DNS is looked at while a value spreads: each wait is a share of the time that has passed already.
+/// How often DNS is looked at while a value spreads.
 ///
-/// So a value is noticed late by a share of the time that it took, whether that is seconds or an hour, and the number
-/// of looks grows with the logarithm of the wait.
+/// A primary shows a value at once and tells its secondaries, which have it some milliseconds later: the first looks come
+/// quickly, and each wait is as long as the time that has passed. For some seconds, in which secondaries that poll come
+/// round, waits stay short. Then each is a share of the time that has passed: a value is noticed late by a share of the time
+/// that it took, whether that is a minute or an hour, and the number of looks grows with the logarithm of the wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cadence {
     /// The shortest wait.
     pub first: SignedDuration,
-    /// The waits are this share of the time since the value was published.
+    /// The longest wait within `brisk`.
+    pub short: SignedDuration,
+    /// For so long after the value was published waits are short.
+    pub brisk: SignedDuration,
+    /// After it, waits are this share of the time since the value was published.
     pub share: i32,
     /// The longest wait within `patience`.
     pub cap: SignedDuration,
@@ -25,7 +31,9 @@ pub struct Cadence {
 impl Default for Cadence {
     fn default() -> Self {
         Self {
-            first: SignedDuration::from_millis(250),
+            first: SignedDuration::from_millis(4),
+            short: SignedDuration::from_millis(80),
+            brisk: SignedDuration::from_secs(6),
             share: 20,
             cap: SignedDuration::from_secs(30),
             patience: SignedDuration::from_hours(1),
@@ -41,7 +49,10 @@ impl Cadence {
         if passed >= self.patience {
             return self.stuck - jitter(self.stuck / 10, seed);
         }
-        let wait = (passed / self.share).clamp(self.first, self.cap);
+        let wait = match passed < self.brisk {
+            true => passed.clamp(self.first, self.short),
+            false => (passed / self.share).clamp(self.short, self.cap),
+        };
         wait - jitter(wait / 10, seed)
     }
 }
@@ -96,7 +107,7 @@ impl Default for Policy {
             value_life_cap: SignedDuration::from_hours(30 * 24),
             expiry_jitter: SignedDuration::from_secs(2),
             look: Cadence::default(),
-            bogus_looks: 3,
+            bogus_looks: 12,
             ask_ladder: vec![minutes(1), minutes(2), minutes(5), minutes(15), minutes(60)],
             sighting_fresh: SignedDuration::from_secs(30),
             republish: minutes(10),

@@ -305,7 +305,7 @@ fn the_rules() {
             R::CaaForbids,
         ),
         ("bogus at the first look", bogus(1), "rest", R::Propagating),
-        ("bogus again and again", bogus(3), "rest", R::DnssecBogus),
+        ("bogus again and again", bogus(Policy::default().bogus_looks), "rest", R::DnssecBogus),
         ("visible a while ago", seen(&[VALUE], ago(60)), "look", R::Visible),
         ("asked just now", asked_now(seen(&[VALUE], ago(1))), "rest", R::WaitingForCa),
         (
@@ -393,7 +393,7 @@ fn capitals_that_are_lost_on_the_way_are_told() {
     facts.looked_at = [(lookup(), Look { at: ago(1), was_visible: false })].into_iter().collect();
     facts.looks = 1;
     assert_eq!(decide(&facts, &Policy::default(), NOW).because.reason, Reason::Propagating);
-    facts.looks = 3;
+    facts.looks = Policy::default().bogus_looks;
     let Decision { next, because } = decide(&facts, &Policy::default(), NOW);
     assert_eq!((next.label(), because.reason), ("rest", Reason::CaseChanged), "{because}");
     assert!(because.detail.contains("at ns1") && because.detail.contains("dns-txt-token"), "{because}");
@@ -568,11 +568,13 @@ fn a_value_that_has_gone_is_put_back_and_not_sooner_than_the_policy_says() {
     assert_eq!((decision.next.label(), decision.because.reason), ("publish", Reason::Drifted));
 }
 
-/// A value that spreads slowly is noticed late by a share of the time it took, and never a stuck zone is hammered.
+/// A value that spreads at once is seen at once, one that spreads slowly is noticed late by a share of the time it took, and
+/// never a stuck zone is hammered.
 #[test]
-fn looks_come_at_a_share_of_the_time_that_has_passed() {
-    let wait = |passed: i64| {
-        let held = vec![held(data(VALUE), Some(ago(passed)))];
+fn looks_come_at_once_and_then_at_a_share_of_the_time_that_has_passed() {
+    let wait = |passed: f64| {
+        let published = NOW - SignedDuration::from_secs_f64(passed);
+        let held = vec![held(data(VALUE), Some(published))];
         let decision = decide(
             &Facts { held, ..seen(&["other"], NOW) },
             &Policy { republish: SignedDuration::MAX, ..Policy::default() },
@@ -581,9 +583,19 @@ fn looks_come_at_a_share_of_the_time_that_has_passed() {
         assert_eq!((decision.next.label(), decision.because.reason), ("rest", Reason::Propagating));
         decision.next.at(NOW).duration_since(NOW).as_secs_f64()
     };
-    for (passed, longest) in
-        [(0, 0.25), (4, 0.25), (60, 3.0), (400, 20.0), (900, 30.0), (3599, 30.0), (3600, 300.0)]
-    {
+    for (passed, longest) in [
+        (0.0, 0.004),
+        (0.02, 0.02),
+        (0.07, 0.07),
+        (0.5, 0.08),
+        (5.9, 0.08),
+        (6.0, 0.3),
+        (60.0, 3.0),
+        (400.0, 20.0),
+        (900.0, 30.0),
+        (3599.0, 30.0),
+        (3600.0, 300.0),
+    ] {
         let wait = wait(passed);
         assert!(wait <= longest && wait >= 0.85 * longest, "after {passed} s: {wait} s");
     }
