@@ -37,6 +37,7 @@ mod settings;
 use jiff::Timestamp;
 
 pub use self::{
+    authority::shared::SharedSockets,
     error::{Cause, Error},
     network::{Connection, Network, Sockets},
     observer::{Observer, random_label},

@@ -16,7 +16,7 @@ use hickory_resolver::{
     config::{ConnectionConfig, ProtocolConfig},
 };
 
-use crate::authority::system::Scopes;
+use crate::authority::{shared::SharedSockets, system::Scopes};
 
 /// Takes questions to one server and brings its answers back.
 pub type Connection = DnsExchange<TokioRuntimeProvider>;
@@ -25,6 +25,12 @@ pub type Connection = DnsExchange<TokioRuntimeProvider>;
 pub trait Network: fmt::Debug + Send + Sync {
     /// Questions go as datagrams; one that is not answered in time has failed.
     fn datagrams(&self, server: SocketAddr, timeout: Duration) -> Connection;
+
+    /// Sockets that many questions to this server share, where there is such a thing.
+    fn shared(&self, server: SocketAddr) -> Option<Arc<SharedSockets>> {
+        let _ = server;
+        None
+    }
 
     /// Questions go over one stream; the time is that for connecting, and for each answer.
     fn stream(
@@ -51,6 +57,10 @@ impl Network for Sockets {
     fn datagrams(&self, server: SocketAddr, timeout: Duration) -> Connection {
         // A socket of its own gives each question a random port; hickory compares source, id and question.
         UdpClientStream::builder(server, self.runtime.clone()).with_timeout(Some(timeout)).exchange()
+    }
+
+    fn shared(&self, server: SocketAddr) -> Option<Arc<SharedSockets>> {
+        Some(Arc::new(SharedSockets::new(server)))
     }
 
     fn stream(

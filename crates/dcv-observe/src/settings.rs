@@ -1,7 +1,7 @@
 //! Whom to ask, as checked data. Reading it from a file is somebody else's work.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     net::{IpAddr, SocketAddr},
     path::PathBuf,
@@ -13,6 +13,9 @@ use url::Url;
 
 /// Where hosts name their resolvers (resolv.conf(5)).
 const RESOLV_CONF: &str = "/etc/resolv.conf";
+
+/// A tenth of what a name server answers on one processor; what goes beyond it goes over a connection.
+const MAX_QPS: u32 = 10_000;
 
 /// How DNS and web servers are looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +31,8 @@ pub struct Settings {
     /// What answers for HTTPS of hosts whose web servers are configured; port 443 of those that stand for port 80, where nothing
     /// is said.
     pub web_tls: BTreeMap<DomainName, Vec<SocketAddr>>,
+    /// Datagrams a second that an authoritative server may be sent which is configured or on this host.
+    pub max_qps: u32,
     /// Whether signatures are asked for and validated.
     pub validate: bool,
     /// DNSKEY records of a private root, instead of IANA's.
@@ -88,6 +93,7 @@ impl Default for Settings {
             authorities: BTreeMap::new(),
             web: BTreeMap::new(),
             web_tls: BTreeMap::new(),
+            max_qps: MAX_QPS,
             validate: true,
             trust_anchor: None,
             resolv_conf: RESOLV_CONF.into(),
@@ -102,6 +108,24 @@ impl Settings {
     #[must_use]
     pub fn is_pinned(&self, name: &DomainName) -> bool {
         self.authorities.keys().any(|domain| name.is_within(domain))
+    }
+}
+
+/// Name servers of our own, which may be asked faster than those of strangers.
+#[derive(Clone, Debug)]
+pub(crate) struct Own {
+    configured: BTreeSet<SocketAddr>,
+    pub(crate) per_second: u32,
+}
+
+impl Own {
+    pub(crate) fn of(settings: &Settings) -> Self {
+        let configured = settings.authorities.values().flatten().copied().collect();
+        Self { configured, per_second: settings.max_qps }
+    }
+
+    pub(crate) fn includes(&self, server: SocketAddr) -> bool {
+        server.ip().is_loopback() || self.configured.contains(&server)
     }
 }
 
@@ -153,6 +177,24 @@ fn address(text: &str, port: u16) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Only servers that the operator named, and those of this very host, may be asked faster than strangers.
+    #[test]
+    fn whose_servers_are_ours() {
+        let configured: SocketAddr = "192.0.2.1:53".parse().unwrap();
+        let authorities = [("example.com".parse().unwrap(), vec![configured])].into();
+        let own = Own::of(&Settings { authorities, ..Settings::default() });
+        for (server, expected) in [
+            ("192.0.2.1:53", true),
+            ("192.0.2.1:5353", false),
+            ("192.0.2.2:53", false),
+            ("127.0.0.1:53", true),
+            ("[::1]:53", true),
+            ("[2001:db8::1]:53", false),
+        ] {
+            assert_eq!(own.includes(server.parse().unwrap()), expected, "{server}");
+        }
+    }
 
     #[test]
     fn endpoints_as_people_write_them() {

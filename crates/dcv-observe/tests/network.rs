@@ -6,7 +6,10 @@ use std::{
     future::ready,
     net::SocketAddr,
     pin::Pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     task::{Context, Poll},
     time::Duration,
 };
@@ -26,12 +29,19 @@ use hickory_proto::{
 };
 use jiff::Timestamp;
 
+/// Datagrams that were sent on the island where their number counts.
+static DATAGRAMS: AtomicUsize = AtomicUsize::new(0);
+const COUNTED: &str = "counted";
+
 /// Every server answers with this text, or nobody answers.
 #[derive(Clone, Copy, Debug)]
 struct Island(Option<&'static str>);
 
 impl Network for Island {
     fn datagrams(&self, _: SocketAddr, _: Duration) -> Connection {
+        if self.0 == Some(COUNTED) {
+            DATAGRAMS.fetch_add(1, Ordering::Relaxed);
+        }
         let (connection, background) = Connection::from_stream(Line { island: *self, shut: false });
         tokio::spawn(background);
         connection
@@ -42,7 +52,8 @@ impl Network for Island {
         server: SocketAddr,
         timeout: Duration,
     ) -> BoxFuture<'static, Result<Connection, NetError>> {
-        let connection = self.0.map(|_| self.datagrams(server, timeout)).ok_or(NetError::Timeout);
+        let silent = Self(self.0.filter(|text| *text != COUNTED).or(Some("by stream")));
+        let connection = self.0.map(|_| silent.datagrams(server, timeout)).ok_or(NetError::Timeout);
         Box::pin(ready(connection))
     }
 }
@@ -128,6 +139,22 @@ async fn every_server_is_asked_over_the_network_that_was_given() {
         assert_eq!((sighting.vantage.kind, sighting.at), (VantageKind::Authority, noon()));
         assert_eq!(sighting.security, Security::Unchecked);
     }
+}
+
+/// Servers of which no more is known than that they are there see at most five datagrams a second each, however much there is to
+/// ask; the rest goes over a connection.
+#[tokio::test(start_paused = true)]
+async fn strangers_see_five_datagrams_a_second() {
+    let observer = observer(Island(Some(COUNTED)));
+    let start = tokio::time::Instant::now();
+    for n in 0..200 {
+        let seen = observer.authorities(&format!("_dnsauth.h{n}.example.com").parse().unwrap()).await;
+        assert!(seen.iter().all(|sighting| matches!(sighting.answer, Answer::Txt(_))), "{seen:?}");
+        tokio::time::advance(Duration::from_millis(20)).await;
+    }
+    let (seconds, sent) = (start.elapsed().as_secs_f64(), DATAGRAMS.load(Ordering::Relaxed));
+    let most = 2.0 * (5.0 + 5.0 * seconds);
+    assert!(sent >= 10 && sent as f64 <= most, "{sent} datagrams to two servers in {seconds} s");
 }
 
 /// Where nobody can be asked the configuration is believed, and a name that it does not serve has no answer.

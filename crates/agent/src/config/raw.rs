@@ -259,6 +259,7 @@ pub(super) struct RawVerify {
     pub(super) web_tls: BTreeMap<String, Vec<String>>,
     pub(super) zones: BTreeMap<String, RawView>,
     pub(super) tolerate_failed: Option<usize>,
+    pub(super) max_qps: Option<u32>,
     #[serde(deserialize_with = "word")]
     pub(super) quorum: Option<RawQuorum>,
     #[serde(deserialize_with = "word")]

@@ -1,6 +1,6 @@
 //! The settings for looking at DNS, and for judging what is seen there.
 
-use std::{collections::BTreeMap, net::SocketAddr};
+use std::{collections::BTreeMap, net::SocketAddr, ops::RangeInclusive};
 
 use dcv_core::{Dnssec, DomainName, Quorum, VerdictPolicy, WebAs};
 use dcv_observe::{Endpoint, Resolver, Settings, View};
@@ -86,6 +86,7 @@ impl Verify {
             authorities: check_servers("verify.authorities", raw.authorities, found),
             web: check_servers("verify.web", raw.web, found),
             web_tls: check_servers("verify.web_tls", raw.web_tls, found),
+            max_qps: max_qps(raw.max_qps, found),
             validate: dnssec != Dnssec::Off,
             trust_anchor: raw.trust_anchor,
             resolv_conf: Settings::default().resolv_conf,
@@ -95,6 +96,20 @@ impl Verify {
         let proxy = check_proxy("verify", raw.proxy, raw.proxy_password, found);
         Self { looking, proxy, verdict }
     }
+}
+
+/// As many as strangers are sent at the least, and no more than a machine can send.
+const QPS: RangeInclusive<u32> = 5..=100_000;
+
+fn max_qps(raw: Option<u32>, found: &mut Found) -> u32 {
+    let max_qps = raw.unwrap_or(Settings::default().max_qps);
+    if !QPS.contains(&max_qps) {
+        found.push((
+            "verify.max_qps".to_owned(),
+            format!("{max_qps} is not from {} to {}", QPS.start(), QPS.end()),
+        ));
+    }
+    max_qps
 }
 
 /// The text of a URL without the user and password that may stand in it, whether it has a scheme or not.

@@ -43,12 +43,21 @@ pub(crate) struct Validator {
     links: Arc<Links>,
     /// Zones that are proven not to be signed: their answers need no look.
     insecure: Kept<Name, ()>,
+    /// What the chain to a zone comes to, for answers without signatures; why, where it could not be read.
+    unsigned: Kept<Name, Security, String>,
     clock: Clock,
 }
 
 impl Validator {
     pub(crate) fn new(anchors: Arc<TrustAnchors>, walk: Arc<Walk>, clock: Clock) -> Self {
-        Self { anchors, walk, links: Arc::new(Kept::new(KEPT)), insecure: Kept::new(KEPT), clock }
+        Self {
+            anchors,
+            walk,
+            links: Arc::new(Kept::new(KEPT)),
+            insecure: Kept::new(KEPT),
+            unsigned: Kept::new(KEPT),
+            clock,
+        }
     }
 
     /// Judges an answer of one of the servers of the zone at `apex`.
@@ -56,6 +65,37 @@ impl Validator {
         if self.insecure.get(apex).is_some() {
             return Security::Insecure;
         }
+        // Without signatures it hangs on the zone alone, which is found out once for all its names.
+        if !response.all_sections().any(|record| record.record_type() == RecordType::RRSIG) {
+            let of_zone = match self.unsigned.known(apex) {
+                Some(told) => told,
+                // Boxed, as below: a chain takes a hundred kilobytes, and is rarely followed.
+                None => Box::pin(self.unsigned.once(apex, self.judge_zone(apex))).await,
+            };
+            match of_zone {
+                Ok(Security::Insecure) => return Security::Insecure,
+                Err(why) => return Security::Indeterminate(why),
+                // It ought to be signed.
+                Ok(_) => {}
+            }
+        }
+        Box::pin(self.judge_by_chain(apex, query, response)).await
+    }
+
+    /// What the chain to a zone comes to.
+    ///
+    /// # Errors
+    /// Why it cannot be told.
+    async fn judge_zone(&self, apex: &Name) -> Result<Security, String> {
+        let query = Query::query(apex.clone(), RecordType::SOA);
+        let (_, reply) = self.walk.ask(apex, RecordType::SOA).await.map_err(|error| error.describe())?;
+        match self.judge_by_chain(apex, &query, &reply.response).await {
+            Security::Indeterminate(why) => Err(why),
+            told => Ok(told),
+        }
+    }
+
+    async fn judge_by_chain(&self, apex: &Name, query: &Query, response: &DnsResponse) -> Security {
         let chain = Chain {
             walk: Arc::clone(&self.walk),
             links: Arc::clone(&self.links),

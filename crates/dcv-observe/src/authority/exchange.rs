@@ -2,7 +2,8 @@
 //! budget is spent.
 //!
 //! Response rate limiting counts UDP answers for a client's network and never TCP ones, so a server sees at most
-//! [`UDP_PER_SECOND`] datagrams a second of ours, and everything above that on one connection that is kept.
+//! [`UDP_PER_SECOND`] datagrams a second of ours, and everything above that on one connection that is kept. Servers of our
+//! own may be asked faster, over sockets that are kept.
 
 use std::{
     collections::HashMap,
@@ -21,16 +22,20 @@ use hickory_net::{
     xfer::{DnsHandle as _, FirstAnswer as _},
 };
 use hickory_proto::{
-    op::{DnsRequestOptions, DnsResponse, Query, ResponseCode},
+    op::{DnsRequest, DnsRequestOptions, DnsResponse, Query, ResponseCode},
     rr::{Name, RecordType},
 };
 use tokio::{sync::Semaphore, time::Instant};
 
-use super::budget::Budget;
+use super::{
+    budget::{Budget, UDP_PER_SECOND},
+    shared::SharedSockets,
+};
 use crate::{
     Error,
     error::cause,
     network::{Connection, Network},
+    settings::Own,
 };
 
 /// With the resends every 333 ms that hickory makes inside it.
@@ -63,12 +68,15 @@ pub(crate) struct Exchange {
     questions: Semaphore,
     /// Whether signatures are asked for (the DO bit).
     signatures: bool,
+    own: Own,
     asked: AtomicU64,
     answered: AtomicBool,
 }
 
 struct Server {
     budget: Mutex<Budget>,
+    /// Of a server of our own.
+    shared: Option<Arc<SharedSockets>>,
     connection: tokio::sync::Mutex<Option<Connection>>,
     pipeline: Semaphore,
     silent_since: Mutex<Option<Instant>>,
@@ -79,12 +87,13 @@ struct Server {
 }
 
 impl Exchange {
-    pub(crate) fn new(network: Arc<dyn Network>, signatures: bool) -> Self {
+    pub(crate) fn new(network: Arc<dyn Network>, signatures: bool, own: Own) -> Self {
         Self {
             network,
             servers: Mutex::default(),
             questions: Semaphore::new(QUESTIONS),
             signatures,
+            own,
             asked: AtomicU64::new(0),
             answered: AtomicBool::new(false),
         }
@@ -102,6 +111,11 @@ impl Exchange {
         unanswered >= 2 && !self.answered.load(Ordering::Relaxed)
     }
 
+    /// Whether the server is one of ours, which may be asked fast.
+    pub(crate) fn is_own(&self, address: SocketAddr) -> bool {
+        self.own.includes(address)
+    }
+
     pub(crate) async fn ask(
         &self,
         address: SocketAddr,
@@ -115,7 +129,11 @@ impl Exchange {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let query = Query::query(name.clone(), kind);
         let start = Instant::now();
-        let outcome = self.with_or_without_edns(address, &server, &query).await;
+        let outcome = match self.quickly(&server, &query).await {
+            Some(response) => Ok((response, Transport::Udp)),
+            // Boxed: all the ways that there are would lie in the frame of every question.
+            None => Box::pin(self.with_or_without_edns(address, &server, &query)).await,
+        };
         *lock(&server.silent_since) = matches!(outcome, Err(Error::Silent)).then(Instant::now);
         let unanswered = matches!(outcome, Err(Error::Silent | Error::Unreachable { .. } | Error::Closed));
         server.unanswered.store(unanswered, Ordering::Relaxed);
@@ -123,6 +141,16 @@ impl Exchange {
         self.answered.store(true, Ordering::Relaxed);
         let without_edns = server.without_edns.load(Ordering::Relaxed);
         Ok(Reply { response, took: start.elapsed(), transport, without_edns })
+    }
+
+    /// A whole answer of a server of our own to one datagram, where nothing is in the way.
+    async fn quickly(&self, server: &Server, query: &Query) -> Option<DnsResponse> {
+        let shared = server.shared.as_ref()?;
+        lock(&server.budget).take().ok()?;
+        let _permit = self.questions.acquire().await;
+        let request = DnsRequest::from_query(query.clone(), self.options(server));
+        let response = shared.ask(request, HEDGE).await.ok()?;
+        (!response.truncation && !is_edns_refusal(&response)).then_some(response)
     }
 
     /// A server that knows no EDNS says so with an error (RFC 6891 section 7), and is asked once more without. What it answers
@@ -188,8 +216,11 @@ impl Exchange {
             servers.clear();
         }
         Arc::clone(servers.entry(address).or_insert_with(|| {
+            let shared = if self.own.includes(address) { self.network.shared(address) } else { None };
+            let per_second = if shared.is_some() { self.own.per_second.into() } else { UDP_PER_SECOND };
             Arc::new(Server {
-                budget: Mutex::new(Budget::full()),
+                budget: Mutex::new(Budget::of(per_second)),
+                shared,
                 connection: tokio::sync::Mutex::default(),
                 pipeline: Semaphore::new(PIPELINED),
                 silent_since: Mutex::default(),
@@ -241,8 +272,15 @@ impl Exchange {
     }
 
     async fn udp(&self, address: SocketAddr, server: &Server, query: &Query) -> Result<DnsResponse, Error> {
-        let exchange = self.network.datagrams(address, UDP_TIMEOUT);
-        exchange.lookup(query.clone(), self.options(server)).first_answer().await.map_err(failure)
+        let options = self.options(server);
+        let answer = match &server.shared {
+            Some(shared) => shared.ask(DnsRequest::from_query(query.clone(), options), UDP_TIMEOUT).await,
+            None => {
+                let exchange = self.network.datagrams(address, UDP_TIMEOUT);
+                exchange.lookup(query.clone(), options).first_answer().await
+            }
+        };
+        answer.map_err(failure)
     }
 
     /// Over the connection that is kept, or a new one where the server has closed it.

@@ -31,11 +31,18 @@ impl<K: Clone + Eq + Hash, V: Clone, E: Clone> Kept<K, V, E> {
     }
 
     pub(crate) fn get(&self, key: &K) -> Option<V> {
+        self.known(key)?.ok()
+    }
+
+    /// What came of it, while that is believed.
+    pub(crate) fn known(&self, key: &K) -> Option<Result<V, E>> {
         let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-        match cells.get(key)?.get() {
-            Some((at, Ok(value))) if at.elapsed() < self.span => Some(value.clone()),
-            Some(_) | None => None,
-        }
+        let (at, outcome) = cells.get(key)?.get()?;
+        self.is_fresh(*at, outcome).then(|| outcome.clone())
+    }
+
+    fn is_fresh(&self, at: Instant, outcome: &Result<V, E>) -> bool {
+        at.elapsed() < if outcome.is_ok() { self.span } else { FAILURES }
     }
 
     pub(crate) fn keep(&self, key: K, value: V) {
@@ -46,11 +53,9 @@ impl<K: Clone + Eq + Hash, V: Clone, E: Clone> Kept<K, V, E> {
     pub(crate) async fn once(&self, key: &K, learn: impl Future<Output = Result<V, E>>) -> Result<V, E> {
         let known = {
             let cells = self.cells.lock().unwrap_or_else(PoisonError::into_inner);
-            let fresh = cells.get(key).filter(|cell| match cell.get() {
-                Some((at, Ok(_))) => at.elapsed() < self.span,
-                Some((at, Err(_))) => at.elapsed() < FAILURES,
-                None => true,
-            });
+            let is_fresh =
+                |cell: &&Cell<V, E>| cell.get().is_none_or(|(at, outcome)| self.is_fresh(*at, outcome));
+            let fresh = cells.get(key).filter(is_fresh);
             fresh.map(Arc::clone)
         };
         let cell = match known {

@@ -9,6 +9,7 @@ pub(crate) mod https;
 pub(crate) mod kept;
 pub(crate) mod recursive;
 mod resolved;
+pub(crate) mod shared;
 pub(crate) mod system;
 pub(crate) mod walk;
 pub(crate) mod zone_cut;

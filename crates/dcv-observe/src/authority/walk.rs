@@ -37,7 +37,8 @@ const STAGGER: Duration = Duration::from_millis(300);
 
 /// Finds and asks authorities.
 pub(crate) struct Walk {
-    pinned: BTreeMap<DomainName, Vec<SocketAddr>>,
+    /// Zones whose servers are configured, the lowest first.
+    pinned: Vec<Arc<ZoneCut>>,
     resolvers: Vec<Arc<Recursive>>,
     exchange: Arc<Exchange>,
     families: Families,
@@ -47,17 +48,23 @@ pub(crate) struct Walk {
     zones: Kept<Name, Arc<ZoneCut>>,
     /// Zones by the names that were asked for.
     by_name: Kept<Name, Arc<ZoneCut>>,
+    /// Where zones of configured servers begin, by the names that were asked for.
+    apexes: Kept<Name, Name>,
 }
 
 impl Walk {
     pub(crate) fn new(
-        pinned: BTreeMap<DomainName, Vec<SocketAddr>>,
+        pinned: &BTreeMap<DomainName, Vec<SocketAddr>>,
         resolvers: Vec<Arc<Recursive>>,
         exchange: Arc<Exchange>,
     ) -> Self {
         let families = Families::of_this_host();
         let (referred, zones, by_name) = (Kept::new(KEPT), Kept::new(KEPT), Kept::new(KEPT));
-        Self { pinned, resolvers, exchange, families, referred, zones, by_name }
+        let apexes = Kept::new(KEPT);
+        let mut pinned: Vec<_> =
+            pinned.iter().filter_map(|(domain, servers)| pin(domain, servers)).map(Arc::new).collect();
+        pinned.sort_by_key(|cut| std::cmp::Reverse(cut.apex.num_labels()));
+        Self { pinned, resolvers, exchange, families, referred, zones, by_name, apexes }
     }
 
     /// The zone that holds `name`, with all its servers.
@@ -75,6 +82,9 @@ impl Walk {
     pub(crate) async fn find_zone_with_answer(&self, name: &Name) -> Result<(Arc<ZoneCut>, Reply), Error> {
         let (cut, reply) = self.ask(name, RecordType::TXT).await?;
         if cut.pinned {
+            if let Some(apex) = begins_at(&cut, name, &reply.response) {
+                self.apexes.keep(name.clone(), apex);
+            }
             return Ok((cut, reply));
         }
         let apex = self.apex(&cut, name, &reply.response).await;
@@ -144,6 +154,9 @@ impl Walk {
             (false, false) => cut.at_child.iter().cloned().collect(),
         };
         if let Some(cut) = self.pinned(name) {
+            if let Some(apex) = self.apexes.get(name) {
+                return Ok(Some((apex, named(&cut))));
+            }
             let (_, reply) = self.ask(name, RecordType::SOA).await?;
             return Ok(self.known_apex(&cut, name, &reply.response).await.map(|apex| (apex, named(&cut))));
         }
@@ -161,21 +174,7 @@ impl Walk {
     }
 
     fn pinned(&self, name: &Name) -> Option<Arc<ZoneCut>> {
-        // Compared as names on the wire: what is asked may hold labels that no domain of ours does.
-        let pins =
-            self.pinned.iter().filter_map(|(domain, servers)| Some((wire_name(domain).ok()?, servers)));
-        let (apex, servers) =
-            pins.filter(|(apex, _)| apex.zone_of(name)).max_by_key(|(apex, _)| apex.num_labels())?;
-        let server = |&address: &SocketAddr| Server { name: address.to_string(), address };
-        Some(Arc::new(ZoneCut {
-            apex,
-            servers: servers.iter().map(server).collect(),
-            at_parent: BTreeSet::new(),
-            at_child: BTreeSet::new(),
-            pinned: true,
-            skipped: Vec::new(),
-            unresolved: Vec::new(),
-        }))
+        self.pinned.iter().find(|cut| cut.apex.zone_of(name)).map(Arc::clone)
     }
 
     fn deepest(&self, name: &Name) -> Option<Arc<ZoneCut>> {
@@ -226,15 +225,7 @@ impl Walk {
 
     /// The same where a start-of-authority record tells.
     async fn known_apex(&self, cut: &ZoneCut, name: &Name, response: &DnsResponse) -> Option<Name> {
-        let below = |response: &DnsResponse| {
-            let soa = response.answers.iter().chain(&response.authorities).find(|record| {
-                record.record_type() == RecordType::SOA
-                    && cut.apex.zone_of(&record.name)
-                    && record.name.zone_of(name)
-            });
-            soa.map(|record| record.name.clone())
-        };
-        if let Some(apex) = below(response) {
+        if let Some(apex) = begins_at(cut, name, response) {
             return Some(apex);
         }
         // An alias never stands at an apex; asked for it, the server would follow it.
@@ -244,8 +235,31 @@ impl Walk {
             .any(|record| record.record_type() == RecordType::CNAME && record.name == *name);
         let place = if aliased { name.base_name() } else { name.clone() };
         let reply = self.any(cut, &place, RecordType::SOA, |response| response.authoritative).await.ok()?;
-        below(&reply.response)
+        begins_at(cut, name, &reply.response)
     }
+}
+
+/// Where the zone that holds a name begins, as far as the answer says.
+fn begins_at(cut: &ZoneCut, name: &Name, response: &DnsResponse) -> Option<Name> {
+    let soa = response.answers.iter().chain(&response.authorities).find(|record| {
+        record.record_type() == RecordType::SOA && cut.apex.zone_of(&record.name) && record.name.zone_of(name)
+    });
+    soa.map(|record| record.name.clone())
+}
+
+/// A zone whose servers are configured. Its apex is compared as names on the wire are: what is asked may hold labels that no
+/// domain of ours does.
+fn pin(domain: &DomainName, servers: &[SocketAddr]) -> Option<ZoneCut> {
+    let server = |&address: &SocketAddr| Server { name: address.to_string(), address };
+    Some(ZoneCut {
+        apex: wire_name(domain).ok()?,
+        servers: servers.iter().map(server).collect(),
+        at_parent: BTreeSet::new(),
+        at_child: BTreeSet::new(),
+        pinned: true,
+        skipped: Vec::new(),
+        unresolved: Vec::new(),
+    })
 }
 
 /// A server that does not get one on.

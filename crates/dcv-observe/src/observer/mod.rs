@@ -8,6 +8,7 @@ mod file;
 mod host_name;
 mod locate;
 mod record;
+mod serials;
 mod survey;
 mod trial;
 mod view;
@@ -28,12 +29,15 @@ use hickory_proto::dnssec::TrustAnchors;
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 
-use self::view::{Parts, View};
+use self::{
+    serials::Serials,
+    view::{Parts, View},
+};
 use crate::{
     Clock, Error,
     authority::{dnssec, exchange::Exchange, kept::Kept},
     network::{Network, Sockets},
-    settings::Settings,
+    settings::{Own, Settings},
 };
 
 /// How long an alias that every authority showed is believed.
@@ -60,6 +64,7 @@ struct Inner {
     /// Hosts whose files are fetched at the same time; each takes a connection for every address.
     fetches: Semaphore,
     names: Semaphore,
+    serials: Serials,
     /// Web servers that are not looked up, by domain.
     web: BTreeMap<DomainName, Vec<SocketAddr>>,
     /// What answers for HTTPS there.
@@ -98,7 +103,7 @@ impl Observer {
         clock: Clock,
         network: Arc<dyn Network>,
     ) -> Result<Self, Error> {
-        let exchange = Arc::new(Exchange::new(Arc::clone(&network), settings.validate));
+        let exchange = Arc::new(Exchange::new(Arc::clone(&network), settings.validate, Own::of(settings)));
         let parts = Parts { anchors: Arc::new(anchors), settings, clock, network, exchange };
         let view = |servers| View::new(servers, &parts);
         let everywhere = view(&settings.view)?;
@@ -108,7 +113,9 @@ impl Observer {
         let aliased = Kept::new(ALIASED);
         let (fetches, names) = (Semaphore::new(FETCHES), Semaphore::new(NAMES));
         let exchange = parts.exchange;
-        let inner = Inner { clock, exchange, everywhere, zones, fetches, names, web, web_tls, aliased };
+        let serials = Serials::new();
+        let inner =
+            Inner { clock, exchange, everywhere, zones, fetches, names, serials, web, web_tls, aliased };
         Ok(Self { inner: Arc::new(inner) })
     }
 
@@ -178,6 +185,11 @@ impl Observer {
         }
         told.extend(asked.collect::<Vec<_>>().await);
         told
+    }
+
+    /// Names that are asked about at this moment.
+    fn names_under_way(&self) -> usize {
+        NAMES - self.inner.names.available_permits().min(NAMES)
     }
 
     /// Whom to ask about a name: the settings of the longest domain that holds it.

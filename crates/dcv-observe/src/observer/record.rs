@@ -21,19 +21,44 @@ use crate::{
 
 /// What a server showed within this span it need not show again while others lag.
 const RECENT: SignedDuration = SignedDuration::from_secs(10);
+/// A server that is not ours is not asked for a name again within this span.
+const POLITE: SignedDuration = SignedDuration::from_millis(200);
+/// From so many names on that are looked at, one question for a serial is less than one for each of them.
+const SEVERAL: usize = 4;
+
+/// What is known of a name from a moment ago.
+#[derive(Default)]
+struct Recent<'a> {
+    /// Servers that showed what is wanted.
+    showing: Vec<&'a Sighting>,
+    /// Servers that did not.
+    lacking: Vec<&'a Sighting>,
+}
+
+impl<'a> Recent<'a> {
+    fn of(known: &'a [Sighting], data: &RecordData, now: Timestamp) -> Self {
+        let since = now.saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
+        let recent = known.iter().filter(|sighting| sighting.at >= since);
+        let shows = |sighting: &&Sighting| {
+            sighting.answer.shows(data) && !matches!(sighting.security, Security::Bogus(_))
+        };
+        let (showing, lacking) = recent.partition(shows);
+        Self { showing, lacking }
+    }
+}
 
 impl Observer {
     /// What every server of the zone says about the name, each at every address.
     pub async fn authorities(&self, owner: &DomainName) -> Vec<Sighting> {
-        self.authorities_but(owner, RecordType::TXT, &[]).await
+        self.authorities_but(owner, RecordType::TXT, &Recent::default()).await
     }
 
-    /// The same, without asking those that were asked a moment ago.
+    /// The same, without asking those of which a moment ago's answer still tells.
     async fn authorities_but(
         &self,
         owner: &DomainName,
         kind: RecordType,
-        recent: &[&Sighting],
+        recent: &Recent<'_>,
     ) -> Vec<Sighting> {
         let view = self.view(owner);
         let unknown = |error: &Error| {
@@ -49,14 +74,45 @@ impl Observer {
             Err(error) => return unknown(&error),
         };
         let each = cut.servers.iter().map(|server| async {
-            if let Some(&recent) = recent.iter().find(|sighting| sighting.vantage == vantage(server)) {
-                return recent.clone();
+            let vantage = vantage(server);
+            let of_it = |sightings: &[&Sighting]| {
+                sightings
+                    .iter()
+                    .find(|sighting| sighting.vantage == vantage)
+                    .map(|&sighting| sighting.clone())
+            };
+            if let Some(shown) = of_it(&recent.showing) {
+                return shown;
             }
-            self.see(view, &cut, server, &wire, kind).await.0
+            if let Some(lacking) = of_it(&recent.lacking)
+                && self.is_still_so(&lacking, owner, &cut, server, recent).await
+            {
+                return lacking;
+            }
+            let (sighting, reply) = self.see(view, &cut, server, &wire, kind).await;
+            if let Some(reply) = reply {
+                self.inner.serials.note_denial(owner, server.address, &reply.response);
+            }
+            sighting
         });
         let mut seen = join_all(each).await;
         seen.extend(unresolved(&cut, self.now()));
         seen
+    }
+
+    /// Whether a server that did not show what is wanted need not be asked again yet.
+    async fn is_still_so(
+        &self,
+        lacking: &Sighting,
+        owner: &DomainName,
+        cut: &ZoneCut,
+        server: &Server,
+        recent: &Recent<'_>,
+    ) -> bool {
+        if !self.inner.exchange.is_own(server.address) {
+            return self.now().duration_since(lacking.at) < POLITE;
+        }
+        self.names_under_way() > SEVERAL && self.still_denies(owner, cut, server, &recent.showing).await
     }
 
     pub(super) async fn look_at_record(
@@ -66,12 +122,7 @@ impl Observer {
         data: &RecordData,
         known: &[Sighting],
     ) -> Vec<Sighting> {
-        let since = self.now().saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
-        let recent: Vec<_> = known
-            .iter()
-            .filter(|sighting| sighting.at >= since && sighting.answer.shows(data))
-            .filter(|sighting| !matches!(sighting.security, Security::Bogus(_)))
-            .collect();
+        let recent = Recent::of(known, data, self.now());
         let kind = record_type(data);
         let mut seen = self.authorities_but(site.owner(), kind, &recent).await;
         let owner = lookup.name().unwrap_or_else(|_| site.owner().clone());

@@ -37,7 +37,7 @@ impl View {
         let discovery: Result<Vec<_>, _> =
             servers.discovery.iter().map(|known| resolver(known, true).map(Arc::new)).collect();
         let exchange = Arc::clone(&parts.exchange);
-        let walk = Arc::new(Walk::new(settings.authorities.clone(), discovery?, exchange));
+        let walk = Arc::new(Walk::new(&settings.authorities, discovery?, exchange));
         let validator = || Arc::new(Validator::new(Arc::clone(&parts.anchors), Arc::clone(&walk), *clock));
         let validator = settings.validate.then(validator);
         let caa = CaaReader::new(Arc::clone(&walk), validator.clone());
