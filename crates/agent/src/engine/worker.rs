@@ -6,7 +6,7 @@ use dcv_core::{Because, Decision, Facts, Kind, Next, Outcome, Step, decide};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tracing::{Instrument as _, debug, info, info_span, warn};
+use tracing::{Instrument as _, debug, debug_span, info, warn};
 
 use super::{Mode, watching::Watching};
 use crate::{
@@ -23,7 +23,7 @@ use crate::{
 const STEPS_IN_A_ROW: u32 = 100;
 const BREATHER: Duration = Duration::from_secs(10);
 /// At least a little, so that clocks that step and rounding never make a loop that only spins.
-const SHORTEST_REST: Duration = Duration::from_millis(10);
+const SHORTEST_REST: Duration = Duration::from_millis(2);
 
 /// What workers share.
 #[derive(Clone, Debug)]
@@ -103,8 +103,9 @@ impl Worker {
             _ if self.stop.is_cancelled() => return None,
             _ => None,
         };
-        let span = info_span!("pass", step = step.kind().label(), reason = because.reason.code());
-        let outcome = pass::execute(&self.context, subject, facts, step).instrument(span).await;
+        let span = debug_span!("pass", step = step.kind().label(), reason = because.reason.code());
+        // Boxed: what the largest step needs would lie in the frame of every worker, and be moved with it.
+        let outcome = Box::pin(pass::execute(&self.context, subject, facts, step)).instrument(span).await;
         drop(permit);
         let known = facts.configured_otherwise();
         facts.learn(step, outcome, clock::now());

@@ -1,11 +1,17 @@
 //! One writer for each destination: gathers what arrives while a change is in flight and sends it as one batch.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use dcv_core::{Artifact, Ttl};
 use dns_providers::Receipt;
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
@@ -21,6 +27,11 @@ use crate::{
 
 /// Jobs that one batch takes up; providers split further by their own limits.
 pub(super) const GATHER: usize = 1000;
+
+/// When nothing has come for this long, what has come is written.
+const PAUSE: Duration = Duration::from_millis(2);
+/// What keeps coming is waited for no longer than this.
+const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 
 /// Changes in a row that are refused for one of their names, after which the rest of a batch is not tried in smaller parts.
 const REFUSALS: u32 = 16;
@@ -72,10 +83,8 @@ impl Writer {
             if closed.is_cancelled() {
                 return;
             }
-            // All that has arrived meanwhile: what is urgent overtakes what is not.
-            while let Ok(job) = jobs.try_recv() {
-                waiting.push(job);
-            }
+            // All that has arrived meanwhile, and what comes right behind it: what is urgent overtakes what is not.
+            gather(&mut jobs, &mut waiting).await;
             waiting.sort_by_key(Job::urgency);
             let batch: Vec<Job> = waiting.drain(..waiting.len().min(GATHER)).collect();
             // Removals of a batch come first: an order that is taken up again then finds its value put back.
@@ -188,6 +197,19 @@ impl Writer {
     /// What stands there, whoever holds it.
     fn content<'a>(&'a self, artifact: &'a Artifact) -> (&'a str, String) {
         (self.destination.slot(artifact), artifact.content())
+    }
+}
+
+/// Takes what waits and what comes within moments: orders become ready one after the other, and one change for all of them
+/// is done sooner than one for each.
+async fn gather(jobs: &mut mpsc::Receiver<Job>, waiting: &mut Vec<Job>) {
+    let end = Instant::now() + LONGEST_PAUSE;
+    while waiting.len() < GATHER {
+        let next = tokio::time::timeout_at(end.min(Instant::now() + PAUSE), jobs.recv());
+        match next.await {
+            Ok(Some(job)) => waiting.push(job),
+            Ok(None) | Err(_) => return,
+        }
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod front;
 pub(crate) mod hostile;
 pub(crate) mod lab;
 pub(crate) mod lab_scene;
+pub(crate) mod pair;
 pub(crate) mod powerdns;
 pub(crate) mod scene;
 pub(crate) mod web;
