@@ -47,7 +47,10 @@ deploy-check: ## Unit file, container image, manifests, cron
 	cargo build --package dcv-agent
 	deploy/check.sh $(AGENT)
 
-bench: setup ## Measure how late a verdict is, and what deciding, planning and orders at rest cost
+bench: setup ## Measure the agent beside nsupdate and octodns, how late a verdict is, and what orders at rest cost
+	@deploy/setup.sh bench
+	cargo bench --package dcv-agent --bench beside_others
+	cargo bench --package dcv-agent --bench many_orders
 	cargo bench --package dcv-core --bench planning
 	cargo bench --package dcv-agent --bench fleet
 	cargo build --package dcv-agent

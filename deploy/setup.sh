@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs what is missing on a Debian machine: `setup.sh build`, or `setup.sh test FOLDER` for the test servers too.
+# Installs what is missing on a Debian machine: `setup.sh build`, `setup.sh test FOLDER` for the test servers too, `setup.sh bench`
+# for what measures beside them.
 set -euo pipefail
 
 build=(gcc:gcc make:make)
@@ -20,7 +21,10 @@ want() {
 }
 
 want "${build[@]}"
-[ "$1" = build ] || want "${test[@]}"
+case $1 in
+  test) want "${test[@]}" ;;
+  bench) want /usr/bin/time:time ;;
+esac
 if [ "$1" = test ]; then
   [ -e /usr/share/pdns-backend-sqlite3 ] || missing+=(pdns-backend-sqlite3)
   [ -s /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)

@@ -8,13 +8,15 @@ use tokio::{
     task::JoinHandle,
 };
 use tokio_util::sync::CancellationToken;
+use tracing::debug;
 
 use crate::{
     board::{Backlog, Status, StatusBoard},
     clock,
-    config::Config,
-    discover::Listed,
+    config::{Acting, Config},
+    discover::{self, Listed},
     engine::{Engine, Mode},
+    error::chain,
     exit::{Exit, Failed},
     forecast,
     ledger::Event,
@@ -70,7 +72,10 @@ pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) 
     .await?;
     let context = start::begin(config, &state, "once").await?;
     let board = Arc::new(StatusBoard::default());
-    let subjects = start::subjects(&context, &board, Subjects::new()).await?;
+    let began = clock::now();
+    let mut subjects = start::subjects(&context, &board, Subjects::new()).await?;
+    let failed = |error| Failed::setup(chain(&error));
+    discover::leave_settled(&context, &board, &mut subjects).await.map_err(failed)?;
     let printing = progress.map(|tell| tokio::spawn(print(board.subscribe(), tell)));
     let stop = CancellationToken::new();
     // Ends with the process: what is validated is fetched until the last moment.
@@ -97,6 +102,12 @@ pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) 
     stop.cancel();
     let held = state.held().await.map_or(0, |held| held.len());
     board.save(&state).await;
+    if ended && context.config.acting == Acting::Act {
+        let accounts = context.config.accounts.keys().map(String::as_str);
+        if let Err(error) = state.looked_at_all(accounts, began).await {
+            debug!("the next run looks at each order again: {}", chain(&error));
+        }
+    }
     context.ledger.note(Some(Event::stopped())).await;
     state.close().await;
     let (statuses, backlogs) = (board.statuses(), forecast::backlogs(&context, &board, clock::now()));

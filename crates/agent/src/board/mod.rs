@@ -226,6 +226,25 @@ impl StatusBoard {
         news
     }
 
+    /// Lists an order as it stood when it was looked at last.
+    pub fn stand(&self, last: &LastStatus) {
+        let Some(reason) = Reason::ALL.iter().find(|reason| reason.code() == last.reason) else { return };
+        let status = Status {
+            subject: last.subject.clone(),
+            outcome: reason.outcome(),
+            reason: *reason,
+            detail: last.detail.clone(),
+            since: last.at,
+            begun: last.begun,
+            wake: last.wake,
+            deadline: last.deadline,
+            calls: 0,
+            said: 0,
+        };
+        self.lock_earlier().remove(&last.subject);
+        self.lock().insert(last.subject.clone(), Box::new(status));
+    }
+
     /// Lists what was found and is left alone.
     pub fn leave(&self, subject: &Subject, why: String, now: Timestamp) {
         let because = Because::new(Reason::NotTakenUp, why);

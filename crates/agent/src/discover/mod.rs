@@ -2,6 +2,7 @@
 
 mod domains;
 mod orders;
+mod settled;
 
 use std::{sync::Arc, time::Duration};
 
@@ -15,6 +16,7 @@ use tracing::{info, warn};
 pub use self::{
     domains::list as list_domains,
     orders::{Listing, consider, list as list_orders},
+    settled::leave_settled,
 };
 use crate::{
     board::StatusBoard, ca::Account, clock, context::Context, engine::Trigger, subject::Subject,

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Changes are asked for with this much overlap: clocks differ, and a change may show late.
-const OVERLAP: Duration = Duration::from_secs(120);
+pub(super) const OVERLAP: Duration = Duration::from_secs(120);
 /// After so long without an answer, and once a day in any case, the whole list is read again. The CA remembers changes
 /// for seven days.
 const RELIST: Duration = Duration::from_secs(24 * 60 * 60);

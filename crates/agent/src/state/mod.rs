@@ -11,6 +11,7 @@ mod held;
 mod key;
 mod last_status;
 mod lock;
+mod rounds;
 mod schema;
 mod store;
 mod troubles;

@@ -1,11 +1,11 @@
 //! The state file's format. It is raised with each change of the tables, and older files are carried over.
 
 /// What `PRAGMA user_version` says in files of this version.
-pub(super) const VERSION: i64 = 3;
+pub(super) const VERSION: i64 = 4;
 
 /// From each version to the next, from nothing on. They are run in one transaction, so a crash leaves either nothing or
 /// all of it.
-pub(super) const STEPS: [&str; VERSION as usize] = [FIRST, DOMAINS_AND_FILES, FINISHED_WORK];
+pub(super) const STEPS: [&str; VERSION as usize] = [FIRST, DOMAINS_AND_FILES, FINISHED_WORK, ROUNDS];
 
 const FIRST: &str = "
 -- Records that are, or may be, in DNS: `value` is a TXT value, or 'CNAME ' and the target. `applied` is empty from the intent until the provider confirmed it.
@@ -88,4 +88,13 @@ CREATE TABLE troubles (
     detail  TEXT NOT NULL
 ) STRICT;
 PRAGMA user_version = 3;
+";
+
+/// When a run began that looked at every order of an account: what has changed since then the CA tells in one list.
+const ROUNDS: &str = "
+CREATE TABLE rounds (
+    account TEXT NOT NULL PRIMARY KEY,
+    began   TEXT NOT NULL
+) STRICT;
+PRAGMA user_version = 4;
 ";

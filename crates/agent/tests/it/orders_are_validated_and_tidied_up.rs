@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use dcv_sandbox::ca::{Endpoint, OrderSpec, RateWindow};
+use dcv_sandbox::ca::{Endpoint, Fault, FaultKind, OrderSpec, RateWindow};
 
 use super::support::{Bind, FOREIGN, eventually, scene::Scene};
 
@@ -44,10 +44,42 @@ async fn twenty_orders_are_validated_and_a_second_run_changes_nothing() {
     assert_eq!(scene.bind.serial(), serial, "the second run changed the zone");
     assert_eq!(
         scene.ca.stats().total - calls,
-        20,
-        "the second run reads each order once and asks nothing else"
+        21,
+        "the orders have just changed, as DigiCert tells; each is read once, and nothing else is asked"
     );
     assert_eq!(second.json()["orders"].as_array().unwrap().len(), 20);
+}
+
+/// A run over settled orders asks DigiCert once what has changed, however many there are; what has is worked on, and where it
+/// cannot be asked each order is read.
+#[tokio::test(flavor = "multi_thread")]
+async fn settled_orders_cost_one_call_for_all() {
+    let names: Vec<String> = (0..12).map(host).collect();
+    let scene = Scene::new(Bind::start(&names, "", false)).await;
+    let orders: Vec<u64> = (0..12).map(|n| scene.ca.place(OrderSpec::dv([host(n)]))).collect();
+    scene.configure(&orders, "");
+    scene.validates(&orders);
+    scene.ca.age_status_changes(Duration::from_secs(3600));
+
+    let calls = scene.ca.stats().total;
+    let second = scene.agent.run(&["--once", "--output", "json"]);
+    assert_eq!(second.code, 0, "{second:?}");
+    assert_eq!(scene.ca.stats().total - calls, 1, "{second:?}");
+    for &order in &orders {
+        assert_eq!(second.order(order)["reason"], "validated", "{second:?}");
+    }
+
+    assert!(scene.ca.reissue(orders[3]));
+    let calls = scene.ca.stats().total;
+    scene.validates(&orders);
+    let others = scene.ca.stats().total - calls - 1;
+    assert!((2..=4).contains(&others), "{others} calls for one order that was reissued");
+
+    scene.ca.age_status_changes(Duration::from_secs(3600));
+    scene.ca.fault(Fault::always(FaultKind::Http503).at(Endpoint::StatusChanges));
+    let calls = scene.ca.stats().total;
+    scene.validates(&orders);
+    assert_eq!(scene.ca.stats().total - calls, 13, "each order is read where changes are not told");
 }
 
 /// Configured scopes spare the look-up.

@@ -80,6 +80,8 @@ struct Server {
     connection: tokio::sync::Mutex<Option<Connection>>,
     pipeline: Semaphore,
     silent_since: Mutex<Option<Instant>>,
+    /// When a datagram was not answered, and a connection may be.
+    mute_since: Mutex<Option<Instant>>,
     /// Whether the last question brought nothing, unreachable or silent.
     unanswered: AtomicBool,
     /// It does not answer what carries EDNS, and answers without.
@@ -129,8 +131,8 @@ impl Exchange {
         self.asked.fetch_add(1, Ordering::Relaxed);
         let query = Query::query(name.clone(), kind);
         let start = Instant::now();
-        let outcome = match self.quickly(&server, &query).await {
-            Some(response) => Ok((response, Transport::Udp)),
+        let outcome = match self.quickly(address, &server, &query).await {
+            Some(outcome) => outcome,
             // Boxed: all the ways that there are would lie in the frame of every question.
             None => Box::pin(self.with_or_without_edns(address, &server, &query)).await,
         };
@@ -143,14 +145,33 @@ impl Exchange {
         Ok(Reply { response, took: start.elapsed(), transport, without_edns })
     }
 
-    /// A whole answer of a server of our own to one datagram, where nothing is in the way.
-    async fn quickly(&self, server: &Server, query: &Query) -> Option<DnsResponse> {
+    /// What a server of our own says to a datagram; over a connection while it answers none. Nothing where it takes another
+    /// way to find out.
+    async fn quickly(
+        &self,
+        address: SocketAddr,
+        server: &Server,
+        query: &Query,
+    ) -> Option<Result<(DnsResponse, Transport), Error>> {
         let shared = server.shared.as_ref()?;
-        lock(&server.budget).take().ok()?;
-        let _permit = self.questions.acquire().await;
-        let request = DnsRequest::from_query(query.clone(), self.options(server));
-        let response = shared.ask(request, HEDGE).await.ok()?;
-        (!response.truncation && !is_edns_refusal(&response)).then_some(response)
+        let is_mute = || lock(&server.mute_since).is_some_and(|since| since.elapsed() < SILENCE);
+        if !is_mute() {
+            lock(&server.budget).take().ok()?;
+            let _permit = self.questions.acquire().await;
+            let request = DnsRequest::from_query(query.clone(), self.options(server));
+            match shared.ask(request, HEDGE).await.map_err(failure) {
+                Ok(response) if response.truncation || is_edns_refusal(&response) => return None,
+                Ok(response) => return Some(Ok((response, Transport::Udp))),
+                Err(Error::Silent) => *lock(&server.mute_since) = Some(Instant::now()),
+                Err(_) => return None,
+            }
+        }
+        match self.tcp(address, server, query).await {
+            Ok(response) if is_edns_refusal(&response) => None,
+            Ok(response) => Some(Ok((response, Transport::Tcp))),
+            Err(Error::Silent) => Some(Err(Error::Silent)),
+            Err(_) => None,
+        }
     }
 
     /// A server that knows no EDNS says so with an error (RFC 6891 section 7), and is asked once more without. What it answers
@@ -224,6 +245,7 @@ impl Exchange {
                 connection: tokio::sync::Mutex::default(),
                 pipeline: Semaphore::new(PIPELINED),
                 silent_since: Mutex::default(),
+                mute_since: Mutex::default(),
                 unanswered: AtomicBool::new(false),
                 without_edns: AtomicBool::new(false),
             })

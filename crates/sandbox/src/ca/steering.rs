@@ -1,5 +1,7 @@
 //! What a test does with orders and domains without asking the API.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 
 use super::{
@@ -29,6 +31,13 @@ impl CaSimulator {
     pub fn set_status(&self, id: u64, status: &str) {
         self.world.lock().enter(id, status);
         self.world.polling.notify_one();
+    }
+
+    /// What has changed so far changed this much earlier, for those who ask what has changed lately.
+    pub fn age_status_changes(&self, span: Duration) {
+        for order in self.world.lock().orders.values_mut() {
+            order.changed -= span;
+        }
     }
 
     /// Marks the organisation of an OV or EV order as validated.
