@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Error, State, commit::Change};
+use super::{Error, State, line::Change};
 
 impl State {
     /// Records that a call is about to be sent, and forgets those older than any window. Calls that wait at the same time are

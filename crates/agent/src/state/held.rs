@@ -9,8 +9,8 @@ use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{
     Error, State,
-    commit::Change,
     key::{kind, subject},
+    line::Change,
 };
 use crate::subject::Subject;
 

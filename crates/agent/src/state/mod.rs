@@ -10,6 +10,7 @@ mod health;
 mod held;
 mod key;
 mod last_status;
+mod line;
 mod lock;
 mod rounds;
 mod schema;

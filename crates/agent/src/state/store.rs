@@ -21,8 +21,8 @@ use tokio::sync::Mutex;
 
 use super::{
     Error,
-    commit::Line,
     health::{Health, Trouble},
+    line::Line,
     schema,
 };
 

@@ -13,6 +13,7 @@ mod discovery_takes_up_what_is_ours;
 mod first_contact_reads_only;
 mod hostile;
 mod later_settings_win;
+mod many_names_are_written_together;
 mod many_orders_in_a_changing_world;
 mod methods_work_side_by_side;
 mod no_proof_of_a_domain_lapses;

@@ -9,7 +9,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use super::{TSIG, dig, eventually, free_port, read};
+use super::{TSIG, dig, eventually, free_port};
 
 /// A BIND primary for `dcv.test` that takes updates of TXT everywhere, and a secondary that hears of each by NOTIFY.
 pub(crate) struct Pair {
@@ -63,11 +63,6 @@ impl Pair {
         eventually("named serves dcv.test", Duration::from_secs(30), || {
             !dig(address, "dcv.test", "SOA").is_empty()
         });
-    }
-
-    /// What a server has logged.
-    pub(crate) fn log(&self, role: &str) -> String {
-        read(&self.folder.path().join(role).join("log"))
     }
 }
 
