@@ -102,7 +102,7 @@ impl Verify {
 const QPS: RangeInclusive<u32> = 5..=100_000;
 
 fn max_qps(raw: Option<u32>, found: &mut Found) -> u32 {
-    let max_qps = raw.unwrap_or(Settings::default().max_qps);
+    let max_qps = raw.unwrap_or_else(|| Settings::default().max_qps);
     if !QPS.contains(&max_qps) {
         found.push((
             "verify.max_qps".to_owned(),

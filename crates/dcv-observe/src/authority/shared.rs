@@ -72,9 +72,8 @@ impl SharedSockets {
         let resending = async {
             loop {
                 socket.socket.send(&octets).await?;
-                match tokio::time::timeout(RESEND, &mut answered).await {
-                    Ok(answer) => return answer.unwrap_or(Err(NetError::Timeout)),
-                    Err(_) => {}
+                if let Ok(answer) = tokio::time::timeout(RESEND, &mut answered).await {
+                    return answer.unwrap_or(Err(NetError::Timeout));
                 }
             }
         };
