@@ -31,7 +31,7 @@ setup:
 
 format: ## Check the format
 	cargo fmt --all --check
-	rustfmt --check --edition 2024 crates/dns-providers/src/kinds/*.rs  # declared in a macro, where cargo fmt is blind
+	rustfmt --check --edition 2024 crates/dns-providers/src/kinds/*.rs crates/dns-providers/src/kinds/*/*.rs crates/dns-providers/src/kinds/*/*/*.rs  # declared in a macro, where cargo fmt is blind
 
 lint: ## Clippy, with all features and with none
 	cargo clippy --workspace --all-targets -- -D warnings

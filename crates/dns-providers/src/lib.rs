@@ -13,6 +13,6 @@ pub mod policy;
 mod provider;
 mod secret;
 
-pub use kinds::{FACTS, KINDS, Settings, build, instead_of};
+pub use kinds::{FACTS, KINDS, NATIVE, Settings, build, instead_of};
 pub use provider::{Class, DnsProvider, Error, Extent, Probe, Receipt, RecordSet, Zone};
 pub use secret::{Fixed, Secret, SecretSource};

@@ -57,7 +57,7 @@ impl Policy {
 }
 
 /// For kinds behind which somebody else's credential is: types and names, a line each.
-#[cfg(any(feature = "exec", feature = "webhook"))]
+#[cfg(any(feature = "exec", feature = "webhook", feature = "vendors"))]
 pub(crate) fn needs(grants: &[Grant]) -> String {
     let line = |grant: &Grant| {
         let types = grant.types().join(" and ");

@@ -1,4 +1,4 @@
-//! `docs/providers.md` is made of the facts beside each kind; this test compares it, and writes it with
+//! `docs/providers.md` is made of the facts beside each kind and of the vendors' table; this test compares it, and writes it with
 //! `UPDATE_PAGES=1 cargo test -p dns-providers --test providers_page`.
 #![cfg(all(
     feature = "rfc2136",
@@ -6,13 +6,20 @@
     feature = "cloudflare",
     feature = "powerdns",
     feature = "exec",
-    feature = "webhook"
+    feature = "webhook",
+    feature = "vendors"
 ))]
 #![expect(clippy::unwrap_used, reason = "the functions around the tests belong to them")]
 
 use std::{fmt::Write as _, path::Path};
 
-use dns_providers::{FACTS, KINDS};
+use dns_providers::{
+    FACTS, KINDS, NATIVE,
+    kinds::vendors::{
+        self,
+        vendor::{Proof, SetTtl, Setting, Vendor, Writes},
+    },
+};
 use serde::Deserialize;
 
 /// The facts of a kind.
@@ -30,6 +37,7 @@ struct Way {
     /// The mode, where there are several.
     #[serde(default)]
     mode: String,
+    tier: Tier,
     credentials: String,
     least_privilege: String,
     records: String,
@@ -42,6 +50,31 @@ struct Way {
     rate_limit: String,
     tested: Tested,
     against: String,
+}
+
+/// How a value is written.
+#[derive(Debug, Deserialize)]
+enum Tier {
+    #[serde(rename = "compare-and-swap")]
+    CompareAndSwap,
+    #[serde(rename = "value by value")]
+    ValueByValue,
+    #[serde(rename = "read-modify-write")]
+    ReadModifyWrite,
+    /// Whatever is behind it.
+    #[serde(rename = "behind it")]
+    BehindIt,
+}
+
+impl Tier {
+    const fn word(&self) -> &'static str {
+        match self {
+            Self::CompareAndSwap => "compare-and-swap",
+            Self::ValueByValue => "value by value",
+            Self::ReadModifyWrite => "read-modify-write",
+            Self::BehindIt => "as what is behind it",
+        }
+    }
 }
 
 /// What may be lost of what others write at the same name at the same time.
@@ -92,10 +125,17 @@ impl Tested {
 const HEAD: &str = "# Providers
 
 Every kind passes one contract suite (`crates/dns-providers/src/contract.rs`): values, times to live and records of others survive
-every change. What differs is below. This page is made of the facts beside each kind (`src/kinds/*/facts.toml`).
+every change. What differs is below. This page is made of the facts beside each kind (`src/kinds/*/facts.toml`) and of the table of
+[vendors](#vendors) (`src/kinds/vendors/table/`).
 
-| kind | may be lost of what others write at the same name at the same time | tested against |
-| --- | --- | --- |
+Kinds with code of their own come first; then some sixty vendors by one library. Is yours in neither? Its script, a webhook, or
+[delegation](delegation.md): one CNAME record for each name, made once, after which nothing there has to be written again.
+
+How a value is written: **compare-and-swap**, the vendor refuses a write that was overtaken; **value by value**, nothing else is touched;
+**read-modify-write**, the whole set is read and written.
+
+| kind | written | may be lost of what others write at the same name at the same time | tested against |
+| --- | --- | --- | --- |
 ";
 
 fn page() -> String {
@@ -111,12 +151,96 @@ fn page() -> String {
                 mode => format!("[`{kind}`](#{}), {mode}", anchor(kind, &facts.title)),
             };
             let tested = format!("{}: {}", way.tested.word(), way.against);
-            writeln!(table, "| {name} | {} | {tested} |", way.loses.word()).unwrap();
+            writeln!(table, "| {name} | {} | {} | {tested} |", way.tier.word(), way.loses.word()).unwrap();
             section(&mut sections, way);
         }
     }
-    format!("{HEAD}{table}{sections}{}", include_str!("../docs/absent.md"))
+    for vendor in vendors::all() {
+        let (kind, tested) = (vendor.kind, proof(vendor));
+        writeln!(
+            table,
+            "| [`{kind}`](#vendors) | {} | {} | {tested} |",
+            tier(vendor).word(),
+            loses(vendor).word()
+        )
+        .unwrap();
+    }
+    let vendors = vendors_section();
+    format!("{HEAD}{table}{sections}{vendors}{}", include_str!("../docs/absent.md"))
 }
+
+const fn tier(vendor: &Vendor) -> Tier {
+    match vendor.writes {
+        Writes::Record => Tier::ValueByValue,
+        Writes::Set | Writes::Zone => Tier::ReadModifyWrite,
+    }
+}
+
+const fn loses(vendor: &Vendor) -> Loses {
+    match vendor.writes {
+        Writes::Record => Loses::Nothing,
+        Writes::Set | Writes::Zone => Loses::LastWriter,
+    }
+}
+
+fn proof(vendor: &Vendor) -> String {
+    match vendor.proof {
+        Proof::CrossChecked(client) => format!("a fake of our own that {client} agrees with"),
+        Proof::Fake(why) => format!("a fake of our own; {why}"),
+        Proof::Documentation => "documentation only, and the library's records in memory".to_owned(),
+    }
+}
+
+fn vendors_section() -> String {
+    let mut page = String::from(VENDORS);
+    page.push_str("| kind | a set is written | time to live of others at the name | smallest | apex |\n| --- | --- | --- | --- | --- |\n");
+    for vendor in vendors::all() {
+        let written = match vendor.writes {
+            Writes::Record => "value by value",
+            Writes::Set => "whole",
+            Writes::Zone => "with the whole zone",
+        };
+        let ttl = match vendor.set_ttl {
+            SetTtl::Kept => "kept, ours takes it over",
+            SetTtl::OfEach => "kept, each value has its own",
+            SetTtl::Replaced => "`keep_ttl`, or ours",
+            SetTtl::Vendors => "the vendor's",
+        };
+        writeln!(page, "| `{}` | {written} | {ttl} | {} s | {} |", vendor.kind, vendor.min_ttl, vendor.apex)
+            .unwrap();
+    }
+    page.push('\n');
+    for vendor in vendors::all() {
+        let settings: Vec<String> = vendor.settings.iter().map(setting).collect();
+        let notes = if vendor.notes.is_empty() { String::new() } else { format!(" Note: {}.", vendor.notes) };
+        writeln!(
+            page,
+            "- **`{}`**: [{}]({}). Settings: {}. Least privilege: {}.{notes}",
+            vendor.kind,
+            vendor.title,
+            vendor.docs,
+            settings.join("; "),
+            vendor.least_privilege,
+        )
+        .unwrap();
+    }
+    page
+}
+
+fn setting(setting: &Setting) -> String {
+    let kind = if setting.secret { ", a secret reference" } else { "" };
+    let optional = if setting.required { "" } else { ", optional" };
+    format!("`{}`{kind}{optional} ({})", setting.name, setting.about)
+}
+
+const VENDORS: &str = "
+## Vendors
+
+Each is a kind of its own (`kind = \"ns1\"`), reached by the library [dns-update](https://crates.io/crates/dns-update) 0.6.1. Settings,
+what they have in common, and what the library cannot tell: [vendors.md](../crates/dns-providers/docs/vendors.md). `dcv-agent conformance`
+examines the contract in your own zone: do that before you rely on one that has \"documentation only\".
+
+";
 
 /// As GitHub makes one of a heading.
 fn anchor(kind: &str, title: &str) -> String {
@@ -135,6 +259,7 @@ fn section(page: &mut String, way: &Way) {
     };
     page.push_str("\n| | |\n| --- | --- |\n");
     for (what, fact) in [
+        ("written", &way.tier.word().to_owned()),
         ("credentials", &way.credentials),
         ("least privilege", &way.least_privilege),
         ("records", &way.records),
@@ -154,7 +279,8 @@ fn section(page: &mut String, way: &Way) {
 /// Whoever changes a fact changes what people read, and nobody edits the page by hand.
 #[test]
 fn the_page_says_what_the_facts_say() {
-    assert_eq!(FACTS.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), KINDS);
+    assert_eq!(FACTS.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), NATIVE);
+    assert_eq!(KINDS.len(), NATIVE.len() + vendors::all().len());
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/providers.md");
     if std::env::var_os("UPDATE_PAGES").is_some() {
         std::fs::write(&path, page()).unwrap();
@@ -168,7 +294,7 @@ fn the_page_says_what_the_facts_say() {
 fn a_kind_is_its_file_its_facts_its_page_and_one_line() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let declared = std::fs::read_to_string(root.join("src/kinds/mod.rs")).unwrap();
-    for kind in KINDS {
+    for kind in NATIVE {
         let module = kind.replace('-', "_");
         for file in [
             format!("src/kinds/{module}.rs"),
@@ -191,8 +317,26 @@ fn a_kind_is_its_file_its_facts_its_page_and_one_line() {
     for file in ["src/lib.rs", "src/provider.rs", "src/secret.rs", "src/contract.rs", "src/kinds/declare.rs"]
     {
         let text = std::fs::read_to_string(root.join(file)).unwrap();
-        for kind in KINDS {
+        for kind in NATIVE {
             assert!(!text.contains(&format!("\"{kind}\"")), "{file} knows {kind}");
         }
+    }
+}
+
+/// Whoever adds a vendor adds a row, and every row says what a user has to know.
+#[test]
+fn a_row_of_the_table_is_whole() {
+    assert!(vendors::all().is_sorted_by(|a, b| a.kind < b.kind), "rows stand in the order of the alphabet");
+    for vendor in vendors::all() {
+        let kind = vendor.kind;
+        assert!(!NATIVE.contains(&kind), "{kind} has code of its own");
+        assert!(vendor.docs.starts_with("https://"), "{kind} has no document");
+        assert!(vendor.settings.iter().any(|setting| setting.secret), "{kind} has no secret");
+        assert!(vendor.min_ttl > 0 && !vendor.title.is_empty() && !vendor.apex.is_empty(), "{kind}");
+        let texts = [vendor.title, vendor.least_privilege, vendor.notes, vendor.apex];
+        assert!(
+            texts.iter().all(|text| !text.contains(['|', '\n']) && !text.ends_with('.')),
+            "{kind} breaks the page"
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! What went wrong, as far as the library's errors tell: some are kinds, most are texts with an HTTP status in front.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use dns_update::Error as Library;
 
@@ -35,11 +35,27 @@ pub enum What {
 pub struct Error {
     what: What,
     text: String,
+    retry_after: Option<Duration>,
 }
 
 impl Error {
-    pub(crate) fn new(what: What, text: impl AsRef<str>) -> Self {
-        Self { what, text: plain(text.as_ref()) }
+    /// What went wrong, and what the vendor said of it.
+    #[must_use]
+    pub fn new(what: What, text: impl AsRef<str>) -> Self {
+        Self { what, text: plain(text.as_ref()), retry_after: None }
+    }
+
+    /// Adds when the vendor wants to be asked again.
+    #[must_use]
+    pub const fn after(mut self, wait: Option<Duration>) -> Self {
+        self.retry_after = wait;
+        self
+    }
+
+    /// When the vendor wants to be asked again. The library obeys that itself and does not hand it on.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
     }
 
     /// What went wrong.
@@ -61,30 +77,33 @@ impl Error {
             Library::BadRequest => Self::new(What::Status(400), ""),
             Library::InvalidRegion => Self::new(What::Setting, "region is not one"),
             Library::Unsupported(text) => Self::new(What::Unsupported, text),
-            Library::Serialize(text) | Library::Parse(text) => Self::new(What::Unreadable, text),
+            // What follows is the answer, which may be one to a login.
+            Library::Serialize(text) | Library::Parse(text) => {
+                Self::new(What::Unreadable, text.split(" (body: ").next().unwrap_or_default())
+            }
             Library::Client(text) => Self::new(What::Setting, text),
             Library::Api(text) | Library::Protocol(text) | Library::Response(text) => Self::from_text(&text),
             other => Self::new(What::Said, other.to_string()),
         }
     }
 
-    /// `HTTP 429: {…}`, `BadRequest {…}`, `Failed to send request to https://…: …`, or words of a vendor.
+    /// `HTTP 429: {…}`, `BadRequest {…}`, `Failed to send request to https://…: …`, words of a vendor, or any of these after words
+    /// of the vendor's part.
     fn from_text(text: &str) -> Self {
-        if let Some(rest) = text.strip_prefix("HTTP ") {
-            let (status, said) = rest.split_once(':').unwrap_or((rest, ""));
-            if let Ok(status) = status.trim().parse() {
-                return Self::new(What::Status(status), said);
+        if ["Failed to send request", "Failed to read response"].iter().any(|words| text.contains(words)) {
+            return Self::new(What::Unreachable, text);
+        }
+        for (before, _) in text.match_indices("HTTP ") {
+            let rest = text.get(before + "HTTP ".len()..).unwrap_or_default();
+            let (status, said) = rest.split_at_checked(3).unwrap_or((rest, ""));
+            if let Ok(status @ 100..=599) = status.parse() {
+                return Self::new(What::Status(status), said.trim_start_matches(':'));
             }
         }
-        if let Some(said) = text.strip_prefix("BadRequest") {
+        if let Some((_, said)) = text.split_once("BadRequest") {
             return Self::new(What::Status(400), said);
         }
-        let what =
-            if text.starts_with("Failed to send request") || text.starts_with("Failed to read response") {
-                What::Unreachable
-            } else {
-                What::Said
-            };
+        let what = if text.trim_end().ends_with("Unauthorized") { What::Unauthorized } else { What::Said };
         Self::new(what, text)
     }
 }
@@ -131,6 +150,22 @@ mod tests {
                 Library::Api("Failed to send request to https://a.example/x?key=canary: error".into()),
                 What::Unreachable,
                 "Failed to send request to https://a.example/x?… error",
+            ),
+            (
+                Library::Api("X lookup failed: Failed to send request to https://a/: e".into()),
+                What::Unreachable,
+                "X lookup failed: Failed to send request to https://a/: e",
+            ),
+            (
+                Library::Api("X lookup failed: Unauthorized".into()),
+                What::Unauthorized,
+                "X lookup failed: Unauthorized",
+            ),
+            (Library::Api("X: HTTP 500: oops".into()), What::Status(500), "oops"),
+            (
+                Library::Serialize("bad JSON (body: {\"token\":\"canary\"})".into()),
+                What::Unreadable,
+                "bad JSON",
             ),
             (Library::Api("no\nsuch\tdomain".into()), What::Said, "no such domain"),
             (Library::Unauthorized, What::Unauthorized, ""),

@@ -49,11 +49,17 @@ impl Given {
         text
     }
 
-    pub(crate) fn required(&self, name: &str) -> Result<&str, Error> {
+    /// The value of that name.
+    ///
+    /// # Errors
+    /// That it is missing.
+    pub fn required(&self, name: &str) -> Result<&str, Error> {
         self.optional(name).ok_or_else(|| Error::new(What::Setting, format!("{name} is missing")))
     }
 
-    pub(crate) fn optional(&self, name: &str) -> Option<&str> {
+    /// The value of that name, if it is given and not empty.
+    #[must_use]
+    pub fn optional(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(|value| value.expose_secret()).filter(|value| !value.is_empty())
     }
 

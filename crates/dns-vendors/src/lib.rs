@@ -129,6 +129,10 @@ impl Updater {
     /// Whatever the vendor or the way to it says.
     pub fn add<'a>(&'a self, set: Set<'a>, values: &[String], ttl: u32) -> Call<'a, ()> {
         let records = values.iter().map(|value| set.of.record(value)).collect::<Vec<_>>();
+        #[cfg(feature = "in-memory")]
+        if let Inner::Memory(held, _) = &self.0 {
+            held.note(ttl);
+        }
         Box::pin(async move {
             let kind = set.of.of_library();
             let added = self.library().add_to_rrset(set.name, kind, ttl, records, set.zone).await;
@@ -142,6 +146,11 @@ impl Updater {
     /// Whatever the vendor or the way to it says.
     pub fn remove<'a>(&'a self, set: Set<'a>, values: &[String]) -> Call<'a, ()> {
         let records = values.iter().map(|value| set.of.record(value)).collect::<Vec<_>>();
+        #[cfg(feature = "in-memory")]
+        let records = match &self.0 {
+            Inner::Memory(held, _) => memory::as_kept(held, records),
+            Inner::Vendor(_) => records,
+        };
         Box::pin(async move {
             let kind = set.of.of_library();
             let removed = self.library().remove_from_rrset(set.name, kind, records, set.zone).await;
@@ -149,13 +158,17 @@ impl Updater {
         })
     }
 
-    /// Puts one value in the place of all that stand there, in one request where the vendor can. For an alias, of which there
-    /// is one at most.
+    /// Puts values in the place of all that stand there, in one request where the vendor can. For an alias, of which there is
+    /// one at most, and for a set that is not there.
     ///
     /// # Errors
     /// Whatever the vendor or the way to it says.
-    pub fn replace<'a>(&'a self, set: Set<'a>, value: &str, ttl: u32) -> Call<'a, ()> {
-        let records = vec![set.of.record(value)];
+    pub fn replace<'a>(&'a self, set: Set<'a>, values: &[String], ttl: u32) -> Call<'a, ()> {
+        let records = values.iter().map(|value| set.of.record(value)).collect::<Vec<_>>();
+        #[cfg(feature = "in-memory")]
+        if let Inner::Memory(held, _) = &self.0 {
+            held.note(ttl);
+        }
         Box::pin(async move {
             let kind = set.of.of_library();
             let replaced = self.library().set_rrset(set.name, kind, ttl, records, set.zone).await;

@@ -94,7 +94,6 @@ vendors! { s, t;
     "spaceship" => DnsUpdater::new_spaceship(s.required("api_key")?, s.required("api_secret")?, t),
     "tencentcloud" => DnsUpdater::new_tencentcloud(s.required("secret_id")?, s.required("secret_key")?, s.optional("region"), s.optional("session_token"), t),
     "transip" => DnsUpdater::new_transip(s.required("login")?, s.required("private_key")?, s.flag("global_key")?, t),
-    "ultradns" => DnsUpdater::new_ultradns(s.owned("username")?, s.owned("password")?, s.owned_if_any("base_url"), t),
     "vercel" => DnsUpdater::new_vercel(s.required("token")?, s.optional("team_id"), t),
     "volcengine" => DnsUpdater::new_volcengine(volcengine(s, t)?),
     "vultr" => DnsUpdater::new_vultr(s.required("api_key")?, t),

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf};
 
 use dcv_core::{DomainName, Owner, Routing, Ttl};
-use dns_providers::{KINDS, Settings, Zone, instead_of};
+use dns_providers::{KINDS, NATIVE, Settings, Zone, instead_of};
 use serde_json::{Map, Value as Json};
 
 use super::{
@@ -262,19 +262,35 @@ fn check_provider(name: &str, raw: RawProvider, owner: Owner, found: &mut Found)
     Some(Provider { zones, owners, settings: settings? })
 }
 
+/// The kinds there are, for a sentence: the one that was probably meant, or those with code of their own and where the vendors
+/// are listed.
+fn known_kinds(meant: Option<&str>) -> String {
+    let near = |meant: &str| {
+        let distance = |kind: &&&str| strsim::damerau_levenshtein(meant, kind);
+        KINDS.iter().min_by_key(distance).filter(|kind| distance(kind) <= 2).copied()
+    };
+    match meant.and_then(near) {
+        Some(kind) => format!("did you mean {kind:?}?"),
+        None if KINDS.len() > NATIVE.len() => {
+            let vendors = KINDS.len() - NATIVE.len();
+            format!("known here: {}, and {vendors} vendors (docs/providers.md)", NATIVE.join(", "))
+        }
+        None => format!("known here: {}", NATIVE.join(", ")),
+    }
+}
+
 /// A kind's own settings. They are read below their kind's name, by which serde leads to the key that is wrong.
 fn check_settings(name: &str, mut raw: JsonMap, found: &mut Found) -> Option<Settings<SecretRef>> {
-    let known = || KINDS.join(", ");
     let kind = match raw.remove("kind") {
         Some(Json::String(kind)) if KINDS.contains(&kind.as_str()) => kind,
         Some(Json::String(kind)) => {
             let instead = instead_of(&kind).map(|what| format!(": {what}")).unwrap_or_default();
-            let what = format!("{kind:?} is no kind of provider{instead}; known here: {}", known());
+            let what = format!("{kind:?} is no kind of provider{instead}; {}", known_kinds(Some(&kind)));
             found.push((format!("providers.{name}.kind"), what));
             return None;
         }
         Some(_) | None => {
-            found.push((format!("providers.{name}.kind"), format!("is missing; one of {}", known())));
+            found.push((format!("providers.{name}.kind"), format!("is missing; {}", known_kinds(None))));
             return None;
         }
     };

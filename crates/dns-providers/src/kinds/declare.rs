@@ -1,4 +1,5 @@
-//! What a line of [`kinds!`] stands for: the module, and its arm wherever there is one for each kind.
+//! What a line of [`kinds!`] stands for: the module, and its arm wherever there is one for each kind. Vendors of the table in
+//! `vendors` have no line: they share one arm.
 //!
 //! `cargo fmt` finds no modules inside a macro, so `make format` names the files of kinds to rustfmt.
 
@@ -7,33 +8,81 @@ macro_rules! kinds {
     ($($(#[$about:meta])+ $name:literal => $module:ident::$kind:ident,)+) => {
         $(#[cfg(feature = $name)] pub mod $module;)+
 
-        /// The kinds that this build has, by the names that settings call them by.
-        pub const KINDS: &[&str] = &[$(#[cfg(feature = $name)] $name),+];
+        /// The kinds that have code of their own in this build, by the names that settings call them by.
+        pub const NATIVE: &[&str] = &[$(#[cfg(feature = $name)] $name),+];
 
-        /// What users should know of each kind, in TOML; `docs/providers.md` is made of it.
+        /// All kinds that this build has: those with code of their own, then the vendors.
+        #[cfg(feature = "vendors")]
+        pub const KINDS: &[&str] = &{
+            let mut kinds = [""; NATIVE.len() + vendors::NAMES.len()];
+            let mut at = 0;
+            while at < kinds.len() {
+                kinds[at] =
+                    if at < NATIVE.len() { NATIVE[at] } else { vendors::NAMES[at - NATIVE.len()] };
+                at += 1;
+            }
+            kinds
+        };
+        /// All kinds that this build has.
+        #[cfg(not(feature = "vendors"))]
+        pub const KINDS: &[&str] = NATIVE;
+
+        /// What users should know of each kind with code of its own, in TOML; `docs/providers.md` is made of it, and of the
+        /// vendors' table.
         pub const FACTS: &[(&str, &str)] =
             &[$(#[cfg(feature = $name)] ($name, <$module::$kind as Kind>::FACTS)),+];
 
         /// A provider's settings, its secrets of type `S`: a reference while the file is read, a source when it is built.
         /// They are read below the name of their kind, so that an error leads to its key.
-        #[derive(Clone, Debug, Deserialize)]
-        #[serde(bound = "S: Deserialize<'de>")]
+        #[derive(Clone, Debug)]
         #[non_exhaustive]
         pub enum Settings<S> {
             $(
                 $(#[$about])+
                 #[cfg(feature = $name)]
-                #[serde(rename = $name)]
                 $kind(<$module::$kind as Kind>::Settings<S>),
             )+
+            /// A vendor of the table.
+            #[cfg(feature = "vendors")]
+            Vendor(vendors::VendorSettings<S>),
             /// Never there. A build without any kind has no settings, and yet a type for them.
-            #[serde(skip)]
             Nothing {
                 /// Of which there is no value.
                 never: Infallible,
                 /// The secrets that it would have.
                 secrets: PhantomData<S>,
             },
+        }
+
+        /// By hand, because a vendor's settings are read by its row.
+        impl<'de, S: Deserialize<'de>> Deserialize<'de> for Settings<S> {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct OfKind<S>(PhantomData<S>);
+
+                impl<'de, S: Deserialize<'de>> Visitor<'de> for OfKind<S> {
+                    type Value = Settings<S>;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("settings below the name of their kind")
+                    }
+
+                    fn visit_enum<A: EnumAccess<'de>>(self, access: A) -> Result<Settings<S>, A::Error> {
+                        let (kind, settings) = access.variant::<String>()?;
+                        match kind.as_str() {
+                            $(#[cfg(feature = $name)] $name => settings.newtype_variant().map(Settings::$kind),)+
+                            other => {
+                                #[cfg(feature = "vendors")]
+                                if let Some(vendor) = vendors::find(other) {
+                                    let seed = vendors::VendorSeed::new(vendor);
+                                    return settings.newtype_variant_seed(seed).map(Settings::Vendor);
+                                }
+                                Err(de::Error::unknown_variant(other, KINDS))
+                            }
+                        }
+                    }
+                }
+                deserializer.deserialize_enum("Settings", KINDS, OfKind(PhantomData))
+            }
         }
 
         /// Builds the provider that the settings describe. Connects to nothing yet.
@@ -47,6 +96,8 @@ macro_rules! kinds {
                     #[cfg(feature = $name)]
                     Settings::$kind(settings) => Ok(Arc::new($module::$kind::build(name, settings).await?)),
                 )+
+                #[cfg(feature = "vendors")]
+                Settings::Vendor(settings) => Ok(Arc::new(vendors::Vendors::new(name, settings)?)),
                 Settings::Nothing { never, .. } => match never {},
             }
         }
@@ -60,6 +111,8 @@ macro_rules! kinds {
                         #[cfg(feature = $name)]
                         Self::$kind(settings) => Settings::$kind($module::$kind::map_secrets(settings, secret)),
                     )+
+                    #[cfg(feature = "vendors")]
+                    Self::Vendor(settings) => Settings::Vendor(settings.map_secrets(secret)),
                     Self::Nothing { never, .. } => match never {},
                 }
             }
@@ -72,6 +125,8 @@ macro_rules! kinds {
                         #[cfg(feature = $name)]
                         Self::$kind(settings) => $module::$kind::policies(settings, grants),
                     )+
+                    #[cfg(feature = "vendors")]
+                    Self::Vendor(settings) => settings.policies(grants),
                     Self::Nothing { never, .. } => match *never {},
                 }
             }
@@ -83,6 +138,8 @@ macro_rules! kinds {
                         #[cfg(feature = $name)]
                         Self::$kind(settings) => $module::$kind::secrets(settings),
                     )+
+                    #[cfg(feature = "vendors")]
+                    Self::Vendor(settings) => settings.secrets(),
                     Self::Nothing { never, .. } => match *never {},
                 }
             }

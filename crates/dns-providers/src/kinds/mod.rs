@@ -1,11 +1,17 @@
-//! Which kinds of provider there are. A kind is its file, its facts, its line below and its cargo feature.
+//! Which kinds of provider there are. A kind is its file, its facts, its line below and its cargo feature; or a row of the table
+//! in `vendors`.
 
 mod declare;
+#[cfg(feature = "vendors")]
+pub mod vendors;
 
-use std::{convert::Infallible, marker::PhantomData, sync::Arc};
+use std::{convert::Infallible, fmt, marker::PhantomData, sync::Arc};
 
 use async_trait::async_trait;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{self, EnumAccess, VariantAccess as _, Visitor},
+};
 
 use self::declare::kinds;
 use crate::{
