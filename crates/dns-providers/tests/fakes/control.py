@@ -1,0 +1,54 @@
+"""What tests do behind the vendors' backs, over plain HTTP on loopback.
+
+    POST /zone    {vendor, zone}                          a zone, with name servers at its apex
+    POST /record  {vendor, owner, type, ttl, values}      somebody else's set, values as in a zone file
+    GET  /records?vendor=&owner=                          every record at a name, `TTL TYPE DATA`, sorted
+    POST /fault   {vendor, fault, times, after}           the next requests fail: [status, body, headers], "cut", "lost" or "garbage"
+    POST /expire  {vendor}                                sessions end
+    GET  /count?vendor=                                   requests so far
+"""
+import json
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qsl, urlsplit
+
+
+class Commands(BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def tell(self, value):
+        data = json.dumps(value).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def do_GET(self):
+        parts = urlsplit(self.path)
+        query = dict(parse_qsl(parts.query))
+        fake = self.server.fakes[query["vendor"]]
+        self.tell(fake.store.everything(query["owner"]) if parts.path == "/records" else fake.count)
+
+    def do_POST(self):
+        given = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        fake = self.server.fakes[given["vendor"]]
+        if self.path == "/zone":
+            fake.store.make(given["zone"])
+        elif self.path == "/record":
+            for value in given["values"]:
+                fake.store.put(given["owner"], given["type"], given["ttl"], value)
+        elif self.path == "/fault":
+            fake.faults = [(given.get("after", 0), given["fault"])] * given.get("times", 1)
+            fake.until_fault = given.get("after", 0)
+        elif self.path == "/expire":
+            fake.expire()
+        self.tell(None)
+
+
+class Control(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, fakes):
+        super().__init__(("127.0.0.1", 0), Commands)
+        self.fakes = fakes

@@ -1,0 +1,80 @@
+"""BlueCat Address Manager, REST v2. Documents: https://docs.bluecatnetworks.com/r/Address-Manager-RESTful-v2-API-Guide (sessions,
+filters, record types, quick deployment, errors as status, code, message). Records are served once they were deployed."""
+import base64, itertools, re
+
+from proxy import Refused
+from .fake import Fake, absolute
+
+no = lambda status, code, text: Refused(status, {"status": status, "reason": "", "code": code, "message": text})
+TYPES = {"TXT": "TXTRecord", "CNAME": "AliasRecord", "MX": "MXRecord", "A": "HostRecord", "NS": "GenericRecord"}
+
+
+class Bluecat(Fake):
+    name, hosts = "bluecat", ("bam.test",)
+    user, password = "bam-user", "bam-password"
+    numbers = itertools.count(1)
+
+    def __init__(self, stores):
+        super().__init__(stores)
+        self.sessions = set()
+
+    def expire(self):
+        self.sessions.clear()
+
+    def authorize(self, rq):
+        if rq.path == ["api", "v2", "sessions"] and rq.method == "POST":
+            return
+        if rq.headers.get("Authorization", "").removeprefix("Basic ") not in self.sessions:
+            raise no(401, "InvalidAuthorizationToken", "Invalid authorization token")
+
+    def serve(self, rq):
+        path = rq.path[2:]
+        if path == ["sessions"]:
+            body = rq.json()
+            if (body.get("username"), body.get("password")) != (self.user, self.password):
+                raise no(401, "InvalidCredentials", "Invalid username or password")
+            token = base64.b64encode(f"{self.user}:session-{next(self.numbers)}".encode()).decode()
+            self.sessions.add(token)
+            return 201, {"id": 1, "type": "UserSession", "apiToken": token, "basicAuthenticationCredentials": token,
+                         "state": "LOGGED_IN", "user": {"id": 2, "name": self.user}}, {}
+        wanted = dict(re.findall(r"([\w.]+):eq\('([^']*)'\)", rq.query.get("filter", "")))
+        if path == ["zones"]:
+            zones = [zone for zone in self.store.zones if zone == wanted.get("absoluteName", zone)
+                     and wanted.get("configuration.name", "main") == "main" and wanted.get("view.name", "external") == "external"]
+            return 200, self.page([{"id": self.store.zones[zone], "type": "Zone", "absoluteName": zone} for zone in zones]), {}
+        if path[0] == "zones":
+            zone = next((zone for zone, ident in self.store.zones.items() if str(ident) == path[1]), None)
+            if zone is None:
+                raise no(404, "ResourceNotFound", "Resource not found")
+            if path[2] == "deployments":
+                return 201, {"id": next(self.numbers), "type": "QuickDeployment", "state": "QUEUED"}, {}
+            if rq.method == "POST":
+                return 201, self.shown(self.create(zone, rq.json())), {}
+            records = self.store.at(zone, wanted.get("absoluteName"), wanted.get("recordType"))
+            return 200, self.page([self.shown(one) for one in records]), {}
+        record = next((one for one in self.store.records if str(one.id) == path[1]), None)
+        if record is None:
+            raise no(404, "ResourceNotFound", "Resource not found")
+        self.store.remove(record)
+        return 204, "", {}
+
+    @staticmethod
+    def page(data):
+        return {"count": len(data), "data": data}
+
+    def create(self, zone, body):
+        kind = body.get("recordType") or {value: key for key, value in TYPES.items()}.get(body.get("type"))
+        name = absolute(body.get("name") or "", zone, "") if "absoluteName" not in body else body["absoluteName"]
+        value = body.get("text") if kind == "TXT" else (body.get("linkedRecord") or {}).get("absoluteName")
+        if not value or TYPES.get(kind) != body.get("type"):
+            raise no(400, "InvalidRequestBody", "The request body is not valid: type and value are required")
+        if any(one.value == value for one in self.store.at(zone, name, kind)):
+            raise no(409, "DuplicateResource", "Duplicate of another item")
+        if self.store.clash(zone, name, kind):
+            raise no(409, "ConflictingResource", "A CNAME (alias) record conflicts with another record of this name")
+        return self.store.add(zone, name, kind, body.get("ttl") or 3600, value)
+
+    def shown(self, one):
+        data = {"text": one.value} if one.kind == "TXT" else {"linkedRecord": {"absoluteName": one.value.rstrip(".")}}
+        return {"id": one.id, "type": TYPES.get(one.kind, "GenericRecord"), "absoluteName": one.name, "recordType": one.kind,
+                "name": one.name.split(".")[0], "ttl": one.ttl, **data}

@@ -1,0 +1,64 @@
+"""DigitalOcean. Documents: https://docs.digitalocean.com/reference/api/digitalocean/#tag/Domain-Records (filters `name`, `type`;
+`per_page` to 200; TTL at least 30; targets of aliases need the final dot); seen: digitalocean (records, paging, not_found)."""
+from proxy import Refused
+from .fake import Fake, absolute, relative
+
+
+class DigitalOcean(Fake):
+    name, hosts, key = "digitalocean", ("api.digitalocean.com",), "do-token"
+
+    def authorize(self, rq):
+        if rq.headers.get("Authorization") != f"Bearer {self.key}":
+            raise Refused(401, {"id": "Unauthorized", "message": "Unable to authenticate you"})
+
+    def serve(self, rq):
+        if rq.path == ["v2", "domains"]:
+            return 200, {"domains": [{"name": zone} for zone in self.store.zones], "links": {}, "meta": {}}, {}
+        _, _, zone, *rest = rq.path
+        if zone not in self.store.zones:
+            raise self.missing()
+        if not rest:
+            return 200, {"domain": {"name": zone, "ttl": 1800}}, {}
+        if len(rest) == 2:
+            record = self.store.by_id(zone, rest[1])
+            if record is None:
+                raise self.missing()
+            self.store.remove(record)
+            return 204, "", {}
+        if rq.method == "POST":
+            return 201, {"domain_record": self.shown(self.create(zone, rq.json()))}, {}
+        return 200, self.listed(zone, rq), {}
+
+    @staticmethod
+    def missing():
+        return Refused(404, {"id": "not_found", "message": "The resource you requested could not be found."})
+
+    def create(self, zone, body):
+        no = lambda why: Refused(422, {"id": "unprocessable_entity", "message": why})
+        kind, data, ttl = body.get("type"), body.get("data", ""), body.get("ttl", 1800)
+        name = absolute(body.get("name", ""), zone, "@")
+        if not data:
+            raise no("Data can't be blank.")
+        if ttl < 30:
+            raise no("TTL must be greater than or equal to 30.")
+        if kind == "CNAME" and not data.endswith("."):
+            raise no("Data needs to end with a dot (.)")
+        if self.store.clash(zone, name, kind):
+            raise no("CNAME records cannot share a name with other records.")
+        return self.store.add(zone, name, kind, ttl, data.rstrip(".") if kind == "CNAME" else data)
+
+    def listed(self, zone, rq):
+        size, page = min(int(rq.query.get("per_page", 20)), 200), int(rq.query.get("page", 1))
+        records = self.store.at(zone, rq.query.get("name"), rq.query.get("type"))
+        last = max(1, -(-len(records) // size))
+        pages = {} if page >= last else {"next": f"https://{self.hosts[0]}/?page={page + 1}", "last": f"https://{self.hosts[0]}/?page={last}"}
+        here = records[(page - 1) * size: page * size]
+        return {"domain_records": [self.shown(one) for one in here], "links": {"pages": pages} if pages else {},
+                "meta": {"total": len(records)}}
+
+    def shown(self, one):
+        data, priority = one.value.rstrip(".") if one.kind in ("CNAME", "NS", "MX") else one.value, None
+        if one.kind == "MX":
+            priority, data = int(data.split()[0]), data.split()[1]
+        return {"id": one.id, "type": one.kind, "name": relative(one.name, one.zone, "@"), "data": data, "ttl": one.ttl,
+                "priority": priority, "port": None, "weight": None, "flags": None, "tag": None}

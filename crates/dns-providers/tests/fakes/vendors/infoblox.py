@@ -1,0 +1,83 @@
+"""Infoblox NIOS, WAPI. Documents: https://docs.infoblox.com/space/NWAPI/32310369/WAPI+Documentation (errors `AdmConProtoError`,
+`AdmConDataError`, `AdmDataNotFoundError`); seen: infoblox (records by name and view, references, an empty list). A record
+inherits the zone's time to live unless `use_ttl` says otherwise; a text with blanks outside quotes is several strings."""
+import base64, json
+
+from proxy import Refused
+from store import ZoneFile, zone_text
+from .fake import Fake
+
+no = lambda status, kind, text: Refused(status, {"Error": f"{kind}: {text}", "code": f"Client.Ibap.{kind}", "text": text})
+FIELDS = {"txt": "text", "cname": "canonical", "a": "ipv4addr", "mx": "mail_exchanger", "ns": "nameserver"}
+
+
+class Infoblox(Fake):
+    name, hosts, form = "infoblox", ("gm.test",), ZoneFile
+    key, view = "nios-user:nios-password", "default"
+
+    def authorize(self, rq):
+        good = base64.b64encode(self.key.encode()).decode()
+        if rq.headers.get("Authorization") != f"Basic {good}" and "ibapauth=good" not in (rq.headers.get("Cookie") or ""):
+            raise Refused(401, "<html><title>401 Authorization Required</title></html>", {"content-type": "text/html"})
+
+    def serve(self, rq):
+        thing = rq.path[2]
+        cookie = {"set-cookie": "ibapauth=good; path=/"}
+        if thing == "zone_auth":
+            zones = [{"_ref": f"zone_auth/{zone}:{zone}/{self.view}", "fqdn": zone, "view": self.view}
+                     for zone in self.store.zones if zone == rq.query.get("fqdn", zone)]
+            return 200, zones, cookie
+        if thing in ("view", "?_schema", "grid", "network"):
+            return 200, [], cookie
+        kind = thing.removeprefix("record:")
+        if rq.method == "POST":
+            return 201, json.dumps(self.ref(self.create(kind, rq.json()))), cookie
+        if rq.method == "DELETE":
+            ident = rq.path[3].split(":")[0]
+            record = next((one for one in self.store.records if str(one.id) == ident), None)
+            if record is None:
+                raise no(404, "AdmDataNotFoundError", "Reference not found")
+            self.store.remove(record)
+            return 200, json.dumps(self.ref(record)), cookie
+        if rq.query.get("view", self.view) != self.view:
+            raise no(404, "AdmConDataNotFoundError", f"View {rq.query['view']} not found")
+        found = [one for one in self.store.records if one.kind == kind.upper() and one.name == rq.query.get("name", one.name)
+                 and one.kind.lower() in FIELDS]
+        return 200, [self.shown(one) for one in found], cookie
+
+    def create(self, kind, body):
+        name, value = body.get("name", "").lower(), body.get(FIELDS[kind], "")
+        zones = [zone for zone in self.store.zones if name == zone or name.endswith("." + zone)]
+        if not zones:
+            raise no(400, "AdmConDataError", "None (IBDataConflictError: IB.Data.Conflict:The action is not allowed. A parent was not found.)")
+        if body.get("view", self.view) != self.view:
+            raise no(404, "AdmConDataNotFoundError", f"View {body['view']} not found")
+        if kind == "txt":
+            value = value if value.startswith('"') or " " not in value else " ".join(f'"{part}"' for part in value.split())
+        elif value.endswith("."):
+            raise no(400, "AdmConProtoError", f"Invalid value for field {FIELDS[kind]}: must not end with a dot")
+        zone = max(zones, key=len)
+        if any(one.value == value for one in self.store.at(zone, name, kind.upper())):
+            raise no(400, "AdmConDataError", f"None (IBDataConflictError: IB.Data.Conflict:The record '{name}' already exists.)")
+        if self.store.clash(zone, name, kind.upper()):
+            raise no(400, "AdmConDataError", "None (IBDataConflictError: IB.Data.Conflict:A CNAME record cannot share its name.)")
+        ttl = body.get("ttl", 28800) if body.get("use_ttl", "ttl" in body) else 28800
+        return self.store.add(zone, name, kind.upper(), ttl, value)
+
+    def ref(self, one):
+        return f"record:{one.kind.lower()}/{one.id}:{one.name}/{self.view}"
+
+    def shown(self, one):
+        value = one.value.rstrip(".") if one.kind != "TXT" else one.value
+        return {"_ref": self.ref(one), "name": one.name, FIELDS[one.kind.lower()]: value, "view": self.view, "ttl": one.ttl,
+                "use_ttl": True}
+
+
+class Spelled(ZoneFile):
+    def shown(self, kind, value):
+        if kind == "TXT":
+            return value if value.startswith('"') else zone_text(value)
+        return value
+
+
+Infoblox.form = Spelled

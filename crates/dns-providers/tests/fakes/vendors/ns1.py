@@ -1,0 +1,60 @@
+"""NS1. Documents: https://developer.ibm.com/apis/catalog/ns1--ibm-ns1-connect-api/; seen: nsone (records, 404s)."""
+from proxy import Refused
+from .fake import Fake
+
+
+class Ns1(Fake):
+    name, hosts, key = "ns1", ("api.nsone.net",), "ns1-key"
+
+    def authorize(self, rq):
+        if rq.headers.get("X-NSONE-Key") != self.key:
+            raise Refused(401, {"message": "Unauthorized"})
+
+    def serve(self, rq):
+        if rq.path == ["v1", "zones"]:
+            return 200, [{"zone": zone, "id": str(ident)} for zone, ident in self.store.zones.items()], {}
+        _, _, zone, *rest = rq.path
+        if zone not in self.store.zones:
+            raise Refused(404, {"message": "zone not found"})
+        if not rest:
+            return 200, self.zone(zone), {}
+        name, kind = rest
+        here = self.store.at(zone, name, kind)
+        if rq.method == "PUT" and here:
+            raise Refused(400, {"message": "record already exists"})
+        if rq.method != "PUT" and not here:
+            raise Refused(404, {"message": "record not found"})
+        if rq.method == "DELETE":
+            self.store.replace(zone, name, kind, 0, [])
+            return 200, {}, {}
+        if rq.method in ("PUT", "POST"):
+            self.write(zone, name, kind, rq.json())
+        return 200, self.record(zone, name, kind), {}
+
+    def write(self, zone, name, kind, body):
+        if not (name == zone or name.endswith("." + zone)):
+            raise Refused(400, {"message": "Input validation failed (domain not in zone)"})
+        answers, ttl = body.get("answers"), body.get("ttl", 3600)
+        if not answers or any(not isinstance(one.get("answer"), list) for one in answers):
+            raise Refused(400, {"message": "Input validation failed (answers required)"})
+        if not isinstance(ttl, int) or ttl < 1:
+            raise Refused(400, {"message": "Input validation failed (ttl must be a positive integer)"})
+        if self.store.clash(zone, name, kind) and not (kind == "CNAME" and self.store.at(zone, name, kind)):
+            raise Refused(400, {"message": "record conflicts with a CNAME record"})
+        values = [" ".join(one["answer"]) for one in answers]
+        if len(set(values)) < len(values):
+            raise Refused(400, {"message": "duplicate answer"})
+        self.store.replace(zone, name, kind, ttl, values)
+
+    def record(self, zone, name, kind):
+        here = self.store.at(zone, name, kind)
+        parts = (lambda value: [value]) if kind == "TXT" else str.split
+        answers = [{"answer": parts(one.value), "id": str(one.id)} for one in here]
+        return {"domain": name, "zone": zone, "type": kind, "ttl": here[0].ttl, "answers": answers, "tier": 1,
+                "filters": [], "meta": {}, "regions": {}, "use_client_subnet": True, "id": str(here[0].id)}
+
+    def zone(self, zone):
+        sets = sorted({(one.name, one.kind) for one in self.store.at(zone)})
+        records = [{"domain": name, "type": kind, "ttl": self.store.at(zone, name, kind)[0].ttl, "tier": 1, "link": None,
+                    "short_answers": [one.value for one in self.store.at(zone, name, kind)]} for name, kind in sets]
+        return {"zone": zone, "records": records, "ttl": 3600, "dns_servers": [], "id": str(self.store.zones[zone])}
