@@ -47,4 +47,10 @@ if [ "$1" = test ]; then
     python3 -m venv "$tools"
     "$tools/bin/pip" install --quiet --disable-pip-version-check 'ministack==1.5.33' 'pyyaml>=6' 'dns-lexicon==3.25.2'
   fi
+  # Clients that others wrote, which the stand-ins of vendors have to agree with.
+  if ! "$tools/bin/python3" -c 'import octodns_ns1, octodns_ultra, octodns_ovh, octodns_edgedns, bluecat_libraries' 2>/dev/null; then
+    echo "installing clients of DNS vendors into $tools"
+    "$tools/bin/pip" install --quiet --disable-pip-version-check 'octodns==1.22.0' 'octodns-constellix==1.0.1' 'octodns-digitalocean==1.0.1' \
+      'octodns-dnsmadeeasy==1.0.1' 'octodns-edgedns==1.1.0' 'octodns-ns1==1.0.2' 'octodns-ovh==1.2.0' 'octodns-ultra==1.1.3' 'bluecat-libraries==26.1.0'
+  fi
 fi

@@ -236,8 +236,8 @@ fn setting(setting: &Setting) -> String {
 const VENDORS: &str = "
 ## Vendors
 
-Each is a kind of its own (`kind = \"ns1\"`), reached by the library [dns-update](https://crates.io/crates/dns-update) 0.6.1. Settings,
-what they have in common, and what the library cannot tell: [vendors.md](../crates/dns-providers/docs/vendors.md). `dcv-agent conformance`
+Each is a kind of its own (`kind = \"ns1\"`), reached by the library [dns-update](https://crates.io/crates/dns-update) 0.6.1, UltraDNS by a
+client of our own. Settings, what they have in common, and what the library cannot tell: [vendors.md](../crates/dns-providers/docs/vendors.md). `dcv-agent conformance`
 examines the contract in your own zone: do that before you rely on one that has \"documentation only\".
 
 ";

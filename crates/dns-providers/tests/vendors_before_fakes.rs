@@ -18,7 +18,7 @@ use dns_providers::{
     contract::{Bench, Neighbour},
     kinds::vendors::{
         self,
-        vendor::{SetTtl, Vendor},
+        vendor::{Proof, SetTtl, Vendor},
     },
 };
 use fakes::{Control, met_by};
@@ -363,4 +363,28 @@ async fn odd_texts_of_others_survive() {
             .unwrap_or_else(|error| panic!("{kind}: {error}"));
         assert_eq!(control.everything(kind, &owner), before, "{kind}");
     }
+}
+
+/// A stand-in that only our client understands proves nothing: each agrees with a client that somebody else wrote.
+#[test]
+fn others_agree_with_the_fakes() {
+    let fakes = fakes::Fakes::start(&[]);
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fakes/agree.py");
+    let run = std::process::Command::new("python3")
+        .args(["-B", script, &fakes.control.port().to_string()])
+        .args(FAKED)
+        .envs(fakes.environment())
+        .output()
+        .expect("python3 is missing");
+    let (out, error) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(run.status.success(), "deploy/setup.sh installs the clients: {out}{error}");
+    // What the page of providers says of each is what was seen here.
+    for line in out.lines() {
+        let Some((kind, client)) = line.split_once(' ') else { continue };
+        let Proof::CrossChecked(told) = vendors::find(kind).unwrap().proof else {
+            panic!("{kind} is cross-checked")
+        };
+        assert_eq!(told, client, "{kind}");
+    }
+    assert_eq!(out.lines().count(), FAKED.len(), "{out}");
 }

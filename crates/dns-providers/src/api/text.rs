@@ -7,8 +7,8 @@ pub(crate) fn plain(content: &str) -> String {
     if content.starts_with('"') { unquote(content) } else { content.to_owned() }
 }
 
-/// One character-string; only kinds that speak http write such text. For values that need no escaping.
-#[cfg(feature = "http")]
+/// One character-string, for kinds that write such text themselves. For values that need no escaping.
+#[cfg(any(feature = "cloudflare", feature = "powerdns", feature = "webhook"))]
 pub(crate) fn quoted(value: &str) -> String {
     format!("\"{value}\"")
 }
@@ -65,7 +65,7 @@ mod tests {
         ] {
             assert_eq!(plain(content), text, "{content}");
         }
-        #[cfg(feature = "http")]
+        #[cfg(any(feature = "cloudflare", feature = "powerdns", feature = "webhook"))]
         assert_eq!(plain(&quoted("value")), "value");
     }
 }

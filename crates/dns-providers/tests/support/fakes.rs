@@ -32,7 +32,7 @@ impl Fakes {
     /// Starts them, with further arguments.
     pub(crate) fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fakes");
+        let program = concat!(env!("CARGO_MANIFEST_DIR"), "/../dns-providers/tests/fakes");
         let mut process = Command::new("python3")
             .args(["-B", program, "--dir"])
             .arg(folder.path())
@@ -85,6 +85,10 @@ pub(crate) fn met_by(test: &str) -> Option<Control> {
 pub(crate) struct Control(u64);
 
 impl Control {
+    pub(crate) const fn port(self) -> u64 {
+        self.0
+    }
+
     pub(crate) fn zone(self, vendor: &str, zone: &str) {
         self.post("/zone", &json!({ "vendor": vendor, "zone": zone }));
     }

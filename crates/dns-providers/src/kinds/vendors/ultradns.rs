@@ -15,8 +15,6 @@ use super::wire::Wire;
 use crate::api::http;
 
 const BASE: &str = "https://api.ultradns.com";
-/// Longest answer; one about a single set is far shorter.
-const MAX_BODY: usize = 1024 * 1024;
 /// "Data not found": the set, in a zone that is there.
 const NO_SET: i64 = 70002;
 
@@ -225,7 +223,7 @@ impl Body {
 async fn read(answer: Response) -> Result<(StatusCode, Body), Error> {
     let (status, retry_after) = (answer.status(), http::retry_after(answer.headers()));
     let lost = |error: reqwest::Error| crate::Error::new(crate::Class::Later, "lost", error.to_string());
-    let bytes = http::body(answer, "a set", MAX_BODY, lost).await.map_err(|error| {
+    let bytes = http::body(answer, "a set", http::MAX_BODY, lost).await.map_err(|error| {
         let what = if error.class() == crate::Class::Later { What::Unreachable } else { What::Unreadable };
         Error::new(what, error.to_string())
     })?;

@@ -29,6 +29,8 @@ class Bluecat(Fake):
 
     def serve(self, rq):
         path = rq.path[2:]
+        if path == ["sessions", "current"]:
+            return 200, {"id": 1, "type": "UserSession", "state": "LOGGED_OUT" if rq.method == "PATCH" else "LOGGED_IN"}, {}
         if path == ["sessions"]:
             body = rq.json()
             if (body.get("username"), body.get("password")) != (self.user, self.password):

@@ -25,8 +25,8 @@ class DnsMadeEasy(Fake):
 
     def serve(self, rq):
         path = rq.path[3:]  # V2.0/dns/managed
-        if path == ["name"]:
-            zone = rq.query.get("domainname", "")
+        if path == ["name"] or path[:1] == ["id"]:
+            zone = rq.query.get("domainname", "") or path[1]
             if zone not in self.store.zones:
                 raise Refused(404, "<!DOCTYPE html><html>not found</html>", {"content-type": "text/html"})
             return 200, self.domain(zone), {}

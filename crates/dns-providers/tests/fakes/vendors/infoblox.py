@@ -1,7 +1,7 @@
 """Infoblox NIOS, WAPI. Documents: https://docs.infoblox.com/space/NWAPI/32310369/WAPI+Documentation (errors `AdmConProtoError`,
 `AdmConDataError`, `AdmDataNotFoundError`); seen: infoblox (records by name and view, references, an empty list). A record
 inherits the zone's time to live unless `use_ttl` says otherwise; a text with blanks outside quotes is several strings."""
-import base64, json
+import base64, json, re
 
 from proxy import Refused
 from store import ZoneFile, zone_text
@@ -68,9 +68,14 @@ class Infoblox(Fake):
         return f"record:{one.kind.lower()}/{one.id}:{one.name}/{self.view}"
 
     def shown(self, one):
-        value = one.value.rstrip(".") if one.kind != "TXT" else one.value
+        value = bare(one.value) if one.kind == "TXT" else one.value.rstrip(".")
         return {"_ref": self.ref(one), "name": one.name, FIELDS[one.kind.lower()]: value, "view": self.view, "ttl": one.ttl,
                 "use_ttl": True}
+
+
+def bare(value):
+    """A single string is answered without its quotes where it needs none (seen)."""
+    return value[1:-1] if re.fullmatch(r'"[^"\\\\\s]*"', value) else value
 
 
 class Spelled(ZoneFile):

@@ -68,6 +68,7 @@ pub(super) const ROWS: &[Vendor] = &[
         ],
         least_privilege: "an API user with `Change` on the zone's resource records, and quick deployment",
         apex: "empty",
+        proof: Proof::CrossChecked("bluecat-libraries 26.1.0"),
         ..Vendor::USUAL
     },
     Vendor {
@@ -105,8 +106,8 @@ pub(super) const ROWS: &[Vendor] = &[
         alias_dot: true,
         found_by: FoundBy::NameServers,
         absent: Absent::NotFound,
-        proof: Proof::Documentation,
-        notes: "where a name is served by pools or regions (GTD), its TXT set is not a plain list; delegate such a name",
+        notes: "where a name is served by pools or regions (GTD), its TXT set is not a plain list: delegate such a name. The first value of a set, and aliases, go by requests that no other client makes: try `doctor --write`",
+        proof: Proof::CrossChecked("octodns-constellix 1.0.1"),
         ..Vendor::USUAL
     },
     Vendor {

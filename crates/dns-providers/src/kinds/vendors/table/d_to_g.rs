@@ -25,6 +25,7 @@ pub(super) const ROWS: &[Vendor] = &[
         min_ttl: 30,
         apex: "`@`",
         alias_dot: true,
+        proof: Proof::CrossChecked("octodns-digitalocean 1.0.1"),
         ..Vendor::USUAL
     },
     Vendor {
@@ -49,6 +50,7 @@ pub(super) const ROWS: &[Vendor] = &[
         text: Text::AnsweredInQuotes,
         alias_dot: true,
         notes: "150 requests in 5 minutes for an account; a change of a name takes about eight",
+        proof: Proof::CrossChecked("octodns-dnsmadeeasy 1.0.1"),
         ..Vendor::USUAL
     },
     Vendor {
@@ -109,6 +111,7 @@ pub(super) const ROWS: &[Vendor] = &[
         apex: "full name",
         alias_dot: true,
         found_by: FoundBy::NameServers,
+        proof: Proof::CrossChecked("octodns-edgedns 1.1.0"),
         ..Vendor::USUAL
     },
     Vendor {
@@ -168,8 +171,8 @@ pub(super) const ROWS: &[Vendor] = &[
         min_ttl: 600,
         apex: "`@`",
         found_by: FoundBy::NameServers,
-        proof: Proof::Documentation,
         notes: "GoDaddy gives the API to accounts with ten domains or a plan of theirs",
+        proof: Proof::CrossChecked("dns-lexicon 3.25.2"),
         ..Vendor::USUAL
     },
 ];

@@ -1,6 +1,6 @@
 //! Vendors from Hetzner to Mythic Beasts.
 
-use crate::kinds::vendors::vendor::{FoundBy, SetTtl, Setting, Text, Vendor, Writes};
+use crate::kinds::vendors::vendor::{FoundBy, Proof, SetTtl, Setting, Text, Vendor, Writes};
 
 pub(super) const ROWS: &[Vendor] = &[
     Vendor {
@@ -83,6 +83,7 @@ pub(super) const ROWS: &[Vendor] = &[
         apex: "full name",
         notes: "a zone that is not there is told by the first change only",
         text: Text::AnsweredInQuotes,
+        proof: Proof::CrossChecked("dns-lexicon 3.25.2"),
         ..Vendor::USUAL
     },
     Vendor {

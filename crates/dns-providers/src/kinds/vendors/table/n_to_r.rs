@@ -1,6 +1,6 @@
 //! Vendors from Namecheap to Porkbun.
 
-use crate::kinds::vendors::vendor::{FoundBy, SetTtl, Setting, Text, Vendor, Writes};
+use crate::kinds::vendors::vendor::{FoundBy, Proof, SetTtl, Setting, Text, Vendor, Writes};
 
 pub(super) const ROWS: &[Vendor] = &[
     Vendor {
@@ -88,6 +88,7 @@ pub(super) const ROWS: &[Vendor] = &[
         apex: "full name",
         found_by: FoundBy::NameServers,
         notes: "what others set on a record beside its answers (filters, metadata of answers) is not sent back; delegate such a name",
+        proof: Proof::CrossChecked("octodns-ns1 1.0.2"),
         ..Vendor::USUAL
     },
     Vendor {
@@ -124,6 +125,7 @@ pub(super) const ROWS: &[Vendor] = &[
         alias_dot: true,
         notes: "a refused key and an API that is down look alike through the library: both are tried again later",
         text: Text::AnsweredInQuotes,
+        proof: Proof::CrossChecked("octodns-ovh 1.2.0"),
         ..Vendor::USUAL
     },
     Vendor {

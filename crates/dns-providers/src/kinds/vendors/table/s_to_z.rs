@@ -1,6 +1,6 @@
 //! Vendors from SafeDNS to Zone.eu.
 
-use crate::kinds::vendors::vendor::{By, FoundBy, SetTtl, Setting, Text, Vendor, Writes};
+use crate::kinds::vendors::vendor::{By, FoundBy, Proof, SetTtl, Setting, Text, Vendor, Writes};
 
 pub(super) const ROWS: &[Vendor] = &[
     Vendor {
@@ -112,6 +112,7 @@ pub(super) const ROWS: &[Vendor] = &[
         found_by: FoundBy::NameServers,
         by: By::UltraDns,
         notes: "a name with a pool (SiteBacker, Traffic Controller) is not a plain list; delegate such a name",
+        proof: Proof::CrossChecked("octodns-ultra 1.1.3"),
         ..Vendor::USUAL
     },
     Vendor {
