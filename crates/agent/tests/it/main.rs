@@ -27,12 +27,15 @@ mod records_go_to_the_chosen_name;
 mod rooms_stand_on_floors;
 mod scopes_are_found_and_proven;
 mod strangers_at_the_pages;
+#[cfg(feature = "vendors")]
+mod ten_vendors_in_one_run;
 #[cfg(all(
     feature = "rfc2136",
     feature = "route53",
     feature = "cloudflare",
     feature = "powerdns",
-    feature = "exec"
+    feature = "exec",
+    feature = "vendors"
 ))]
 mod the_example_configuration_loads;
 mod the_ledger_is_evidence;

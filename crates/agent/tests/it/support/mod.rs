@@ -1,5 +1,8 @@
 //! What the end-to-end tests stand on: a real BIND, the simulator, and the real binary as a process of its own.
 
+#[cfg(feature = "vendors")]
+#[path = "../../../../dns-providers/tests/support/fakes.rs"]
+pub(crate) mod fakes;
 pub(crate) mod front;
 pub(crate) mod hostile;
 pub(crate) mod lab;
