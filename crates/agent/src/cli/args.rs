@@ -71,7 +71,14 @@ pub(super) enum Command {
     /// Check the configuration and that every secret can be read; calls nobody
     Check,
     /// Show what a run would change in DNS and on web servers; changes nothing
-    Plan,
+    Plan {
+        /// Print the one CNAME record for each domain whose validation name no configured zone holds, to be created once
+        #[arg(long)]
+        cnames: bool,
+        /// With --cnames: the configured zone that they lead into; needed where there are several
+        #[arg(long, requires = "cnames", value_name = "ZONE", value_parser = domain)]
+        into: Option<DomainName>,
+    },
     /// Show what the agent last knew of every order; calls nobody
     Status,
     /// Look at an order or a domain as DigiCert would, and say what is wrong and what happens next; changes nothing

@@ -19,6 +19,7 @@ use super::{
     api_survey::{self, Answered},
     args::Output,
     checks::{Check, Outcome, table, worst},
+    delegation::{self, Standing},
     orphans::{self, Orphan},
     show::{self, Answer, Page},
     zone_cut,
@@ -79,6 +80,7 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Result<A
         checks.extend(of_zone(&context, managed).await);
     }
     checks.extend(zone_cut::hidden(&context).await.into_iter().map(hidden));
+    checks.extend(of_delegations(&context).await);
     show::progress("values that nobody knows …");
     checks.extend(orphans::find(&context).await.iter().map(of_orphan));
     checks.extend(of_files(&context).await);
@@ -386,6 +388,29 @@ async fn of_zone(context: &Context, managed: &ManagedZone) -> Vec<Check> {
         checks.push(Check::bad(result, &subject, finding.code, finding.what, finding.fix));
     }
     checks
+}
+
+/// Scopes of the configuration whose validation names lie in no configured zone: one CNAME record each leads into one.
+async fn of_delegations(context: &Context) -> Vec<Check> {
+    let into = delegation::into_zone(context, None).ok();
+    let delegations = delegation::of_scopes(context, &delegation::configured(context), into.as_ref()).await;
+    let checks = delegations.into_iter().map(|delegation| {
+        let subject = delegation.owner.to_string();
+        let fix = delegation.record().map_or_else(
+            || {
+                "create the record that `dcv-agent plan --cnames` prints, or add the zone to a provider"
+                    .to_owned()
+            },
+            |record| format!("create {record} or add the zone to a provider"),
+        );
+        match delegation.state {
+            Standing::Stands => Check::pass(&subject, "delegation", delegation.detail),
+            Standing::Missing | Standing::Blocked => {
+                Check::bad(Outcome::Fail, &subject, "delegation", delegation.detail, fix)
+            }
+        }
+    });
+    checks.collect()
 }
 
 /// A name that DNS has in another zone than the configuration.

@@ -5,6 +5,7 @@ mod args;
 mod check;
 mod checks;
 mod conformance;
+mod delegation;
 #[cfg(feature = "demo")]
 mod demo;
 mod describe;
@@ -82,7 +83,8 @@ async fn dispatch(args: Args) -> Exit {
 async fn run(command: Command, config: &Path, output: Output) -> Result<Answer, Failed> {
     match command {
         Command::Check => check::run(config, output).await,
-        Command::Plan => plan::run(config, output).await,
+        Command::Plan { cnames: false, .. } => plan::run(config, output).await,
+        Command::Plan { cnames: true, into } => plan::cnames(config, into.as_ref(), output).await,
         Command::Status => status::run(config, output).await,
         Command::Explain { order: Some(order), .. } => explain::order(config, order, output).await,
         Command::Explain { domain, .. } => explain::domain(config, &domain.unwrap_or_default(), output).await,

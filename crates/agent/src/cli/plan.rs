@@ -2,12 +2,15 @@
 
 use std::path::Path;
 
-use dcv_core::{Artifact, Because, Decision, Facts, Form, Location, Next, Policy, Step, Target};
+use dcv_core::{
+    Artifact, Because, Decision, DomainName, Facts, Form, Label, Location, Next, Policy, Step, Target,
+};
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
     args::Output,
+    delegation,
     explain::{open, record_of},
     preview,
     show::{self, Answer, Page},
@@ -53,15 +56,7 @@ impl PlannedChange {
 
 /// What a run would change in DNS and on web servers.
 pub(super) async fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
-    let (context, mut subjects) = open(path).await?;
-    for (name, settings) in &context.config.accounts {
-        let Some(account) = context.accounts.get(name) else { continue };
-        let found = discovered(&context, name, account, settings).await.map_err(|error| {
-            let retry = context.policy(name).setup_retry;
-            Failed::setup(account.trouble(&error, retry, clock::now()))
-        })?;
-        take_in(&mut subjects, found, context.policy(name));
-    }
+    let (context, subjects) = known(path).await?;
     let mut planned = Vec::new();
     for (subject, facts) in subjects {
         planned.push(plan(&context, subject, facts).await);
@@ -71,6 +66,43 @@ pub(super) async fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
         Output::Text => text(&planned),
     };
     Ok(Answer::new(page, Exit::Success))
+}
+
+/// The CNAME records to create where no configured zone holds a validation name.
+pub(super) async fn cnames(path: &Path, into: Option<&DomainName>, output: Output) -> Result<Answer, Failed> {
+    let (context, subjects) = known(path).await?;
+    let into = delegation::into_zone(&context, into)?;
+    let mut scopes = delegation::configured(&context);
+    for (subject, mut facts) in subjects {
+        preview::advance(&context, &subject, &mut facts, |step| {
+            matches!(step, Step::ReadOrder | Step::ReadDomain)
+        })
+        .await;
+        let lookups = facts.lookups(&context.policy(&subject.account).methods);
+        scopes.extend(
+            lookups.into_iter().filter(|lookup| lookup.label != Label::File).map(|lookup| lookup.domain),
+        );
+    }
+    let delegations = delegation::of_scopes(&context, &scopes, Some(&into)).await;
+    let page = match output {
+        Output::Json => Page::json(&delegations)?,
+        Output::Text => delegation::page(&delegations),
+    };
+    Ok(Answer::new(page, Exit::Success))
+}
+
+/// All that is configured, and what discovery would find.
+async fn known(path: &Path) -> Result<(Context, Subjects), Failed> {
+    let (context, mut subjects) = open(path).await?;
+    for (name, settings) in &context.config.accounts {
+        let Some(account) = context.accounts.get(name) else { continue };
+        let found = discovered(&context, name, account, settings).await.map_err(|error| {
+            let retry = context.policy(name).setup_retry;
+            Failed::setup(account.trouble(&error, retry, clock::now()))
+        })?;
+        take_in(&mut subjects, found, context.policy(name));
+    }
+    Ok((context, subjects))
 }
 
 type Discovered = Vec<(Subject, Result<Facts, String>)>;

@@ -18,6 +18,7 @@ mod many_orders_in_a_changing_world;
 mod methods_work_side_by_side;
 mod no_proof_of_a_domain_lapses;
 mod no_secret_is_shown;
+mod one_cname_leads_where_writing_is_allowed;
 mod orders_are_validated_and_tidied_up;
 mod orders_are_validated_by_files;
 #[cfg(all(feature = "rfc2136", feature = "powerdns", feature = "exec", feature = "webhook"))]

@@ -62,6 +62,10 @@ async fn ten_vendors_are_written_and_tidied_in_one_run() {
     for zone in &zones {
         scene.agent.append(&format!("\"{zone}\" = [\"{server}\"]\n"));
     }
+    for (order, (kind, ..)) in orders.iter().zip(VENDORS) {
+        let scopes = scene.ca.scopes(*order);
+        assert_eq!(format!("_dnsauth.{}", scopes[0].0), owner(kind), "ours goes elsewhere than theirs");
+    }
     let folder = scene.agent.folder().display().to_string();
     for (kind, words, secrets) in VENDORS {
         fakes.control.zone(kind, &format!("{kind}.test"));
