@@ -14,7 +14,7 @@ use std::{
 use async_trait::async_trait;
 use dcv_core::{Change, DomainName, Guarded, Lookup, RandomValue, RecordData, Site, Ttl};
 use dns_providers::{
-    Class, DnsProvider, Error, Fixed, Probe, Receipt, RecordSet, Secret, Settings, Zone,
+    Class, DnsProvider, Error, Fixed, Probe, Receipt, RecordSet, Secret, SecretSource, Settings, Zone,
     contract::{Bench, Neighbour},
     kinds::vendors::{
         self,
@@ -22,6 +22,7 @@ use dns_providers::{
     },
 };
 use fakes::{Control, met_by};
+use secrecy::SecretString;
 use serde_json::{Value as Json, json};
 
 const ZONE: &str = "vendor.test";
@@ -304,6 +305,53 @@ async fn a_throttle_is_waited_out() {
             assert_eq!(control.everything(kind, &format!("_dnsauth.{label}.{ZONE}")).len(), 1, "{kind}");
         }
     }
+}
+
+/// A session that ends is begun anew, and nobody hears of it.
+#[tokio::test]
+async fn a_session_that_ends_is_begun_anew() {
+    let Some(control) = met_by("a_session_that_ends_is_begun_anew") else { return };
+    for kind in ["bluecat", "ultradns"] {
+        control.zone(kind, ZONE);
+        let provider = provider(kind, &settings(kind)).await;
+        provider.apply(&zone(), &[add("session", "one")]).await.unwrap();
+        control.expire(kind);
+        provider
+            .apply(&zone(), &[add("session", "two")])
+            .await
+            .unwrap_or_else(|error| panic!("{kind}: {error}"));
+        control.expire(kind);
+        let held =
+            provider.read(&zone(), &site("session")).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
+        assert_eq!(held.txt.len(), 2, "{kind}: {held:?}");
+    }
+}
+
+/// A secret that can be changed.
+#[derive(Debug)]
+struct Rotated(Mutex<&'static str>);
+
+impl SecretSource for Rotated {
+    fn secret(&self) -> Result<SecretString, String> {
+        Ok((*self.0.lock().unwrap()).into())
+    }
+}
+
+/// A secret that was changed is used from the next batch on, without a restart.
+#[tokio::test]
+async fn a_secret_that_changed_is_used() {
+    let Some(control) = met_by("a_secret_that_changed_is_used") else { return };
+    control.zone("ns1", ZONE);
+    let secret = Arc::new(Rotated(Mutex::new("ns1-key")));
+    let settings: Settings<String> = serde_json::from_value(json!({ "ns1": { "api_key": "" } })).unwrap();
+    let settings = settings.map_secrets(|_| -> Secret { Arc::clone(&secret) as Secret });
+    let provider = dns_providers::build("ns1", settings).await.unwrap();
+    provider.apply(&zone(), &[add("rotated", "one")]).await.unwrap();
+    *secret.0.lock().unwrap() = "revoked";
+    let error = provider.apply(&zone(), &[add("rotated", "two")]).await.unwrap_err();
+    assert_eq!((error.class(), error.label()), (Class::Setup, "bad-key"), "{error}");
+    *secret.0.lock().unwrap() = "ns1-key";
+    provider.apply(&zone(), &[add("rotated", "two")]).await.unwrap();
 }
 
 /// A zone that is not the account's is told by the look before anything is written.

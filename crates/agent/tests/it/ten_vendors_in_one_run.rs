@@ -4,8 +4,10 @@ use dcv_sandbox::ca::OrderSpec;
 
 use super::support::{Bind, Finished, TSIG, dig, fakes::Fakes, scene::Scene};
 
-/// Settings that the stand-ins take, and the secrets that go into files.
-const VENDORS: [(&str, &str, &[(&str, &str)]); 10] = [
+/// A kind, settings that its stand-in takes, and the secrets that go into files.
+type Account = (&'static str, &'static str, &'static [(&'static str, &'static str)]);
+
+const VENDORS: [Account; 10] = [
     (
         "bluecat",
         "server_url = \"https://bam.test\"\nusername = \"bam-user\"\nconfiguration = \"main\"\nview = \"external\"",

@@ -24,7 +24,10 @@ mod wire;
 
 use std::{
     collections::BTreeSet,
-    sync::{Arc, PoisonError},
+    sync::{
+        Arc, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -102,6 +105,8 @@ pub struct Vendors {
 struct Current {
     given: dns_vendors::Given,
     wire: Arc<dyn Wire>,
+    /// Whether the vendor has taken the credentials once: who refuses them later may have ended a session.
+    taken: Arc<AtomicBool>,
 }
 
 impl std::fmt::Debug for Vendors {
@@ -126,9 +131,11 @@ impl Client {
     async fn call<T>(&self, what: &str, call: Call<'_, T>) -> Result<T, Error> {
         let left = self.until.saturating_duration_since(Instant::now()).min(CALL);
         match tokio::time::timeout(left, call).await {
-            Ok(outcome) => {
-                outcome.map_err(|error| classes::explain(self.vendor, what, &self.current.given, &error))
+            Ok(Ok(done)) => {
+                self.current.taken.store(true, Ordering::Relaxed);
+                Ok(done)
             }
+            Ok(Err(error)) => Err(classes::explain(self.vendor, what, &self.current.given, &error)),
             Err(_) => {
                 let text = format!("{} did not do {what} within {} s", self.vendor.title, left.as_secs());
                 Err(Error::new(Class::Later, "timeout", text)
@@ -252,7 +259,8 @@ impl Vendors {
     /// An account at a vendor by a client that is there already, whatever its secrets.
     #[must_use]
     pub fn over(vendor: &'static Vendor, updater: Updater) -> Self {
-        let current = Current { given: dns_vendors::Given::default(), wire: Arc::new(updater) };
+        let current =
+            Current { given: dns_vendors::Given::default(), wire: Arc::new(updater), taken: Arc::default() };
         Self {
             name: "memory".to_owned(),
             vendor,
@@ -278,9 +286,31 @@ impl Vendors {
             By::UltraDns => UltraDns::new(&given).map(|client| Arc::new(client) as _),
         };
         let wire = built.map_err(|error| classes::explain(self.vendor, "its settings", &given, &error))?;
-        let current = Current { given, wire };
+        let current = Current { given, wire, taken: Arc::default() };
         *held = Some(current.clone());
         Ok(Client { vendor: self.vendor, current, until })
+    }
+
+    /// Whether this may be the end of a session, which some parts of the library keep beyond it: the client is made anew then,
+    /// and logs in again.
+    fn has_ended(&self, client: &Client, error: &Error) -> bool {
+        let ended = error.label() == classes::BAD_KEY_LABEL && client.current.taken.load(Ordering::Relaxed);
+        if ended {
+            *self.current.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        ended
+    }
+
+    /// Changes one name until the change is to be seen.
+    async fn change_until_seen(
+        &self,
+        client: &Client,
+        zone: &Zone,
+        owner: &DomainName,
+        changes: &[&Change],
+    ) -> Result<(), Error> {
+        replan::until_written(&self.name, zone, |tried| self.change(client, zone, owner, changes, tried))
+            .await
     }
 
     /// Changes one name: lists, plans, writes and lists again.
@@ -403,8 +433,12 @@ impl DnsProvider for Vendors {
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {
-        let held = self.client()?.held(zone, site.owner()).await?;
-        Ok(plan::record_set(self.vendor, &held))
+        let client = self.client()?;
+        let mut held = client.held(zone, site.owner()).await;
+        if held.as_ref().is_err_and(|error| self.has_ended(&client, error)) {
+            held = self.client()?.held(zone, site.owner()).await;
+        }
+        Ok(plan::record_set(self.vendor, &held?))
     }
 
     async fn apply(&self, zone: &Zone, changes: &[Change]) -> Result<Receipt, Error> {
@@ -414,8 +448,11 @@ impl DnsProvider for Vendors {
         for owner in owners {
             let here: Vec<&Change> = changes.iter().filter(|change| change.site().owner() == owner).collect();
             let client = self.client()?;
-            replan::until_written(&self.name, zone, |tried| self.change(&client, zone, owner, &here, tried))
-                .await?;
+            let mut changed = self.change_until_seen(&client, zone, owner, &here).await;
+            if changed.as_ref().is_err_and(|error| self.has_ended(&client, error)) {
+                changed = self.change_until_seen(&self.client()?, zone, owner, &here).await;
+            }
+            changed?;
         }
         Ok(Receipt::default())
     }

@@ -11,9 +11,12 @@ use crate::{Class, Error, Extent, api::replan::OVERTAKEN};
 /// A meaning: class, label, whose trouble it is, and what to do.
 type Meaning = (Class, &'static str, Extent, &'static str);
 
+/// Label of the error that says: the credentials are not taken.
+pub(super) const BAD_KEY_LABEL: &str = "bad-key";
+
 const BAD_KEY: Meaning = (
     Class::Setup,
-    "bad-key",
+    BAD_KEY_LABEL,
     Extent::Provider,
     "the credentials are not taken: check them, their rights, and from which addresses they may be used",
 );
