@@ -56,7 +56,7 @@ pub struct RecordSet {
     pub txt: Vec<String>,
     /// The alias, should the name be one as DNS shows it, spelled as the provider has it.
     pub cname: Option<AliasTarget>,
-    /// Time to live in seconds, where there is a record.
+    /// Time to live in seconds, where there is a record and the provider can tell it.
     pub ttl: Option<u32>,
 }
 

@@ -109,6 +109,13 @@ async fn ten_vendors_are_written_and_tidied_in_one_run() {
     assert_eq!(in_accounts(), accounts, "what others have is not as it was");
     assert_eq!(in_dns(), dns, "DNS does not show what it showed");
     assert!(scene.held().is_empty());
+    let policy = run(&["policy", "ovh"]);
+    assert!(policy.out.contains("/domain/zone/") && policy.out.contains("_dnsauth"), "{policy:?}");
+    for kind in ["ns1", "dnsmadeeasy"] {
+        let zone = format!("{kind}.test");
+        let examined = run(&["conformance", "--provider", kind, "--zone", &zone]);
+        assert_eq!(examined.code, 0, "{examined:?}");
+    }
     for secret in VENDORS.iter().flat_map(|(.., secrets)| *secrets).map(|(_, secret)| *secret) {
         assert!(
             secret.len() < 4 || !(once.err.clone() + &once.out + &doctor.out).contains(secret),
