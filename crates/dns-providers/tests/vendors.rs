@@ -94,6 +94,11 @@ async fn credentials_do_not_travel_in_the_clear() {
         let settings = settings.map_secrets(|secret| -> Secret { Arc::new(Fixed(secret.into())) });
         assert_eq!(dns_providers::build("bam", settings).await.is_ok(), good, "{address}");
     }
+    let given =
+        json!({ "host": "http://a.example", "client_token": "t", "client_secret": "s", "access_token": "a" });
+    let settings = read("edgedns", &given).unwrap();
+    let settings = settings.map_secrets(|secret| -> Secret { Arc::new(Fixed(secret.into())) });
+    assert!(dns_providers::build("edge", settings).await.is_err(), "a host with http:// is taken");
 }
 
 /// Records in memory behind a vendor's row, and somebody else who edits them. The library's part has no times to live: they
@@ -191,6 +196,27 @@ async fn every_row_keeps_the_contract_over_records_in_memory() {
         let zone = Zone { name: "example.com".parse().unwrap(), id: None };
         let neighbour: Arc<dyn Neighbour> = Arc::clone(&memory) as Arc<dyn Neighbour>;
         Bench { provider: memory, zone, neighbour, below: None }.run().await;
+    }
+}
+
+/// What went with a set that was written whole is put back; where each value is a record of its own, somebody else removed it,
+/// and it stays removed.
+#[tokio::test]
+async fn what_went_with_a_set_is_put_back() {
+    for (kind, there) in [("ns1", &["ours", "theirs"][..]), ("bluecat", &["ours"])] {
+        let records = Records::default();
+        let provider = Vendors::over(vendors::find(kind).unwrap(), records.updater());
+        let zone = Zone { name: "example.com".parse().unwrap(), id: None };
+        let site = Guarded::direct(&Lookup::dnsauth(zone.name.clone()), zone.name.clone()).unwrap();
+        records.put(site.owner().as_str(), "TXT", "theirs");
+        records.overwrite(1);
+        let data = RecordData::Txt(RandomValue::new("ours").unwrap());
+        let change = Change::Add { site: site.clone(), data, ttl: Ttl::default() };
+        provider.apply(&zone, &[change]).await.unwrap();
+        let mut held: Vec<String> =
+            records.at(site.owner().as_str()).into_iter().map(|(_, text)| text).collect();
+        held.sort();
+        assert_eq!(held, there, "{kind}");
     }
 }
 

@@ -131,7 +131,7 @@ impl Updater {
         let records = values.iter().map(|value| set.of.record(value)).collect::<Vec<_>>();
         #[cfg(feature = "in-memory")]
         if let Inner::Memory(held, _) = &self.0 {
-            held.note(ttl);
+            held.before_adding(set, ttl);
         }
         Box::pin(async move {
             let kind = set.of.of_library();

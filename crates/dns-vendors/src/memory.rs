@@ -1,7 +1,10 @@
 //! Records in memory, as `dns-update` has them for tests. Its part lists nothing, so that is done here. What is removed in
 //! quotes is the text without them, as a vendor has it that answers so.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{
+    Arc, Mutex, PoisonError,
+    atomic::{AtomicU32, Ordering},
+};
 
 use dns_update::{DnsRecord, DnsUpdater, MXRecord, NamedDnsRecord};
 
@@ -14,6 +17,8 @@ pub struct Records {
     /// Times to live that were asked for, which the library's part forgets.
     ttls: Arc<Mutex<Vec<u32>>>,
     in_quotes: bool,
+    /// How many of the next additions overwrite what stands there.
+    overwriting: Arc<AtomicU32>,
 }
 
 impl Records {
@@ -21,6 +26,22 @@ impl Records {
     #[must_use]
     pub fn answered_in_quotes() -> Self {
         Self { in_quotes: true, ..Self::default() }
+    }
+
+    /// The next additions overwrite the texts that stand there, as those of somebody who had read an older set.
+    pub fn overwrite(&self, additions: u32) {
+        self.overwriting.store(additions, Ordering::SeqCst);
+    }
+
+    /// Called before an addition to a set.
+    pub(crate) fn before_adding(&self, set: Set<'_>, ttl: u32) {
+        self.note(ttl);
+        let one_less = |left: u32| left.checked_sub(1);
+        if self.overwriting.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok() {
+            let is_there = |one: &NamedDnsRecord| one.name.trim_end_matches('.') == set.name;
+            let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+            records.retain(|one| !(is_there(one) && one.record.as_type() == set.of.of_library()));
+        }
     }
 
     /// An updater of these records.

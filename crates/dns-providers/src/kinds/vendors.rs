@@ -15,6 +15,7 @@
 //!   `keep_ttl` says what it has.
 
 mod classes;
+mod client;
 mod plan;
 mod settings;
 mod table;
@@ -24,24 +25,22 @@ mod wire;
 
 use std::{
     collections::BTreeSet,
-    sync::{
-        Arc, PoisonError,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::{Arc, PoisonError, atomic::Ordering},
     time::Duration,
 };
 
 use async_trait::async_trait;
 use dcv_core::{Change, DomainName, RecordData, Site};
-use dns_vendors::{Call, Set, Type, Updater};
+use dns_vendors::{Type, Updater};
 use tokio::{sync::Mutex, time::Instant};
 
 pub use self::settings::{VendorSeed, VendorSettings};
 use self::{
-    plan::{AliasStep, Held, Plan},
+    client::{Client, Current, Ttls, set},
+    plan::{Held, Plan},
     settings::Account,
     ultradns::UltraDns,
-    vendor::{Absent, By, FoundBy, SetTtl, Vendor, Writes},
+    vendor::{By, FoundBy, SetTtl, Vendor, Writes},
     wire::Wire,
 };
 use crate::{
@@ -57,8 +56,6 @@ use crate::{
 const NO_ZONE: &str = "no-such-zone";
 /// Longest single request of the library.
 const REQUEST: Duration = Duration::from_secs(15);
-/// Longest call of the library: several requests, and its waiting where it is throttled.
-const CALL: Duration = Duration::from_secs(40);
 /// Longest batch, so that this error is told and not the caller's own.
 const BATCH: Duration = Duration::from_secs(55);
 /// Changes at once: a name takes some eight requests.
@@ -100,15 +97,6 @@ pub struct Vendors {
     turn: Mutex<()>,
 }
 
-/// The library's client, and what it was made of.
-#[derive(Clone)]
-struct Current {
-    given: dns_vendors::Given,
-    wire: Arc<dyn Wire>,
-    /// Whether the vendor has taken the credentials once: who refuses them later may have ended a session.
-    taken: Arc<AtomicBool>,
-}
-
 impl std::fmt::Debug for Vendors {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Vendors")
@@ -119,118 +107,8 @@ impl std::fmt::Debug for Vendors {
     }
 }
 
-/// The library's client, and the secrets that no text may show.
-struct Client {
-    vendor: &'static Vendor,
-    current: Current,
-    until: Instant,
-}
-
-impl Client {
-    /// Carries a call out, about something that a sentence can name.
-    async fn call<T>(&self, what: &str, call: Call<'_, T>) -> Result<T, Error> {
-        let left = self.until.saturating_duration_since(Instant::now()).min(CALL);
-        match tokio::time::timeout(left, call).await {
-            Ok(Ok(done)) => {
-                self.current.taken.store(true, Ordering::Relaxed);
-                Ok(done)
-            }
-            Ok(Err(error)) => Err(classes::explain(self.vendor, what, &self.current.given, &error)),
-            Err(_) => {
-                let text = format!("{} did not do {what} within {} s", self.vendor.title, left.as_secs());
-                Err(Error::new(Class::Later, "timeout", text)
-                    .of(Extent::Provider)
-                    .hint("it is slow, or throttles and is waited for"))
-            }
-        }
-    }
-
-    async fn held(&self, zone: &Zone, owner: &DomainName) -> Result<Held, Error> {
-        let wire = &self.current.wire;
-        let what = format!("a listing of {owner}");
-        let texts = self.call(&what, wire.list(set(zone, owner, Type::Txt))).await;
-        let aliases = self.call(&what, wire.list(set(zone, owner, Type::Cname))).await;
-        Ok(Held { texts: self.or_absent(texts)?, aliases: self.or_absent(aliases)? })
-    }
-
-    /// Nothing, where that is how the vendor answers about what is not there.
-    fn or_absent(&self, listed: Result<Vec<String>, Error>) -> Result<Vec<String>, Error> {
-        match listed {
-            Err(error) if self.vendor.absent == Absent::NotFound && error.label() == NO_ZONE => {
-                Ok(Vec::new())
-            }
-            listed => listed,
-        }
-    }
-
-    /// Adds values to a set: the first ones as a whole set, where the library cannot add to none.
-    async fn add(
-        &self,
-        what: &str,
-        to: Set<'_>,
-        values: &[String],
-        ttl: u32,
-        is_first: bool,
-    ) -> Result<(), Error> {
-        let wire = &self.current.wire;
-        if is_first && self.vendor.absent == Absent::NotFound {
-            return self.call(what, wire.replace(to, values, ttl)).await;
-        }
-        self.call(what, wire.add(to, values, ttl)).await
-    }
-
-    /// Carries out what was planned; the name never has less than it needs for longer than a request.
-    async fn write(
-        &self,
-        zone: &Zone,
-        owner: &DomainName,
-        held: &Held,
-        plan: &Plan,
-        ttls: Ttls,
-        is_first_try: bool,
-    ) -> Result<(), Error> {
-        let wire = &self.current.wire;
-        let (texts, alias) = (set(zone, owner, Type::Txt), set(zone, owner, Type::Cname));
-        let what = format!("a change at {owner}");
-        // Some vendors answer an alias in another form than they were sent, by which their part of the library does not find it
-        // again: then the whole set is emptied.
-        match &plan.alias {
-            AliasStep::Remove(standing) if is_first_try => {
-                self.call(&what, wire.remove(alias, standing)).await?;
-            }
-            AliasStep::Remove(_) => self.call(&what, wire.replace(alias, &[], ttls.alias)).await?,
-            AliasStep::Replace(_) if !is_first_try => {
-                self.call(&what, wire.replace(alias, &[], ttls.alias)).await?;
-            }
-            AliasStep::Stays | AliasStep::Add(_) | AliasStep::Replace(_) => {}
-        }
-        if !plan.add.is_empty() {
-            self.add(&what, texts, &plan.add, ttls.texts, held.texts.is_empty()).await?;
-        }
-        if !plan.remove.is_empty() {
-            self.call(&what, wire.remove(texts, &plan.remove)).await?;
-        }
-        match &plan.alias {
-            AliasStep::Replace(target) if is_first_try => {
-                self.call(&what, wire.replace(alias, std::slice::from_ref(target), ttls.alias)).await
-            }
-            AliasStep::Add(target) | AliasStep::Replace(target) => {
-                self.add(&what, alias, std::slice::from_ref(target), ttls.alias, true).await
-            }
-            AliasStep::Stays | AliasStep::Remove(_) => Ok(()),
-        }
-    }
-}
-
-/// Times to live of what is added, in seconds.
-#[derive(Clone, Copy)]
-struct Ttls {
-    texts: u32,
-    alias: u32,
-}
-
-fn set<'a>(zone: &'a Zone, owner: &'a DomainName, of: Type) -> Set<'a> {
-    Set { name: owner.as_str(), zone: zone.name.as_str(), of }
+fn batch_end() -> Instant {
+    Instant::now() + BATCH
 }
 
 impl Vendors {
@@ -241,8 +119,10 @@ impl Vendors {
     pub fn new(name: &str, settings: VendorSettings<Secret>) -> Result<Self, Error> {
         let (vendor, keep_ttl) = (settings.vendor(), settings.keep_ttl());
         let account = settings.into_account();
-        for setting in vendor.settings.iter().filter(|setting| setting.address) {
-            if let Some(address) = account.word(setting.name) {
+        for setting in vendor.settings {
+            // A host may be written as an address, too.
+            let address = account.word(setting.name).filter(|word| setting.address || word.contains("://"));
+            if let Some(address) = address {
                 endpoint::check(setting.name, address)?;
             }
         }
@@ -271,10 +151,9 @@ impl Vendors {
         }
     }
 
-    /// The client for the secrets as they are now.
-    fn client(&self) -> Result<Client, Error> {
+    /// The client for the secrets as they are now, for a batch that has to have ended by then.
+    fn client(&self, until: Instant) -> Result<Client, Error> {
         let given = self.account.given()?;
-        let until = Instant::now() + BATCH;
         let mut held = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(current) = held.as_ref().filter(|current| current.given.is_same(&given)) {
             return Ok(Client { vendor: self.vendor, current: current.clone(), until });
@@ -408,7 +287,7 @@ impl<S> VendorSettings<S> {
 #[async_trait]
 impl DnsProvider for Vendors {
     fn check(&self) -> Result<(), Error> {
-        self.client().map(drop)
+        self.client(batch_end()).map(drop)
     }
 
     fn at_once(&self) -> usize {
@@ -416,7 +295,7 @@ impl DnsProvider for Vendors {
     }
 
     async fn probe(&self, zone: &Zone) -> Result<Probe, Error> {
-        let client = self.client()?;
+        let client = self.client(batch_end())?;
         let of = match self.vendor.found_by {
             FoundBy::Texts => Type::Txt,
             FoundBy::NameServers => Type::Ns,
@@ -433,10 +312,11 @@ impl DnsProvider for Vendors {
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {
-        let client = self.client()?;
+        let until = batch_end();
+        let client = self.client(until)?;
         let mut held = client.held(zone, site.owner()).await;
         if held.as_ref().is_err_and(|error| self.has_ended(&client, error)) {
-            held = self.client()?.held(zone, site.owner()).await;
+            held = self.client(until)?.held(zone, site.owner()).await;
         }
         Ok(plan::record_set(self.vendor, &held?))
     }
@@ -444,13 +324,14 @@ impl DnsProvider for Vendors {
     async fn apply(&self, zone: &Zone, changes: &[Change]) -> Result<Receipt, Error> {
         zone.encloses(changes)?;
         let owners: BTreeSet<&DomainName> = changes.iter().map(|change| change.site().owner()).collect();
+        let until = batch_end();
         let _turn = self.turn.lock().await;
         for owner in owners {
             let here: Vec<&Change> = changes.iter().filter(|change| change.site().owner() == owner).collect();
-            let client = self.client()?;
+            let client = self.client(until)?;
             let mut changed = self.change_until_seen(&client, zone, owner, &here).await;
             if changed.as_ref().is_err_and(|error| self.has_ended(&client, error)) {
-                changed = self.change_until_seen(&self.client()?, zone, owner, &here).await;
+                changed = self.change_until_seen(&self.client(until)?, zone, owner, &here).await;
             }
             changed?;
         }
