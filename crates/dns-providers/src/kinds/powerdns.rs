@@ -210,7 +210,7 @@ impl DnsProvider for PowerDns {
         }
         let abilities = self.api.abilities().await?;
         let way = if abilities.takes_single_values { "single values" } else { "whole record sets" };
-        Ok(Probe { detail: format!("the server holds {} and takes {way}", zone.name) })
+        Ok(Probe::new(format!("the server holds {} and takes {way}", zone.name)))
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {

@@ -398,7 +398,7 @@ impl DnsProvider for Rfc2136 {
                 .iter()
                 .any(|record| record.name == apex && record.record_type() == RecordType::SOA);
         if serves {
-            return Ok(Probe { detail: format!("{} serves {}", at.server, zone.name) });
+            return Ok(Probe::new(format!("{} serves {}", at.server, zone.name)));
         }
         match response.response_code {
             ResponseCode::NoError | ResponseCode::NXDomain => {

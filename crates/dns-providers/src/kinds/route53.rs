@@ -190,7 +190,7 @@ impl DnsProvider for Route53 {
             )
             .hint("compare the zone's id with the console's list of hosted zones"));
         }
-        Ok(Probe { detail: format!("hosted zone {id} holds {}", zone.name) })
+        Ok(Probe::new(format!("hosted zone {id} holds {}", zone.name)))
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {
