@@ -31,6 +31,8 @@ mod strangers_at_the_pages;
     feature = "rfc2136",
     feature = "route53",
     feature = "cloudflare",
+    feature = "azure",
+    feature = "google",
     feature = "powerdns",
     feature = "exec"
 ))]

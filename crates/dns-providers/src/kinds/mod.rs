@@ -48,6 +48,8 @@ kinds! {
     "cloudflare" => cloudflare::Cloudflare,
     /// Azure DNS.
     "azure" => azure::Azure,
+    /// Google Cloud DNS.
+    "google" => google::Google,
     /// PowerDNS Authoritative Server, by its HTTP API.
     "powerdns" => powerdns::PowerDns,
     /// A command: in our own protocol, or as acme.sh, lexicon, lego and certbot run theirs.
@@ -67,6 +69,7 @@ pub fn instead_of(kind: &str) -> Option<&'static str> {
         "pdns" => "it is powerdns",
         "aws" => "it is route53",
         "azuredns" | "azure-dns" => "it is azure",
+        "gcp" | "gcloud" | "googlecloud" | "google-cloud-dns" | "clouddns" => "it is google",
         "acme.sh" | "acmesh" | "lexicon" | "lego" | "certbot" | "script" => "it is a mode of exec",
         "httpreq" | "external-dns" => "it is a protocol of webhook",
         _ => return None,
@@ -93,6 +96,7 @@ mod tests {
         feature = "rfc2136",
         feature = "route53",
         feature = "azure",
+        feature = "google",
         feature = "powerdns",
         feature = "exec",
         feature = "webhook"
@@ -103,7 +107,7 @@ mod tests {
             "pdns",
             "AWS",
             "azure-dns",
-           
+            "gcloud",
             "acme.sh",
             "lexicon",
             "certbot",
