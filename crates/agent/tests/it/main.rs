@@ -20,6 +20,7 @@ mod no_proof_of_a_domain_lapses;
 mod no_secret_is_shown;
 mod orders_are_validated_and_tidied_up;
 mod orders_are_validated_by_files;
+mod other_tools_leave_our_values;
 #[cfg(all(feature = "rfc2136", feature = "powerdns", feature = "exec", feature = "webhook"))]
 mod providers_work_side_by_side;
 mod real_name_servers_are_judged;
