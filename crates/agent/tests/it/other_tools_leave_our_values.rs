@@ -8,15 +8,18 @@ use std::{
 
 use dcv_sandbox::ca::OrderSpec;
 
-use crate::support::{Bind, TSIG, eventually, scene::Scene};
+use super::{
+    strangers_at_the_pages::ask,
+    support::{Bind, TSIG, eventually, scene::Scene, web},
+};
 
 /// octoDNS with a description of `dcv.test` in which there is none of ours.
-pub(crate) struct Octodns {
+struct Octodns {
     folder: PathBuf,
 }
 
 impl Octodns {
-    pub(crate) fn at(folder: &Path, bind: &Bind, truce: &str) -> Self {
+    fn at(folder: &Path, bind: &Bind, truce: &str) -> Self {
         let folder = folder.join("octodns");
         std::fs::create_dir_all(folder.join("zones")).unwrap();
         let zone = "? ''\n: - type: NS\n    value: ns1.dcv.test.\nns1:\n  type: A\n  value: 127.0.0.1\n";
@@ -34,7 +37,7 @@ impl Octodns {
     }
 
     /// What it plans, or with `--doit` has done.
-    pub(crate) fn sync(&self, arguments: &[&str]) -> String {
+    fn sync(&self, arguments: &[&str]) -> String {
         let ran = Command::new("octodns-sync")
             .arg("--config-file")
             .arg(self.folder.join("config.yaml"))
@@ -101,4 +104,42 @@ async fn what_is_printed_is_for_the_tool_that_is_named() {
         let run = scene.agent.run(arguments);
         assert!(run.code == code && run.err.contains(words), "{run:?}");
     }
+}
+
+/// octoDNS deletes the value whenever it is up: the agent puts it up again each time, counts, and from the third time on tells
+/// how far apart it happens and what stops it, once in the log. Time runs thirty times as fast, since DNS is looked at anew
+/// before each check only.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_octodns_deletes_is_put_up_again_and_told() {
+    let scene = Scene::with_blind_ca(Bind::open("")).await;
+    let order = scene.ca.place(OrderSpec::dv(["www.dcv.test"]));
+    let address = web::address();
+    scene.configure(&[order], "");
+    scene.agent.edit("listen = \"\"", &format!("listen = \"{address}\""));
+    let _daemon = scene.agent.daemon_in_fast_motion();
+    let deletes = Octodns::at(scene.agent.folder(), &scene.bind, "");
+    let page = |path: &str| {
+        let asked = ask(address, &format!("GET /{path} HTTP/1.1\r\nHost: {address}\r\n\r\n"));
+        asked.map(|(_, body)| body).unwrap_or_default()
+    };
+    for time in 1..=3 {
+        eventually("the value is up, and the CA is asked", Duration::from_secs(60), || {
+            scene.bind.txt("www.dcv.test").len() == 1 && scene.checks() >= time
+        });
+        deletes.sync(&["--doit", "--force"]);
+        assert_eq!(scene.bind.txt("www.dcv.test"), [""; 0], "octoDNS has deleted nothing");
+        eventually("it is noticed", Duration::from_secs(60), || {
+            page("metrics").contains(&format!("dcv_agent_drifts_total{{account=\"main\"}} {time}"))
+        });
+    }
+    eventually("it is up again", Duration::from_secs(60), || scene.bind.txt("www.dcv.test").len() == 1);
+    let told = |text: &str| {
+        text.contains("taken away 3 times, about every ") && text.contains("policy --ignore octodns")
+    };
+    eventually("the status tells it", Duration::from_secs(60), || told(&page("status")));
+    let warned = scene.agent.log().lines().filter(|line| line.contains("WARN") && told(line)).count();
+    assert_eq!(warned, 1, "it is told once in the log: {}", scene.agent.log());
+    eventually("the state tells it", Duration::from_secs(60), || told(&scene.agent.run(&["status"]).out));
+    let explained = scene.agent.run(&["explain", &order.to_string()]);
+    assert!(told(&explained.out), "{explained:?}");
 }
