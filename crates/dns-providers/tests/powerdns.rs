@@ -24,6 +24,7 @@ use self::server::{KEY, Server, free_port};
 
 fn provider(base_url: &str, key: &str, server_id: &str) -> PowerDns {
     let settings = PowerDnsSettings {
+        requests_per_second: Some(1000.0),
         base_url: base_url.to_owned(),
         api_key: Arc::new(Fixed(key.into())) as Secret,
         server_id: server_id.to_owned(),

@@ -282,6 +282,18 @@ mod tests {
         }
     }
 
+    /// A thousand values, new or beside one of somebody else's, are at most four changes.
+    #[test]
+    fn a_thousand_values_are_four_changes_at_most() {
+        let value = "v".repeat(32);
+        let names: Vec<String> = (0..1000).map(|n| format!("n{n}")).collect();
+        let changes: Vec<_> = names.iter().map(|name| add(name, &value)).collect();
+        assert_eq!(batches(plan(&Names::new(), &changes).unwrap()).len(), 2, "34,000 characters");
+        let theirs = format!("\"{}\"", "t".repeat(32));
+        let beside: Names = names.iter().flat_map(|name| held(name, &[&theirs])).collect();
+        assert_eq!(batches(plan(&beside, &changes).unwrap()).len(), 4, "102,000 characters");
+    }
+
     #[test]
     fn an_alias_or_weighted_set_is_left_alone() {
         let mut here = Held::default();
