@@ -70,8 +70,7 @@ impl Respond for Fake {
         let parts: Vec<&str> = path.split('/').collect();
         let mut zones = vec![(ZONE.to_owned(), "dcv.test".to_owned(), "active".to_owned())];
         zones.extend(world.zones.clone());
-        let shown =
-            |zone: &(String, String, String)| json!({ "id": zone.0, "name": zone.1, "status": zone.2 });
+        let shown = |zone: &(String, String, String)| json!({ "id": zone.0, "name": zone.1, "status": zone.2, "name_servers": ["ada.ns.cloudflare.com", "bob.ns.cloudflare.com"] });
         match (request.method.as_str(), parts.as_slice()) {
             ("GET", ["zones"]) => page(
                 &query,
@@ -343,6 +342,11 @@ async fn a_token_that_cannot_read_zones_works_with_an_id() {
     let (server, fake) = served().await;
     fake.0.lock().unwrap().blind = true;
     provider(&server, TOKEN).apply(&zone(Some(ZONE)), &[add("www", "v")]).await.unwrap();
+    let servers =
+        async || provider(&server, TOKEN).probe(&zone(Some(ZONE))).await.unwrap().name_servers.len();
+    assert_eq!(servers().await, 0, "it may not see them");
+    fake.0.lock().unwrap().blind = false;
+    assert_eq!(servers().await, 2);
 }
 
 /// The agent comes back when Cloudflare says so, and calls trouble on the way by its name.

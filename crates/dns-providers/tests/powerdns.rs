@@ -63,6 +63,7 @@ async fn powerdns_keeps_the_contract() {
         neighbour: Arc::new(server.neighbour()),
     };
     bench.run().await;
+    assert_eq!(bench.provider.probe(&bench.zone).await.unwrap().name_servers.len(), 1, "the zone has one");
     // The same with the zone's id given, which spares the listing.
     let named = Zone { id: Some("dcv.test.".to_owned()), ..zone("dcv.test") };
     bench.provider.apply(&named, &[add(site("by-id"), "v")]).await.unwrap();

@@ -268,7 +268,9 @@ async fn a_key_file_and_several_servers() {
         assert!(provider.check().is_ok());
         provider.apply(&zone_of("dcv.test"), &[add(site(label), "v")]).await.unwrap();
         assert_eq!(bind.neighbour().everything(site(label).owner()).await, ["60 TXT \"v\""], "{key}");
-        let told = provider.probe(&zone_of("dcv.test")).await.unwrap().detail;
+        let probe = provider.probe(&zone_of("dcv.test")).await.unwrap();
+        assert_eq!(probe.name_servers, ["ns.dcv.test".parse().unwrap()]);
+        let told = probe.detail;
         assert!(told.starts_with("[::1]:"), "who answered is told: {told}");
     }
     // A refusal is an answer: the others are not asked for another.

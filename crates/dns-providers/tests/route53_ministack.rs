@@ -249,7 +249,8 @@ async fn only_the_one_public_zone_is_found() {
     assert_eq!((error.class(), error.label()), (Class::Setup, "wrong-zone"), "{error}");
 
     let one = stack.zone("dcv.test", "one").await;
-    assert!(provider.probe(&zone("dcv.test", None)).await.unwrap().detail.contains(&one));
+    let probe = provider.probe(&zone("dcv.test", None)).await.unwrap();
+    assert!(probe.detail.contains(&one) && probe.name_servers.len() == 4, "{probe:?}");
 
     let two = stack.zone("dcv.test", "two").await;
     let fresh = self::provider(&stack.url).await;

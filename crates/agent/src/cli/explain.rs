@@ -374,6 +374,7 @@ async fn scope(
             .any(|held| Some(&held.artifact) == artifact.as_ref() && held.applied.is_some()),
         record,
         at_provider,
+        name_servers: Vec::new(),
     };
     let verdict_policy = context.verdict();
     let findings = findings(&survey, &expected, verdict_policy, clock::now());

@@ -148,7 +148,9 @@ impl DnsProvider for Cloudflare {
     async fn probe(&self, zone: &Zone) -> Result<Probe, Error> {
         let id = self.id(zone).await?;
         self.api.records(&id, &zone.name).await.map_err(|error| self.ids.forget_if_gone(zone, error))?;
-        Ok(Probe::new(format!("zone {id} holds {}, and the token may read its records", zone.name)))
+        let servers = self.api.name_servers(&id, &zone.name).await?;
+        let detail = format!("zone {id} holds {}, and the token may read its records", zone.name);
+        Ok(Probe::new(detail).served_by(servers))
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {

@@ -222,7 +222,8 @@ impl DnsProvider for PowerDns {
         }
         let abilities = self.api.abilities().await?;
         let way = if abilities.takes_single_values { "single values" } else { "whole record sets" };
-        Ok(Probe::new(format!("the server holds {} and takes {way}", zone.name)))
+        let detail = format!("the server holds {} and takes {way}", zone.name);
+        Ok(Probe::new(detail).served_by(seen.name_servers()))
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {

@@ -197,7 +197,7 @@ impl DnsProvider for Route53 {
             )
             .hint("compare the zone's id with the console's list of hosted zones"));
         }
-        Ok(Probe::new(format!("hosted zone {id} holds {}", zone.name)))
+        Ok(Probe::new(format!("hosted zone {id} holds {}", zone.name)).served_by(&held.name_servers))
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {

@@ -143,6 +143,9 @@ struct ZoneInfo {
     name: String,
     #[serde(default)]
     status: String,
+    /// Those that the registrar has to name.
+    #[serde(default)]
+    name_servers: Vec<String>,
 }
 
 /// The crate's marker trait is foreign to `Vec`.
@@ -339,6 +342,15 @@ impl Api {
             )
             .hint("copy the Zone ID from the zone's overview page")),
             Err(error) if error.label() == DENIED => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The zone's name servers; none where the token may not read zones.
+    pub(super) async fn name_servers(&self, id: &str, zone: &DomainName) -> Result<Vec<String>, Error> {
+        match self.call(&ShowZone(id), zone.as_str()).await {
+            Ok(shown) => Ok(shown.name_servers),
+            Err(error) if error.label() == DENIED => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }

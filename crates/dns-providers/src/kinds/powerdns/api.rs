@@ -71,6 +71,13 @@ impl Seen {
         Held::of(self.sets.iter().filter(|set| set.is_at(owner)))
     }
 
+    /// The zone's name servers, where its apex was asked for.
+    pub(super) fn name_servers(&self) -> impl Iterator<Item = &str> {
+        let apex = self.name.parse::<DomainName>().ok();
+        let is_apex = move |set: &&Set| apex.as_ref().is_some_and(|apex| set.is_at(apex));
+        self.sets.iter().filter(is_apex).flat_map(|set| set.served("NS"))
+    }
+
     pub(super) fn is(&self, zone: &DomainName) -> bool {
         zone.is_named_by(&self.name)
     }

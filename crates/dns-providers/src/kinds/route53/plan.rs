@@ -25,6 +25,8 @@ pub(super) struct Held {
     routed: Option<&'static str>,
     /// The name is a zone's apex.
     pub(super) is_apex: bool,
+    /// Those of a zone's apex, or of what is delegated from here.
+    pub(super) name_servers: Vec<String>,
 }
 
 impl Held {
@@ -44,6 +46,10 @@ impl Held {
             other => {
                 self.others = true;
                 self.is_apex |= *other == RrType::Soa;
+                if *other == RrType::Ns {
+                    self.name_servers =
+                        values(Some(&set)).iter().map(|record| record.value().to_owned()).collect();
+                }
             }
         }
     }
