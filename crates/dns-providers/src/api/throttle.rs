@@ -74,6 +74,13 @@ impl Throttle {
         outcome
     }
 
+    /// Whether a request would have to wait. A question that may as well be asked later is not asked then.
+    pub(crate) fn is_busy(&self) -> bool {
+        let mut pace = self.pace();
+        let now = Instant::now();
+        pace.next(self.most, now) > now
+    }
+
     async fn turn(&self) -> Result<(), Error> {
         loop {
             let at = self.pace().place(self.most)?;
@@ -118,7 +125,14 @@ impl Pace {
                 .after(Some(rest))
                 .hint("its limit is shared by whatever uses the account; lower requests_per_second if it stays so"));
         }
-        // So many in a span, rather than evenly spaced: a change is a few requests, and then nothing for a while.
+        let at = self.next(most, now);
+        self.sent.push_back(at);
+        Ok(at)
+    }
+
+    /// When the next request may go. So many in a span, rather than evenly spaced: a change is a few requests, and then
+    /// nothing for a while.
+    fn next(&mut self, most: f64, now: Instant) -> Instant {
         let rate = most * self.part;
         let many = rate.max(1.0).floor();
         let span = Duration::from_secs_f64(many / rate * MARGIN);
@@ -127,9 +141,7 @@ impl Pace {
         }
         let full = self.sent.len() >= many as usize;
         let earliest = self.sent.front().filter(|_| full).map(|oldest| *oldest + span);
-        let at = earliest.unwrap_or(open).max(open);
-        self.sent.push_back(at);
-        Ok(at)
+        [earliest, self.closed_until].into_iter().flatten().max().map_or(now, |at| at.max(now))
     }
 }
 
@@ -165,6 +177,19 @@ mod tests {
         assert!(at[8] < 4500, "slower than need be: {at:?}");
         let slow = Throttle::new(Some(0.5), 2.0).unwrap();
         assert_eq!(sent(&slow, 3).await, [0, 2100, 4200]);
+    }
+
+    /// Whether a change has spread can be asked later; what is to be written comes first.
+    #[tokio::test(start_paused = true)]
+    async fn it_is_known_whether_there_is_room() {
+        let two = Throttle::new(None, 2.0).unwrap();
+        assert!(!two.is_busy());
+        sent(&two, 2).await;
+        assert!(two.is_busy());
+        tokio::time::advance(Duration::from_millis(1050)).await;
+        assert!(!two.is_busy());
+        two.slow_down(Some(Duration::from_secs(5)));
+        assert!(two.is_busy());
     }
 
     /// Zones of an account write at the same time, and share one pace.

@@ -134,8 +134,8 @@ impl Route53 {
 
     async fn swap(&self, id: &str, changes: &[Change], overtaken: u32) -> Result<Receipt, Error> {
         let owners = changes.iter().map(|change| change.site().owner().clone()).collect();
-        // After a conflict nothing is concluded from a listing's order any more: each name is asked for.
-        let held = if overtaken == 0 {
+        // After a second conflict nothing is concluded from a listing's order any more: each name is asked for.
+        let held = if overtaken < 2 {
             self.account.sweep(id, &owners).await?
         } else {
             self.account.each(id, &owners).await?

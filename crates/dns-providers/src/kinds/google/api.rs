@@ -220,6 +220,10 @@ impl Api {
         let Some((zone, change)) = parts else {
             return Err(Error::new(Class::Bug, "no-change-id", "Cloud DNS named no change"));
         };
+        // Changes go first; it is asked again.
+        if self.throttle.is_busy() {
+            return Ok(false);
+        }
         let url = self.at_path(&["managedZones", zone, "changes", change])?;
         let changed: Changed = self.call(Method::GET, url, None, change).await?;
         Ok(changed.status == "done")

@@ -216,6 +216,10 @@ impl Account {
 
     /// Whether all of Route 53's servers have the change.
     pub(super) async fn in_sync(&self, change: &str) -> Result<bool, Error> {
+        // Changes go first; it is asked again.
+        if self.throttle.is_busy() {
+            return Ok(false);
+        }
         let answer =
             self.call("route53:GetChange", change, || self.client.get_change().id(change).send()).await?;
         Ok(answer.change_info.is_some_and(|info| info.status == ChangeStatus::Insync))
