@@ -11,6 +11,8 @@ mod support;
 #[cfg(feature = "cloudflare")]
 mod accounts_of_one_kind;
 mod bad_input_changes_nothing;
+#[cfg(all(feature = "azure", feature = "google"))]
+mod clouds_validate_orders;
 mod discovery_takes_up_what_is_ours;
 mod first_contact_reads_only;
 mod hostile;
