@@ -182,6 +182,30 @@ async fn every_credential_leads_to_a_token() {
     }
 }
 
+/// A login that fails is told as what it is, and no part of an answer that may hold a token is repeated.
+#[tokio::test(flavor = "multi_thread")]
+async fn trouble_with_the_login_is_told_apart() {
+    let json = |text: &str| wiremock::ResponseTemplate::new(200).set_body_string(text);
+    let status = wiremock::ResponseTemplate::new;
+    for (answer, class, label) in [
+        (status(500), Class::Later, "server-error"),
+        (status(429).insert_header("retry-after", "7"), Class::Later, "throttled"),
+        (status(302).insert_header("location", "http://127.0.0.1:9/"), Class::Setup, "redirected"),
+        (status(400), Class::Setup, "bad-credentials"),
+        (json("<html>secret-text</html>"), Class::Bug, "unexpected-answer"),
+        (json(r#"{ "access_token": "secret-text" }"#), Class::Bug, "unexpected-answer"),
+        (json(r#"{ "access_token": "", "expires_in": 60 }"#), Class::Bug, "unexpected-answer"),
+        (json(r#"{ "access_token": "secret-text", "expires_in": "soon" }"#), Class::Bug, "unexpected-answer"),
+        (json(&" ".repeat(10 << 20)), Class::Bug, "oversized"),
+    ] {
+        let server = wiremock::MockServer::start().await;
+        wiremock::Mock::given(wiremock::matchers::any()).respond_with(answer).mount(&server).await;
+        let error = built(settings(&server.uri())).read(&zone(None), &site("www")).await.unwrap_err();
+        assert_eq!((error.class(), error.label()), (class, label), "{error}");
+        assert!(!format!("{error:?}").contains("secret-text"), "{error:?}");
+    }
+}
+
 /// A token that runs out in the middle of things costs one more request, and no work.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_token_that_expires_is_replaced() {

@@ -8,7 +8,7 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{http, throttle::THROTTLED};
+use super::{http, jwt, throttle::THROTTLED};
 use crate::{Class, Error, Extent};
 
 /// What is left of a token's time when it is replaced, so that none runs out on its way; of one that lasts briefly a quarter.
@@ -113,7 +113,16 @@ impl Tokens {
 struct Granted {
     access_token: String,
     /// Seconds; some issuers write them as a text.
-    expires_in: Seconds,
+    expires_in: Option<Seconds>,
+    /// Seconds since 1970: what Azure's App Service says instead.
+    expires_on: Option<Seconds>,
+}
+
+impl Granted {
+    fn lasts(&self) -> Option<Duration> {
+        let until = || self.expires_on.as_ref()?.read()?.checked_sub(Duration::from_secs(jwt::now()));
+        self.expires_in.as_ref().map_or_else(until, Seconds::read)
+    }
 }
 
 #[derive(Deserialize)]
@@ -165,7 +174,7 @@ pub(crate) async fn grant(request: RequestBuilder, whom: &str, hint: &str) -> Re
         .hint("something else may stand at that address")
     };
     let granted: Granted = serde_json::from_slice(&answer.body).map_err(|_| strange())?;
-    let lasts = granted.expires_in.read().ok_or_else(strange)?;
+    let lasts = granted.lasts().ok_or_else(strange)?;
     if granted.access_token.is_empty() {
         return Err(strange());
     }

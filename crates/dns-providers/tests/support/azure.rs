@@ -142,6 +142,16 @@ impl World {
             .set_body_json(json!({ "access_token": token, "expires_in": 3599, "token_type": "Bearer" }))
     }
 
+    /// As App Service says it: until when, not for how long.
+    fn grant_until(&mut self) -> ResponseTemplate {
+        self.tokens += 1;
+        let token = format!("token-{}", self.tokens);
+        let until = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs() + 3600;
+        ResponseTemplate::new(200).set_body_json(
+            json!({ "access_token": token, "expires_on": until.to_string(), "token_type": "Bearer" }),
+        )
+    }
+
     /// Whether an assertion is one of the application's certificate, as Entra has it: PS256, `x5t#S256`, for this login.
     fn is_signed(&self, token: &str) -> bool {
         use aws_lc_rs::signature::{RSA_PSS_2048_8192_SHA256, UnparsedPublicKey};
@@ -189,6 +199,9 @@ impl World {
                 query.get("resource").is_some_and(|resource| resource == "https://management.azure.com/");
             if !asked || !resource || !query.contains_key("api-version") {
                 return ResponseTemplate::new(400).set_body_json(json!({ "error": "invalid_request", "error_description": "Required metadata header not specified" }));
+            }
+            if path == "/msi/token" {
+                return self.grant_until();
             }
             return self.grant();
         }

@@ -169,6 +169,13 @@ impl Workload {
             setup(format!("{}, which credential_source names, cannot be read", path.display()))
                 .caused_by(error)
         };
+        // A pipe would be waited for.
+        if !std::fs::metadata(path).map_err(unread)?.is_file() {
+            return Err(setup(format!(
+                "{}, which credential_source names, is no regular file",
+                path.display()
+            )));
+        }
         let mut text = String::new();
         let file = std::fs::File::open(path).map_err(unread)?;
         file.take(MAX_SUBJECT).read_to_string(&mut text).map_err(unread)?;
@@ -318,7 +325,7 @@ mod tests {
             (key("secret-text"), "holds no private key in PEM"),
             (workload(json!({ "url": "http://169.254.169.254/secret-text" })), "names no file"),
             (workload(json!({ "file": "/nowhere/token" })), "/nowhere/token"),
-            (workload(json!({ "file": "/dev/null" })), "holds no token"),
+            (workload(json!({ "file": "/dev/null" })), "is no regular file"),
         ] {
             let given = Given(Arc::new(Fixed(text.clone().into())));
             let error = given.check().unwrap_err();
