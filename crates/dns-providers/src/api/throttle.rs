@@ -75,6 +75,7 @@ impl Throttle {
     }
 
     /// Whether a request would have to wait. A question that may as well be asked later is not asked then.
+    #[allow(dead_code, reason = "not every vendor can be asked whether a change has spread")]
     pub(crate) fn is_busy(&self) -> bool {
         let mut pace = self.pace();
         let now = Instant::now();
