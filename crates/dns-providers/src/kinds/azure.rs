@@ -24,8 +24,8 @@ use crate::{
     policy::{Grant, Policy},
 };
 
-/// Changes of one call: a read and a write a name, each some tenths of a second.
-const AT_ONCE: usize = 60;
+/// Changes of one call, each of which is a request: with the pace of two a second, and four zones at once, they end in time.
+const AT_ONCE: usize = 20;
 
 /// `[providers.<name>]` of kind `azure`.
 #[derive(Clone, Debug, Deserialize)]
@@ -53,7 +53,7 @@ pub struct AzureSettings<S> {
     /// Which of Azure's clouds.
     #[serde(default)]
     pub cloud: Cloud,
-    /// Most requests a second (default 5).
+    /// Most requests a second (default 2).
     pub requests_per_second: Option<f64>,
     /// Another address of Resource Manager, for a stand-in.
     pub endpoint: Option<String>,
