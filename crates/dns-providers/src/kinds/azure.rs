@@ -9,6 +9,7 @@
 mod api;
 mod credentials;
 mod plan;
+mod refusal;
 
 use std::collections::{BTreeMap, BTreeSet};
 

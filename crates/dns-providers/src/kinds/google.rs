@@ -8,6 +8,7 @@
 mod api;
 mod credentials;
 mod plan;
+mod refusal;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -2,7 +2,9 @@
 //!
 //! Sources: the REST reference of record sets (ETag, `If-Match`, `If-None-Match`), "Azure DNS: zones and records" (apex, CNAME
 //! beside others, character-strings), "Azure subscription limits" (20 records a set), and error bodies as they are quoted in
-//! public issues of external-dns and azure-docs.
+//! public issues of external-dns, azure-cli and azure-docs.
+//!
+//! One file, since who reads what the fake refuses wants to see all of it.
 #![expect(clippy::result_large_err, reason = "a refusal is an answer like another here")]
 
 use std::{
