@@ -629,7 +629,13 @@ fn a_value_that_some_servers_still_show_was_not_taken_away() {
     assert!(!look(vec![shown.clone(), shown.clone()]));
     assert!(!look(vec![shown, absent.clone()]));
     assert!(!look(vec![failed.clone(), failed.clone()]));
-    assert!(look(vec![absent, failed]), "all that answered have lost it");
+    assert!(look(vec![absent.clone(), failed]), "all that answered have lost it");
+    // What somebody else has put there, and takes away, is no matter of ours.
+    let mut theirs = Facts { held: Vec::new(), ..seen(&[VALUE], ago(30)) };
+    for sighting in [seen(&[VALUE], NOW).sightings, [(lookup(), vec![absent])].into()] {
+        theirs.learn(&step, Ok(Learned::Looked(sighting)), NOW);
+    }
+    assert!(theirs.drift.is_none());
 }
 
 /// A value that spreads at once is seen at once, one that spreads slowly is noticed late by a share of the time it took, and

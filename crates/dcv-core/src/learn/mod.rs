@@ -132,7 +132,11 @@ impl Facts {
         let wanted = if let Step::Look(wanted) = step { wanted.as_slice() } else { &[] };
         for (lookup, seen) in &sightings {
             let before = self.looked_at.get(lookup).map(|look| look.stands).unwrap_or_default();
-            let wanted = wanted.iter().find(|wanted| wanted.lookup == *lookup);
+            // What somebody else has put there is theirs to take away.
+            let is_ours = |artifact: &Artifact| {
+                self.held.iter().any(|held| held.artifact == *artifact && held.applied.is_some())
+            };
+            let wanted = wanted.iter().find(|wanted| wanted.lookup == *lookup && is_ours(&wanted.artifact));
             let stands = wanted.map_or(before, |wanted| stands(before, seen, &wanted.artifact));
             if (before, stands) == (Stands::Everywhere, Stands::Gone) {
                 let drift = Drift::once_more(self.drift.take().map(|drift| *drift), lookup.clone(), now);
