@@ -41,11 +41,14 @@ fi
 
 if [ "$1" = test ]; then
   tools=$2
-  # ministack is a mock of Route 53 with atomic batches; PyYAML reads the Kubernetes manifests; lexicon is run by a provider.
-  if ! { [ -x "$tools/bin/ministack" ] && [ -x "$tools/bin/lexicon" ] && "$tools/bin/python3" -c 'import yaml' 2>/dev/null; }; then
-    echo "installing the mock of Route 53 and lexicon into $tools"
+  # ministack is a mock of Route 53 with atomic batches; PyYAML reads the Kubernetes manifests; lexicon is run by a provider. The
+  # vendors' own clients are run against the fakes of their vendors, octodns beside the agent at one zone.
+  packages=('ministack==1.5.33' 'pyyaml>=6' 'dns-lexicon==3.25.2' 'azure-mgmt-dns==8.1.0' 'google-cloud-dns==0.37.2' 'octodns==1.22.0' 'octodns-bind==1.1.0')
+  modules='yaml, azure.mgmt.dns, google.cloud.dns, octodns, octodns_bind'
+  if ! { [ -x "$tools/bin/ministack" ] && [ -x "$tools/bin/lexicon" ] && "$tools/bin/python3" -c "import $modules" 2>/dev/null; }; then
+    echo "installing the mock of Route 53, lexicon, octodns and vendors' clients into $tools"
     python3 -m venv "$tools"
-    "$tools/bin/pip" install --quiet --disable-pip-version-check 'ministack==1.5.33' 'pyyaml>=6' 'dns-lexicon==3.25.2'
+    "$tools/bin/pip" install --quiet --disable-pip-version-check "${packages[@]}"
   fi
   # Clients that others wrote, which the stand-ins of vendors have to agree with.
   if ! "$tools/bin/python3" -c 'import octodns_ns1, octodns_ultra, octodns_ovh, octodns_edgedns, bluecat_libraries' 2>/dev/null; then

@@ -171,7 +171,7 @@ fn facts(id: u64, now: Timestamp) -> Facts {
         located_at: Some(now),
         held: vec![Held { artifact, applied: Some(now) }],
         sightings: [(lookup.clone(), vec![seen(1), seen(2)])].into(),
-        looked_at: [(lookup, Look { at: now, was_visible: false })].into_iter().collect(),
+        looked_at: [(lookup, Look::at(now))].into_iter().collect(),
         looks: 1,
         caa: Some(CaaFacts { at: now, names: vec![(name, Caa::Open)] }),
         // Asked so often that the next check is an hour away.

@@ -7,7 +7,7 @@ use litemap::LiteMap;
 use serde::Serialize;
 
 use crate::{
-    Artifact, Because, Caa, CertName, DomainFacts, DomainName, FailedStep, Lookup, Method, MethodSpec,
+    Artifact, Because, Caa, CertName, DomainFacts, DomainName, Drift, FailedStep, Lookup, Method, MethodSpec,
     Methods, OrderFacts, Outcome, Policy, Reason, Renewal, ScopeFacts, Sighting, Target, Token, Verdict,
     Wanted, time::after, verdict, words::list,
 };
@@ -54,6 +54,8 @@ pub struct Facts {
     pub looked_at: LiteMap<Lookup, Look>,
     /// Looks since something was last published.
     pub looks: u32,
+    /// What somebody else has taken away of ours, if anything.
+    pub drift: Option<Box<Drift>>,
     /// What CAA records say about the order's names.
     pub caa: Option<CaaFacts>,
     /// Checks of the current value.
@@ -69,6 +71,29 @@ pub struct Look {
     pub at: Timestamp,
     /// What was wanted was visible, and the sightings that told so are no longer kept.
     pub was_visible: bool,
+    /// Whether what was published stands there.
+    pub stands: Stands,
+}
+
+impl Look {
+    /// A look at that time, of which nothing else is known.
+    #[must_use]
+    pub const fn at(at: Timestamp) -> Self {
+        Self { at, was_visible: false, stands: Stands::Unseen }
+    }
+}
+
+/// What looks have told of something since it was last published.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Stands {
+    /// Not every server that answered has shown it yet.
+    #[default]
+    Unseen,
+    /// Every server that answered has shown it.
+    Everywhere,
+    /// It was everywhere, and then nowhere: somebody has taken it away.
+    Gone,
 }
 
 /// Whose control is proven.
@@ -383,6 +408,7 @@ impl Facts {
         self.sightings.clear();
         for (_, look) in &mut self.looked_at {
             look.was_visible = false;
+            look.stands = Stands::Unseen;
         }
     }
 

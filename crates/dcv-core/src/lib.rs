@@ -29,6 +29,7 @@ mod decide;
 mod diagnosis;
 mod discovery;
 mod domain;
+mod drift;
 pub mod error;
 mod facts;
 mod failure;
@@ -61,7 +62,8 @@ pub use diagnosis::{
 };
 pub use discovery::{Pattern, Patterns};
 pub use domain::{DomainFacts, Renewal};
-pub use facts::{Asked, CaaFacts, Facts, Held, Kind, Location, Look, OpenScope, Requirement};
+pub use drift::Drift;
+pub use facts::{Asked, CaaFacts, Facts, Held, Kind, Location, Look, OpenScope, Requirement, Stands};
 pub use failure::{FailedStep, Failure, FailureClass};
 pub use forecast::{Allowance, Forecast, Load, forecast};
 pub use learn::Learned;

@@ -10,7 +10,7 @@ use litemap::LiteMap;
 use crate::{
     AliasTarget, Artifact, Asked, CaaFacts, CertName, DomainName, Facts, Guarded, Held, Kind, Label,
     Location, Look, Lookup, Method, OrderFacts, OrderStatus, RandomValue, RecordData, ScopeFacts, Site,
-    Target, Token,
+    Stands, Target, Token,
 };
 
 /// Facts that nobody needs for a while.
@@ -81,11 +81,13 @@ impl Writer {
             sightings,
             looked_at,
             looks,
+            drift,
             caa,
             asked,
             failure,
         } = facts;
-        if *kind != Kind::Order || domain.is_some() || !sightings.is_empty() || failure.is_some() {
+        let is_rare = domain.is_some() || !sightings.is_empty() || failure.is_some() || drift.is_some();
+        if *kind != Kind::Order || is_rare {
             return None;
         }
         self.number(*seed);
@@ -127,7 +129,7 @@ impl Writer {
         self.list(&looked_at.iter().collect::<Vec<_>>(), |w, (lookup, look)| {
             w.lookup(lookup);
             w.time(&look.at);
-            w.flags([look.was_visible]);
+            w.flags([look.was_visible, look.stands == Stands::Everywhere, look.stands == Stands::Gone]);
         });
         self.number(u64::from(looks));
         self.option(caa.filter(|caa| caa.names.is_empty()), |w, caa| w.time(&caa.at));
@@ -285,8 +287,13 @@ impl<'b> Reader<'b> {
         let located = self.list(|r| Some((r.lookup()?, Location::At(r.target()?))))?;
         let held = self.list(Self::held)?;
         let looked_at = self.list(|r| {
-            let (lookup, at, [was_visible]) = (r.lookup()?, r.time()?, r.flags()?);
-            Some((lookup, Look { at, was_visible }))
+            let (lookup, at, [was_visible, everywhere, gone]) = (r.lookup()?, r.time()?, r.flags()?);
+            let stands = match (everywhere, gone) {
+                (true, _) => Stands::Everywhere,
+                (false, true) => Stands::Gone,
+                (false, false) => Stands::Unseen,
+            };
+            Some((lookup, Look { at, was_visible, stands }))
         })?;
         let looks = self.number()?.try_into().ok()?;
         let caa = self.option(Self::time)?.map(|at| CaaFacts { at, names: Vec::new() });

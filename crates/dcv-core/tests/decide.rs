@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use dcv_core::{
     Answer, Artifact, Asked, Because, Caa, CaaFacts, CertName, DNSAUTH, Decision, DomainName, Facts, Failure,
     FailureClass, Form, Guarded, Held, Label, Learned, Life, Location, Look, Lookup, Method, MethodSpec,
-    Methods, Next, OrderFacts, OrderStatus, Outcome, Owner, Packed, Policy, RandomValue, Reason, RecordData,
-    ScopeFacts, Security, Sighting, Site, Step, Target, Token, Unfit, Vantage, VantageKind, Wanted, decide,
+    Methods, Next, NoAnswer, OrderFacts, OrderStatus, Outcome, Owner, Packed, Policy, RandomValue, Reason,
+    RecordData, ScopeFacts, Security, Sighting, Site, Step, Target, Token, Unfit, Vantage, VantageKind,
+    Wanted, decide,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -105,7 +106,7 @@ fn seen(shown: &[&str], at: Timestamp) -> Facts {
     let caa = Some(CaaFacts { at: ago(10), names: Vec::new() });
     Facts {
         sightings,
-        looked_at: [(lookup(), Look { at, was_visible: false })].into_iter().collect(),
+        looked_at: [(lookup(), Look::at(at))].into_iter().collect(),
         looks: 3,
         caa,
         ..published()
@@ -390,7 +391,7 @@ fn capitals_that_are_lost_on_the_way_are_told() {
     let lowered = Answer::Cname(format!("{VALUE}.dcv.digicert.com").parse().unwrap());
     let vantage = Vantage { server: "ns1".into(), address: None, kind: VantageKind::Authority };
     facts.sightings = [(lookup(), vec![Sighting::new(vantage, ago(1), lowered)])].into();
-    facts.looked_at = [(lookup(), Look { at: ago(1), was_visible: false })].into_iter().collect();
+    facts.looked_at = [(lookup(), Look::at(ago(1)))].into_iter().collect();
     facts.looks = 1;
     assert_eq!(decide(&facts, &Policy::default(), NOW).because.reason, Reason::Propagating);
     facts.looks = Policy::default().bogus_looks;
@@ -568,6 +569,75 @@ fn a_value_that_has_gone_is_put_back_and_not_sooner_than_the_policy_says() {
     assert_eq!((decision.next.label(), decision.because.reason), ("publish", Reason::Drifted));
 }
 
+/// Somebody takes the value away each time it is up: it is put back at once, then ever more rarely while it goes on within
+/// seconds, counted once each time, and from the third time on told with the interval.
+#[test]
+fn a_value_that_somebody_takes_away_is_put_back_and_counted() {
+    let policy = Policy::default();
+    let look = |facts: &mut Facts, shown: &[&str], at: Timestamp| {
+        let sightings = seen(shown, at).sightings;
+        let step = Step::Look(vec![wanted(lookup(), facts)]);
+        facts.learn(&step, Ok(Learned::Looked(sightings)), at);
+    };
+    let mut facts = Facts { looks: 0, ..seen(&[], NOW) };
+    facts.looked_at.clear();
+    facts.sightings.clear();
+    look(&mut facts, &[], ago(30));
+    assert!(facts.drift.is_none(), "what was never up was taken by nobody");
+    let (mut now, mut waits) = (NOW, Vec::new());
+    for time in 1..=4 {
+        look(&mut facts, &[VALUE], now);
+        look(&mut facts, &[VALUE], now);
+        now += SignedDuration::from_secs(1);
+        look(&mut facts, &["other"], now);
+        look(&mut facts, &["other"], now);
+        assert_eq!(facts.drift.as_ref().map(|drift| drift.count), Some(time), "it is counted once each time");
+        let decision = decide(&facts, &policy, now);
+        assert_eq!(decision.because.reason, Reason::Drifted, "{decision:?}");
+        let told = decision.because.detail.contains(&format!("taken away {time} times, about every "));
+        assert_eq!(told, time >= 3, "{}", decision.because);
+        waits.push(decision.next.at(now).duration_since(now).as_secs());
+        now = decision.next.at(now);
+        let Next::Do(step) = decide(&facts, &policy, now).next else { panic!("it is not put back") };
+        facts.learn(&step, Ok(Learned::Done), now);
+        assert_eq!(*Packed::of(Box::new(facts.clone())).open(), facts, "it is forgotten at rest");
+    }
+    assert_eq!(waits[0], 0, "the first time it is put back at once");
+    assert!(waits[3] >= 2 && waits[3] <= 4, "whoever takes it within seconds is raced: {waits:?}");
+    let next = decide(&facts, &policy, now).because;
+    assert!(next.reason == Reason::Propagating && next.detail.contains("policy --ignore"), "{next}");
+    // A quarter of an hour later nobody is raced: at once again.
+    now += SignedDuration::from_mins(15);
+    look(&mut facts, &[VALUE], now);
+    look(&mut facts, &[], now);
+    assert_eq!(decide(&facts, &policy, now).next.label(), "publish");
+}
+
+/// One server that has lost it, or none that answers, is nobody who takes it away.
+#[test]
+fn a_value_that_some_servers_still_show_was_not_taken_away() {
+    let mut facts = seen(&[VALUE], ago(30));
+    let step = Step::Look(vec![wanted(lookup(), &facts)]);
+    let shown = facts.sightings[&lookup()][0].clone();
+    let (mut absent, mut failed) = (shown.clone(), shown.clone());
+    absent.answer = Answer::Txt(Vec::new());
+    failed.answer = Answer::Failed(NoAnswer::other("no answer"));
+    let mut look = |sightings: Vec<Sighting>| {
+        facts.learn(&step, Ok(Learned::Looked([(lookup(), sightings)].into())), NOW);
+        facts.drift.is_some()
+    };
+    assert!(!look(vec![shown.clone(), shown.clone()]));
+    assert!(!look(vec![shown, absent.clone()]));
+    assert!(!look(vec![failed.clone(), failed.clone()]));
+    assert!(look(vec![absent.clone(), failed]), "all that answered have lost it");
+    // What somebody else has put there, and takes away, is no matter of ours.
+    let mut theirs = Facts { held: Vec::new(), ..seen(&[VALUE], ago(30)) };
+    for sighting in [seen(&[VALUE], NOW).sightings, [(lookup(), vec![absent])].into()] {
+        theirs.learn(&step, Ok(Learned::Looked(sighting)), NOW);
+    }
+    assert!(theirs.drift.is_none());
+}
+
 /// A value that spreads at once is seen at once, one that spreads slowly is noticed late by a share of the time it took, and
 /// never a stuck zone is hammered.
 #[test]
@@ -726,7 +796,7 @@ fn every_scope_is_fresh_before_the_ca_is_asked() {
     let artifact = Artifact::Record { site: at, data: data(VALUE) };
     facts.held.push(Held { artifact, applied: Some(ago(9000)) });
     facts.sightings.insert(beside.clone(), facts.sightings[&lookup()].clone());
-    facts.looked_at.insert(beside.clone(), Look { at: ago(3600), was_visible: false });
+    facts.looked_at.insert(beside.clone(), Look::at(ago(3600)));
     let decision = decide(&facts, &Policy::default(), NOW);
     assert_eq!(
         decision.next,

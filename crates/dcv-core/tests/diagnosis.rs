@@ -175,6 +175,33 @@ fn what_is_wrong_with_the_zone() {
     assert_eq!(bogus, [(Fail, "dnssec-bogus")], "one finding for all servers that share the trouble");
 }
 
+/// A zone that an account has, and that DNS delegates elsewhere, wholly or in part.
+#[test]
+fn a_zone_of_the_provider_that_is_delegated_elsewhere_is_told() {
+    use Severity::{Fail, Warn};
+    let had_at = |servers: &[&str]| Expectation {
+        name_servers: servers.iter().map(|server| name(server)).collect(),
+        ..expecting()
+    };
+    let survey = well(&[VALUE]);
+    assert_eq!(codes(&survey, &had_at(&["ns1.example.com", "ns2.example.com", "ns3.example.com"])), []);
+    assert_eq!(codes(&survey, &had_at(&[])), [], "a provider that does not tell");
+    assert_eq!(codes(&survey, &had_at(&["ns1.example.com"])), [(Warn, "served-elsewhere")]);
+    let elsewhere = had_at(&["a.dns.example", "b.dns.example"]);
+    assert_eq!(codes(&survey, &elsewhere), [(Fail, "served-elsewhere")]);
+    let what = &findings(&survey, &elsewhere, VerdictPolicy::default(), NOW)[0].what;
+    assert!(
+        what.contains(
+            "at a.dns.example, b.dns.example, and DNS delegates it to ns1.example.com, ns2.example.com"
+        ),
+        "{what}"
+    );
+    // Where DNS has the name in another zone that is what is to be told.
+    let mut cut = survey;
+    cut.scope = name("shop.example.com");
+    assert_eq!(codes(&cut, &elsewhere), []);
+}
+
 #[test]
 fn what_is_wrong_around_the_zone() {
     use Severity::{Fail, Warn};

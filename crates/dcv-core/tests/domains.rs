@@ -96,7 +96,7 @@ fn visible(facts: Facts) -> Facts {
     let caa = Some(dcv_core::CaaFacts { at: ago(10), names: Vec::new() });
     Facts {
         sightings: [(lookup(), vec![sighting])].into(),
-        looked_at: [(lookup(), Look { at: ago(1), was_visible: false })].into_iter().collect(),
+        looked_at: [(lookup(), Look::at(ago(1)))].into_iter().collect(),
         caa,
         ..published(facts)
     }

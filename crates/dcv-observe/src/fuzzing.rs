@@ -253,6 +253,7 @@ async fn look(stage: &Stage, observer: Observer, owner: &DomainName, scope: &Dom
         former: Vec::new(),
         published: true,
         at_provider: Some(true),
+        name_servers: Vec::new(),
     };
     for finding in findings(&survey, &expected, policy, now) {
         let _ = format!("{} {}", finding.what, finding.fix);

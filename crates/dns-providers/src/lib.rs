@@ -12,6 +12,7 @@ pub mod kinds;
 pub mod policy;
 mod provider;
 mod secret;
+pub mod truce;
 
 pub use kinds::{FACTS, KINDS, NATIVE, Settings, build, instead_of};
 pub use provider::{Class, DnsProvider, Error, Extent, Probe, Receipt, RecordSet, Zone};

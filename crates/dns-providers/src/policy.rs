@@ -69,7 +69,7 @@ pub(crate) fn needs(grants: &[Grant]) -> String {
 }
 
 #[cfg(test)]
-#[cfg(any(feature = "route53", feature = "rfc2136"))]
+#[cfg(any(feature = "route53", feature = "rfc2136", feature = "azure", feature = "google"))]
 mod tests {
     use super::*;
     use crate::Settings;
@@ -118,5 +118,43 @@ mod tests {
         let knot = &policies.iter().find(|policy| policy.title.starts_with("Knot")).unwrap().text;
         assert!(knot.contains("update-owner-name: [ _dnsauth.www, example.com. ]"), "{knot}");
         assert!(knot.contains("key: k\n"), "{knot}");
+    }
+
+    /// Azure's role names the record types, and is given on the zones of the configuration.
+    #[test]
+    #[cfg(feature = "azure")]
+    fn azure_is_told_types_and_zones() {
+        let by_group =
+            Grant { zone: Zone { name: "example.org".parse().unwrap(), id: None }, ..grant(&[], None) };
+        let settings = r#"{ "azure": { "subscription": "0b1f", "resource_group": "rg" } }"#;
+        let policies = texts(settings, &[Grant { aliases: true, ..by_group.clone() }]);
+        let role: serde_json::Value = serde_json::from_str(&policies[0].text).unwrap();
+        let actions = role["Actions"].to_string();
+        assert!(
+            actions.contains("dnsZones/TXT/write") && actions.contains("dnsZones/CNAME/delete"),
+            "{actions}"
+        );
+        assert!(!actions.contains('*') && !actions.contains("dnsZones/write"), "{actions}");
+        assert!(policies[1].text.contains(
+            "/subscriptions/0b1f/resourceGroups/rg/providers/Microsoft.Network/dnsZones/example.org\""
+        ));
+        let texts_only = texts(settings, &[by_group]);
+        assert!(!texts_only[0].text.contains("CNAME"));
+    }
+
+    /// Google's is given on zones; to list them is a matter of the project, and said only where it is needed.
+    #[test]
+    #[cfg(feature = "google")]
+    fn google_is_told_zones() {
+        let settings = r#"{ "google": { "project": "p" } }"#;
+        let told = |grants: &[Grant]| {
+            texts(settings, grants).iter().map(|policy| policy.text.clone()).collect::<String>()
+        };
+        let exact = told(&[grant(&["_dnsauth.example.com"], None)]);
+        assert!(exact.contains("set-iam-policy Z1 ") && exact.contains("dns.changes.create"), "{exact}");
+        assert!(!exact.contains("managedZones.list") && !exact.contains("delete.all"), "{exact}");
+        let by_name = Zone { name: "example.org".parse().unwrap(), id: None };
+        let open = told(&[Grant { zone: by_name, ..grant(&[], None) }]);
+        assert!(open.contains("dns.managedZones.list"), "{open}");
     }
 }

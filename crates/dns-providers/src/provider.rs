@@ -47,6 +47,24 @@ pub(crate) fn listed(names: impl IntoIterator<Item = String>) -> String {
 pub struct Probe {
     /// One sentence for a person: how the zone was found.
     pub detail: String,
+    /// The name servers that the provider has for the zone, which the parent zone should name; none where it does not tell.
+    pub name_servers: Vec<DomainName>,
+}
+
+impl Probe {
+    /// A zone that was found in this way.
+    #[must_use]
+    pub fn new(detail: impl Into<String>) -> Self {
+        Self { detail: detail.into(), name_servers: Vec::new() }
+    }
+
+    /// With the zone's name servers, as the provider spells them; what is no name is left out.
+    #[must_use]
+    pub fn served_by<T: AsRef<str>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        let names = names.into_iter().filter_map(|name| name.as_ref().trim_end_matches('.').parse().ok());
+        self.name_servers = names.collect();
+        self
+    }
 }
 
 /// The values of one type family that a provider holds at one owner name.

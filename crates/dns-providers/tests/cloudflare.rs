@@ -70,8 +70,7 @@ impl Respond for Fake {
         let parts: Vec<&str> = path.split('/').collect();
         let mut zones = vec![(ZONE.to_owned(), "dcv.test".to_owned(), "active".to_owned())];
         zones.extend(world.zones.clone());
-        let shown =
-            |zone: &(String, String, String)| json!({ "id": zone.0, "name": zone.1, "status": zone.2 });
+        let shown = |zone: &(String, String, String)| json!({ "id": zone.0, "name": zone.1, "status": zone.2, "name_servers": ["ada.ns.cloudflare.com", "bob.ns.cloudflare.com"] });
         match (request.method.as_str(), parts.as_slice()) {
             ("GET", ["zones"]) => page(
                 &query,
@@ -208,8 +207,15 @@ async fn answering(answer: ResponseTemplate) -> MockServer {
 
 fn provider(server: &MockServer, token: &str) -> Cloudflare {
     let base_url = format!("{}/client/v4", server.uri());
-    Cloudflare::new("test", CloudflareSettings { api_token: Arc::new(Fixed(token.into())) as _, base_url })
-        .unwrap()
+    Cloudflare::new(
+        "test",
+        CloudflareSettings {
+            api_token: Arc::new(Fixed(token.into())) as _,
+            base_url,
+            requests_per_second: Some(1000.0),
+        },
+    )
+    .unwrap()
 }
 
 fn zone(id: Option<&str>) -> Zone {
@@ -336,6 +342,11 @@ async fn a_token_that_cannot_read_zones_works_with_an_id() {
     let (server, fake) = served().await;
     fake.0.lock().unwrap().blind = true;
     provider(&server, TOKEN).apply(&zone(Some(ZONE)), &[add("www", "v")]).await.unwrap();
+    let servers =
+        async || provider(&server, TOKEN).probe(&zone(Some(ZONE))).await.unwrap().name_servers.len();
+    assert_eq!(servers().await, 0, "it may not see them");
+    fake.0.lock().unwrap().blind = false;
+    assert_eq!(servers().await, 2);
 }
 
 /// The agent comes back when Cloudflare says so, and calls trouble on the way by its name.
@@ -413,6 +424,27 @@ async fn large_batches_are_divided_and_idle_ones_not_sent() {
     provider.apply(&zone(None), &changes).await.unwrap();
     provider.apply(&zone(None), &changes).await.unwrap();
     assert_eq!(fake.0.lock().unwrap().batches, [200, 50]);
+}
+
+/// A thousand values at a thousand names are five batches, and one listing instead of a thousand.
+#[tokio::test]
+async fn a_thousand_values_are_five_batches() {
+    let (server, fake) = served().await;
+    fake.0.lock().unwrap().put("n7", "TXT", "\"somebody-elses\"");
+    let provider = provider(&server, TOKEN);
+    let changes: Vec<_> = (0..1000).map(|n| add(&format!("n{n}"), &format!("{n:032}"))).collect();
+    provider.apply(&zone(Some(ZONE)), &changes).await.unwrap();
+    assert_eq!(fake.0.lock().unwrap().batches, [200; 5]);
+    let asked = server.received_requests().await.unwrap();
+    let listings = asked.iter().filter(|asked| asked.url.path().ends_with("/dns_records")).count();
+    assert_eq!(listings, 1);
+    let mut held = provider.read(&zone(Some(ZONE)), &site("n7")).await.unwrap().txt;
+    held.sort();
+    assert_eq!(held, [format!("{:032}", 7), "somebody-elses".to_owned()]);
+    let gone: Vec<_> = (0..1000).map(|n| remove(&format!("n{n}"), &format!("{n:032}"))).collect();
+    provider.apply(&zone(Some(ZONE)), &gone).await.unwrap();
+    let world = fake.0.lock().unwrap();
+    assert_eq!((world.batches.len(), world.records.len()), (10, 1), "two pages are read, and others stay");
 }
 
 /// At the apex Cloudflare flattens an alias: DNS shows its addresses, and a text may stand beside it.

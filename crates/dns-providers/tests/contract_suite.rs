@@ -165,7 +165,7 @@ impl DnsProvider for Memory {
             let record = Record { kind: "TXT".to_owned(), data: "\"probe\"".to_owned(), ttl: 60 };
             self.lock().insert(name, vec![record]);
         }
-        Ok(Probe { detail: "it is in memory".to_owned() })
+        Ok(Probe::new("it is in memory"))
     }
 
     async fn read(&self, _zone: &Zone, site: &Site) -> Result<RecordSet, Error> {

@@ -24,6 +24,7 @@ use self::server::{KEY, Server, free_port};
 
 fn provider(base_url: &str, key: &str, server_id: &str) -> PowerDns {
     let settings = PowerDnsSettings {
+        requests_per_second: Some(1000.0),
         base_url: base_url.to_owned(),
         api_key: Arc::new(Fixed(key.into())) as Secret,
         server_id: server_id.to_owned(),
@@ -62,6 +63,7 @@ async fn powerdns_keeps_the_contract() {
         neighbour: Arc::new(server.neighbour()),
     };
     bench.run().await;
+    assert_eq!(bench.provider.probe(&bench.zone).await.unwrap().name_servers.len(), 1, "the zone has one");
     // The same with the zone's id given, which spares the listing.
     let named = Zone { id: Some("dcv.test.".to_owned()), ..zone("dcv.test") };
     bench.provider.apply(&named, &[add(site("by-id"), "v")]).await.unwrap();

@@ -4,6 +4,8 @@
     feature = "rfc2136",
     feature = "route53",
     feature = "cloudflare",
+    feature = "azure",
+    feature = "google",
     feature = "powerdns",
     feature = "exec",
     feature = "webhook",

@@ -139,6 +139,40 @@ async fn five_hundred_values_go_in_one_call() {
     }
 }
 
+/// A thousand values at a thousand names are at most three messages; each raises the zone's serial by one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_thousand_values_are_three_messages_at_most() {
+    let bind = Bind::start().await;
+    let (provider, zone) = (provider(bind.port, "dcv-key", SECRET), zone_of("dcv.test"));
+    let serial = async || {
+        let port = bind.port.to_string();
+        let asked = tokio::process::Command::new("dig")
+            .args(["@127.0.0.1", "-p", &port, "+short", "dcv.test", "SOA"])
+            .output()
+            .await;
+        let text = String::from_utf8(asked.unwrap().stdout).unwrap();
+        text.split(' ').nth(2).unwrap().parse::<u32>().unwrap()
+    };
+    let before = serial().await;
+    let name = |n: usize| site(&format!("a-host-of-an-usual-length-{n}"));
+    let changes: Vec<_> = (0..1000).map(|n| add(name(n), &format!("{n:032}"))).collect();
+    provider.apply(&zone, &changes).await.unwrap();
+    let messages = serial().await - before;
+    assert!((1..=3).contains(&messages), "{messages} messages");
+    for n in [0, 500, 999] {
+        assert_eq!(provider.read(&zone, &name(n)).await.unwrap().txt, [format!("{n:032}")]);
+    }
+    let gone: Vec<_> = (0..1000)
+        .map(|n| Change::Remove {
+            site: name(n),
+            data: RecordData::Txt(RandomValue::new(format!("{n:032}")).unwrap()),
+        })
+        .collect();
+    provider.apply(&zone, &gone).await.unwrap();
+    let messages = serial().await - before - messages;
+    assert!((1..=3).contains(&messages), "{messages} messages");
+}
+
 /// A server ignores an addition beside a CNAME without a word; the call must not report success.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cname_in_the_way_is_reported() {
@@ -234,7 +268,9 @@ async fn a_key_file_and_several_servers() {
         assert!(provider.check().is_ok());
         provider.apply(&zone_of("dcv.test"), &[add(site(label), "v")]).await.unwrap();
         assert_eq!(bind.neighbour().everything(site(label).owner()).await, ["60 TXT \"v\""], "{key}");
-        let told = provider.probe(&zone_of("dcv.test")).await.unwrap().detail;
+        let probe = provider.probe(&zone_of("dcv.test")).await.unwrap();
+        assert_eq!(probe.name_servers, ["ns.dcv.test".parse().unwrap()]);
+        let told = probe.detail;
         assert!(told.starts_with("[::1]:"), "who answered is told: {told}");
     }
     // A refusal is an answer: the others are not asked for another.

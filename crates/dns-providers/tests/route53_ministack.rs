@@ -125,6 +125,10 @@ async fn put(client: &Client, zone: &str, set: ResourceRecordSet) {
 }
 
 async fn provider(url: &str) -> Route53 {
+    paced(url, Some(1000.0)).await
+}
+
+async fn paced(url: &str, requests_per_second: Option<f64>) -> Route53 {
     let secret = |text: &str| Some(Arc::new(Fixed(text.into())) as Secret);
     let settings = Route53Settings {
         region: "us-east-1".to_owned(),
@@ -134,6 +138,7 @@ async fn provider(url: &str) -> Route53 {
         session_token: None,
         role_arn: None,
         external_id: None,
+        requests_per_second,
     };
     Route53::new("test", settings).await.unwrap()
 }
@@ -244,7 +249,8 @@ async fn only_the_one_public_zone_is_found() {
     assert_eq!((error.class(), error.label()), (Class::Setup, "wrong-zone"), "{error}");
 
     let one = stack.zone("dcv.test", "one").await;
-    assert!(provider.probe(&zone("dcv.test", None)).await.unwrap().detail.contains(&one));
+    let probe = provider.probe(&zone("dcv.test", None)).await.unwrap();
+    assert!(probe.detail.contains(&one) && probe.name_servers.len() == 4, "{probe:?}");
 
     let two = stack.zone("dcv.test", "two").await;
     let fresh = self::provider(&stack.url).await;
@@ -286,9 +292,8 @@ async fn refusals_name_what_is_lacking() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_denied_change_names_its_records() {
     let server = MockServer::start().await;
-    let empty = r#"<?xml version="1.0"?><ListResourceRecordSetsResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><ResourceRecordSets/><IsTruncated>false</IsTruncated><MaxItems>20</MaxItems></ListResourceRecordSetsResponse>"#;
     let denied = r#"<?xml version="1.0"?><ErrorResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><Error><Type>Sender</Type><Code>AccessDenied</Code><Message>no</Message></Error><RequestId>r</RequestId></ErrorResponse>"#;
-    let listing = ResponseTemplate::new(200).set_body_string(empty);
+    let listing = ResponseTemplate::new(200).set_body_string(EMPTY);
     Mock::given(method("GET")).respond_with(listing).mount(&server).await;
     Mock::given(method("POST"))
         .respond_with(ResponseTemplate::new(403).set_body_string(denied))
@@ -325,6 +330,59 @@ async fn throttling_is_waited_out() {
     assert_eq!(server.received_requests().await.unwrap().len(), 3);
 }
 
+const EMPTY: &str = r#"<?xml version="1.0"?><ListResourceRecordSetsResponse xmlns="https://route53.amazonaws.com/doc/2013-04-01/"><ResourceRecordSets/><IsTruncated>false</IsTruncated><MaxItems>20</MaxItems></ListResourceRecordSetsResponse>"#;
+
+/// Two requests a second leave an account, however many of its zones are asked about at the same time: AWS takes five, and
+/// other tools need some.
+#[tokio::test(flavor = "multi_thread")]
+async fn zones_of_an_account_share_two_requests_a_second() {
+    let server = MockServer::start().await;
+    let times = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let noted = Arc::clone(&times);
+    let answer = move |_: &wiremock::Request| {
+        noted.lock().unwrap().push(Instant::now());
+        ResponseTemplate::new(200).set_body_string(EMPTY)
+    };
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let provider = Arc::new(paced(&server.uri(), None).await);
+    let mut readers = tokio::task::JoinSet::new();
+    for n in 0..6 {
+        let provider = Arc::clone(&provider);
+        readers.spawn(async move {
+            let (zone, id) = (format!("zone{n}.test"), format!("Z{n}"));
+            let scope: DomainName = zone.parse().unwrap();
+            let site = Guarded::direct(&Lookup::dnsauth(scope.clone()), scope).unwrap();
+            provider.read(&self::zone(&zone, Some(&id)), &site).await.unwrap();
+        });
+    }
+    while let Some(read) = readers.join_next().await {
+        read.unwrap();
+    }
+    let times = times.lock().unwrap();
+    assert_eq!(times.len(), 6);
+    for first in times.iter() {
+        let within =
+            times.iter().filter(|at| *at >= first && **at < *first + Duration::from_millis(950)).count();
+        assert!(within <= 2, "{within} requests in a second: {times:?}");
+    }
+}
+
+/// Where the account is told how long to wait it asks nobody meanwhile, and says so to the caller.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_wait_that_is_asked_for_is_kept() {
+    let server = MockServer::start().await;
+    let throttled = r#"<?xml version="1.0"?><ErrorResponse><Error><Type>Sender</Type><Code>Throttling</Code><Message>Rate exceeded</Message></Error></ErrorResponse>"#;
+    let answer = ResponseTemplate::new(400).insert_header("retry-after", "40").set_body_string(throttled);
+    Mock::given(any()).respond_with(answer).mount(&server).await;
+    let provider = provider(&server.uri()).await;
+    for _ in 0..3 {
+        let error = provider.read(&zone("dcv.test", Some("Z1")), &site("www")).await.unwrap_err();
+        assert_eq!((error.class(), error.label()), (Class::Later, "throttled"), "{error}");
+        assert!(error.retry_after().is_some_and(|wait| wait > Duration::from_secs(30)), "{error:?}");
+    }
+    assert_eq!(server.received_requests().await.unwrap().len(), 1);
+}
+
 /// Half a key pair, a role's external id without a role and a plain-text endpoint are caught before any request.
 #[tokio::test]
 async fn contradictory_settings_are_refused() {
@@ -337,6 +395,7 @@ async fn contradictory_settings_are_refused() {
         session_token: None,
         role_arn: None,
         external_id: None,
+        requests_per_second: None,
     };
     let half = Route53Settings { secret_access_key: None, ..plain(None) };
     let roleless = Route53Settings { external_id: Some("id".to_owned()), ..plain(None) };

@@ -132,7 +132,7 @@ impl Memory {
 impl DnsProvider for Memory {
     async fn probe(&self, zone: &Zone) -> Result<Probe, Error> {
         self.records.put(zone.name.as_str(), "NS", "ns.example");
-        self.vendors.probe(zone).await.or_else(|_| Ok(Probe { detail: String::new() }))
+        self.vendors.probe(zone).await.or_else(|_| Ok(Probe::new("")))
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {

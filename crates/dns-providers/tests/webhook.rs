@@ -26,7 +26,13 @@ use wiremock::{
 const MEDIA_TYPE: &str = "application/external.dns.webhook+json;version=1";
 
 fn webhook(protocol: Protocol, url: &str) -> Webhook {
-    let settings = WebhookSettings { protocol, url: url.to_owned(), username: None, password: None };
+    let settings = WebhookSettings {
+        protocol,
+        url: url.to_owned(),
+        username: None,
+        password: None,
+        requests_per_second: Some(1000.0),
+    };
     Webhook::new("test", settings).unwrap()
 }
 
@@ -309,6 +315,7 @@ async fn a_server_of_httpreq_keeps_what_it_can() {
             url: format!("{}/dns", server.uri()),
             username: Some("user".to_owned()),
             password: Some(Arc::new(Fixed(password.into())) as Secret),
+            requests_per_second: Some(1000.0),
         };
         let provider = Arc::new(Webhook::new("test", settings("hush-hush")).unwrap());
         let alias = Change::Add {
@@ -374,6 +381,7 @@ async fn each_refusal_of_httpreq_names_its_cause() {
 #[test]
 fn settings_that_cannot_be_meant_are_refused() {
     let base = || WebhookSettings::<Secret> {
+        requests_per_second: None,
         protocol: Protocol::Httpreq,
         url: "http://127.0.0.1:1".to_owned(),
         username: None,

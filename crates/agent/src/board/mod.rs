@@ -108,6 +108,8 @@ pub struct StatusBoard {
     unsaved: Unsaved,
     backlogs: Mutex<Vec<Backlog>>,
     troubles: Mutex<Vec<Trouble>>,
+    /// How often a value of an account's was taken away by somebody else.
+    drifts: Mutex<BTreeMap<String, u64>>,
     changes: broadcast::Sender<Status>,
 }
 
@@ -119,6 +121,7 @@ impl Default for StatusBoard {
             unsaved: Unsaved::default(),
             backlogs: Mutex::default(),
             troubles: Mutex::default(),
+            drifts: Mutex::default(),
             changes: broadcast::Sender::new(1024),
         }
     }
@@ -174,6 +177,18 @@ impl StatusBoard {
             known.clone_from(&troubles);
             self.unsaved.put_troubles(troubles);
         }
+    }
+
+    /// Somebody has taken a value of an account's away.
+    pub fn count_drift(&self, account: &str) {
+        let mut drifts = self.drifts.lock().unwrap_or_else(PoisonError::into_inner);
+        *drifts.entry(account.to_owned()).or_default() += 1;
+    }
+
+    /// How often that was, by account, since the process began.
+    #[must_use]
+    pub fn drifts(&self) -> BTreeMap<String, u64> {
+        self.drifts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Statuses as their reasons change.

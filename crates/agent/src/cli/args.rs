@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{ArgGroup, Parser, Subcommand, ValueEnum};
 use dcv_core::DomainName;
+use dns_providers::truce::Tool;
 use jiff::SignedDuration;
 
 /// Where the configuration is unless something else is said.
@@ -126,13 +127,18 @@ pub(super) enum Command {
     /// Print the least that a provider's credential has to be allowed, to be copied to its vendor or server; calls nobody
     ///
     /// For the zones and names in the configuration: an IAM policy, the scope of an API token, BIND's update-policy and Knot's
-    /// acl. Names that only DigiCert knows (discovery, orders without scopes) are allowed by pattern.
+    /// acl. Names that only DigiCert knows (discovery, orders without scopes) are allowed by pattern. With --ignore: what to put
+    /// into another tool's configuration, so that it leaves the agent's values alone.
     Policy {
-        /// The provider's name in the configuration
-        provider: String,
+        /// The provider's name in the configuration; with --ignore all of them, if not given
+        #[arg(required_unless_present = "ignore")]
+        provider: Option<String>,
         /// Orders by dns-cname-token are among them: allow CNAME too
         #[arg(long)]
         cname: bool,
+        /// Keep another tool from deleting the agent's values: octodns, dnscontrol, terraform or external-dns
+        #[arg(long, value_name = "TOOL")]
+        ignore: Option<Tool>,
     },
     /// Check or read the ledger, the evidence that an audit of validation asks for; calls nobody
     Ledger {

@@ -337,12 +337,13 @@ async fn of_resolvers(context: &Context) -> Vec<Check> {
 async fn of_zone(context: &Context, managed: &ManagedZone) -> Vec<Check> {
     let mut checks = Vec::new();
     let provider = format!("provider {}", managed.name);
+    let mut expected = Expectation::default();
     match managed.provider.probe(&managed.zone).await {
-        Ok(probe) => checks.push(Check::pass(
-            &provider,
-            "zone found",
-            format!("{}: {}", managed.zone.name, probe.detail),
-        )),
+        Ok(probe) => {
+            let detail = format!("{}: {}", managed.zone.name, probe.detail);
+            checks.push(Check::pass(&provider, "zone found", detail));
+            expected.name_servers = probe.name_servers;
+        }
         Err(error) => {
             let result =
                 if error.class() == dns_providers::Class::Setup { Outcome::Setup } else { Outcome::Fail };
@@ -373,7 +374,7 @@ async fn of_zone(context: &Context, managed: &ManagedZone) -> Vec<Check> {
     }
     let survey =
         context.observer.survey(&Lookup::dnsauth(managed.zone.name.clone()), &[], &MethodSpec::txt()).await;
-    let found = findings(&survey, &Expectation::default(), context.verdict(), clock::now());
+    let found = findings(&survey, &expected, context.verdict(), clock::now());
     let worth: Vec<_> = found.into_iter().filter(|finding| finding.severity > Severity::Note).collect();
     if worth.is_empty() {
         let servers = survey.zone.map_or(0, |zone| zone.servers.len());

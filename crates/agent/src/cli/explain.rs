@@ -13,7 +13,7 @@ use futures_util::{StreamExt as _, stream};
 
 use super::{
     args::{DEFAULT_CONFIG, Output},
-    explanation::{Explanation, Next, OrderSeen, ScopeSeen},
+    explanation::{Explanation, Next, OrderSeen, Said, ScopeSeen},
     file_seen::{FileSeen, not_shown},
     preview,
     show::{self, Answer, Page},
@@ -97,6 +97,7 @@ fn left_alone(key: Subject, status: &str, why: String) -> Explanation {
         files: Vec::new(),
         outcome: Some(Reason::NotTakenUp.outcome()),
         because: Some(Because::new(Reason::NotTakenUp, why)),
+        said: None,
         action: "nothing, or change `only` and `except` of the account's `discover`".to_owned(),
         next: None,
         questions: 0,
@@ -128,6 +129,7 @@ pub(super) async fn domain(path: &Path, text: &str, output: Output) -> Result<An
         scopes: vec![scope],
         files: Vec::new(),
         because: None,
+        said: None,
         outcome: None,
         action: String::new(),
         next: None,
@@ -211,7 +213,15 @@ async fn explain(context: &Context, order: Subject, mut facts: Facts) -> Explana
         file(context, &facts, artifact(&wanted, lookup), lookup, caa)
     });
     let files = files.collect();
-    conclude(context, order, &facts, decision, scopes, files)
+    let said = said(context, &order).await;
+    Explanation { said, ..conclude(context, order, &facts, decision, scopes, files) }
+}
+
+/// What the agent said last, as its state has it.
+async fn said(context: &Context, order: &Subject) -> Option<Said> {
+    let notes = context.state.notes().await.ok()?;
+    let last = notes.into_iter().find(|last| last.subject == *order)?;
+    Some(Said { at: last.at, reason: last.reason, detail: last.detail })
 }
 
 /// Learns what a look would have brought; tells what CAA records say of hosts.
@@ -267,6 +277,7 @@ fn conclude(
         action: String::new(),
         next: Some(Next::of(&decision, clock::now())),
         because: Some(decision.because),
+        said: None,
         questions: context.observer.questions(),
     };
     explanation.action = action(&explanation).unwrap_or_else(|| match explanation.outcome {
@@ -363,6 +374,7 @@ async fn scope(
             .any(|held| Some(&held.artifact) == artifact.as_ref() && held.applied.is_some()),
         record,
         at_provider,
+        name_servers: Vec::new(),
     };
     let verdict_policy = context.verdict();
     let findings = findings(&survey, &expected, verdict_policy, clock::now());

@@ -27,6 +27,8 @@ pub(super) struct Explanation {
     pub(super) because: Option<Because>,
     /// What the order has come to.
     pub(super) outcome: Option<Outcome>,
+    /// What the agent said of it last, where it looks after it.
+    pub(super) said: Option<Said>,
     /// The one thing to do now.
     pub(super) action: String,
     /// What the agent does next, and when.
@@ -44,6 +46,14 @@ pub(super) struct OrderSeen {
     /// The beginning of the value, enough to recognise it.
     pub(super) value: Option<String>,
     pub(super) value_expires: Option<Timestamp>,
+}
+
+/// A status of the agent's, which knows more than one look tells: what has happened before.
+#[derive(Debug, Serialize)]
+pub(super) struct Said {
+    pub(super) at: Timestamp,
+    pub(super) reason: String,
+    pub(super) detail: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -106,6 +116,9 @@ impl Explanation {
                 Some(Outcome::Blocked | Outcome::Setup | Outcome::Bug) => BAD,
             };
             page.line(&format!("because      {}: {}", paint(colour, because.reason.code()), because.detail));
+        }
+        if let Some(Said { at, reason, detail }) = &self.said {
+            page.line(&format!("agent said   {reason}, {at:.0}: {detail}"));
         }
         page.line(&format!("do now       {}", self.action));
         if let Some(Next { step, at }) = &self.next {

@@ -92,7 +92,9 @@ async fn run(command: Command, config: &Path, output: Output) -> Result<Answer, 
             doctor::run(config, doctor::Wanted { write, at, api, report }, output).await
         }
         Command::Conformance { provider, zone } => conformance::run(config, &provider, &zone, output).await,
-        Command::Policy { provider, cname } => policy::run(config, &provider, cname, output),
+        Command::Policy { provider, cname, ignore } => {
+            policy::run(config, provider.as_deref(), cname, ignore, output)
+        }
         Command::Ledger { what } => ledger::run(config, what, output),
         #[cfg(feature = "demo")]
         Command::Demo => demo::run(output).await,

@@ -1,9 +1,10 @@
-//! `policy`: the least that a provider's credential has to be allowed, as text to copy; calls nobody.
+//! `policy`: the least that a provider's credential has to be allowed, or what keeps other tools from our values, as text to
+//! copy; calls nobody.
 
 use std::path::Path;
 
 use dcv_core::{DomainName, Label, Lookup, Owner};
-use dns_providers::policy::Grant;
+use dns_providers::{policy::Grant, truce::Tool};
 use serde::Serialize;
 
 use super::{
@@ -22,21 +23,37 @@ struct Text {
     text: String,
 }
 
-pub(super) fn run(path: &Path, name: &str, aliases: bool, output: Output) -> Result<Answer, Failed> {
+pub(super) fn run(
+    path: &Path,
+    name: Option<&str>,
+    aliases: bool,
+    ignore: Option<Tool>,
+    output: Output,
+) -> Result<Answer, Failed> {
     let config = load(path)?;
-    let Some(provider) = config.providers.get(name) else {
-        let known: Vec<_> = config.providers.keys().map(String::as_str).collect();
-        let message = format!("no provider {name:?} is configured; there are: {}", known.join(", "));
-        return Err(Failed::setup(message));
+    let providers = chosen(&config, name)?;
+    let grants: Vec<Grant> =
+        providers.iter().flat_map(|provider| grants(&config, provider, aliases)).collect();
+    let policies = match (ignore, providers.as_slice()) {
+        (Some(tool), _) => tool.truce(&grants),
+        (None, [provider]) => provider.settings.policies(&grants),
+        (None, _) => Vec::new(),
     };
-    let grants = grants(&config, provider, aliases);
-    let policies = provider.settings.policies(&grants).into_iter();
-    let texts: Vec<Text> = policies.map(|policy| Text { title: policy.title, text: policy.text }).collect();
+    let texts: Vec<Text> =
+        policies.into_iter().map(|policy| Text { title: policy.title, text: policy.text }).collect();
     let page = match output {
         Output::Json => Page::json(&texts)?,
         Output::Text => table(&texts, grants.iter().any(|grant| grant.further.is_none())),
     };
     Ok(Answer::new(page, Exit::Success))
+}
+
+/// The provider of that name; all of them, where none is named.
+fn chosen<'a>(config: &'a Config, name: Option<&str>) -> Result<Vec<&'a Provider>, Failed> {
+    let Some(name) = name else { return Ok(config.providers.values().collect()) };
+    let known = || config.providers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let absent = || Failed::setup(format!("no provider {name:?} is configured; there are: {}", known()));
+    config.providers.get(name).map(|provider| vec![provider]).ok_or_else(absent)
 }
 
 /// What is written in each zone: at the names of orders whose scopes the configuration gives, and at names that only

@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use dcv_core::{Because, Decision, Facts, Kind, Next, Outcome, Step, decide};
+use dcv_core::{Because, Decision, Drift, Facts, Kind, Next, Outcome, Step, decide};
 use jiff::Timestamp;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -108,7 +108,9 @@ impl Worker {
         let outcome = Box::pin(pass::execute(&self.context, subject, facts, step)).instrument(span).await;
         drop(permit);
         let known = facts.configured_otherwise();
+        let drift = facts.drift.clone();
         facts.learn(step, outcome, clock::now());
+        self.tell_drift(subject, drift.as_deref(), facts.drift.as_deref());
         if let Some(otherwise) = facts.configured_otherwise().filter(|_| known.is_none()) {
             warn!("{otherwise}");
         }
@@ -117,6 +119,15 @@ impl Worker {
             debug!(step, ?class, count, "{}", failure.detail);
         }
         Some(())
+    }
+
+    /// Counts what somebody else has taken away; says once that it goes on and on.
+    fn tell_drift(&self, subject: &Subject, before: Option<&Drift>, now: Option<&Drift>) {
+        let Some(drift) = now.filter(|now| before != Some(now)) else { return };
+        self.board.count_drift(&subject.account);
+        if drift.recurs() && !before.is_some_and(Drift::recurs) {
+            warn!("{drift}");
+        }
     }
 
     /// Whether it needs no more looking after; then it is listed no more where nothing tells more of it.

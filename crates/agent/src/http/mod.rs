@@ -18,7 +18,7 @@ use hyper::{Request, Response, body::Incoming};
 use jiff::Timestamp;
 use prometheus_client::{
     encoding::{EncodeLabelSet, text::encode},
-    metrics::{family::Family, gauge::Gauge},
+    metrics::{counter::Counter, family::Family, gauge::Gauge},
     registry::Registry,
 };
 use tokio::net::TcpListener;
@@ -171,6 +171,7 @@ async fn metrics(extract::State(pages): extract::State<Pages>) -> Result<String,
     of_statuses(&mut registry, &pages.board, now);
     of_backlogs(&mut registry, &pages.board, now);
     of_troubles(&mut registry, &pages, now);
+    of_drifts(&mut registry, &pages.board);
     let mut text = String::new();
     encode(&mut text, &registry).map_err(|_| StatusCode::INTERNAL_SERVER_ERROR)?;
     Ok(text)
@@ -236,6 +237,19 @@ fn of_backlogs(registry: &mut Registry, board: &StatusBoard, now: Timestamp) {
         "burst",
         "1 while more calls are needed than the rate allows within its longest window",
         gauge(|plan, _| i64::from(plan.forecast.is_burst)),
+    );
+}
+
+/// What others have taken away of ours.
+fn of_drifts(registry: &mut Registry, board: &StatusBoard) {
+    let drifts = Family::<AccountLabels, Counter>::default();
+    for (account, count) in board.drifts() {
+        drifts.get_or_create(&AccountLabels { account }).inc_by(count);
+    }
+    registry.register(
+        "drifts",
+        "Values that were up everywhere and were taken away by somebody else while they were needed",
+        drifts,
     );
 }
 

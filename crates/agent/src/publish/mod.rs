@@ -85,6 +85,7 @@ impl Publisher {
     /// beside them. What has not begun is refused.
     pub async fn close(&self) {
         self.closed.cancel();
+        self.managed_zones().for_each(ManagedZone::close);
         self.writers.close();
         if tokio::time::timeout(CLOSE_LIMIT, self.writers.wait()).await.is_err() {
             warn!("a change is still under way; the state file knows of it");

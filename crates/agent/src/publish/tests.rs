@@ -123,6 +123,65 @@ async fn the_least_slack_is_written_first() {
     assert_eq!(seen.len(), 2, "{seen:?}");
 }
 
+/// A hundred zones of one account begin together: a few are written at once, so that each is done within its minute, and what
+/// waits when the publisher is closed is not written.
+#[tokio::test]
+async fn zones_of_one_provider_take_turns() {
+    let gate = Arc::new(Gate {
+        open: Semaphore::new(0),
+        seen: Mutex::default(),
+        at_once: usize::MAX,
+        refuses: "_dnsauth.refused",
+    });
+    let state = State::in_memory().await.unwrap();
+    let name = |n: u64| format!("zone{n}.example").parse::<DomainName>().unwrap();
+    let zones: Vec<Zone> = (0..100).map(|n| Zone { name: name(n), id: None }).collect();
+    let provider: Arc<dyn DnsProvider> = Arc::<Gate>::clone(&gate);
+    let files = FileStore::new(Routes::default(), None);
+    let managed = managed_zones("gate", &provider, &zones);
+    let publisher = Arc::new(Publisher::start(managed, files, &state, &Ledger::off(), Ttl::default()));
+    let jobs: Vec<_> = (0..100)
+        .map(|n| {
+            let publisher = Arc::clone(&publisher);
+            let site = Guarded::direct(&Lookup::dnsauth(name(n)), name(n)).unwrap();
+            let artifact =
+                Artifact::Record { site, data: RecordData::Txt(RandomValue::new("value").unwrap()) };
+            tokio::spawn(async move {
+                publisher.publish(&Subject::order("main", n), &[artifact], &[], None).await
+            })
+        })
+        .collect();
+    let seen = || gate.seen.lock().unwrap().len();
+    while seen() < 4 {
+        tokio::task::yield_now().await;
+    }
+    for _ in 0..500 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(seen(), 4, "too many at once");
+    gate.open.add_permits(50);
+    while seen() < 54 {
+        tokio::task::yield_now().await;
+    }
+    let closing = tokio::spawn({
+        let publisher = Arc::clone(&publisher);
+        async move { publisher.close().await }
+    });
+    for _ in 0..500 {
+        tokio::task::yield_now().await;
+    }
+    gate.open.add_permits(100);
+    closing.await.unwrap();
+    let mut written = 0;
+    for job in jobs {
+        match job.await.unwrap() {
+            Ok(()) => written += 1,
+            Err(error) => assert!(matches!(error, Error::Stopping), "{error:?}"),
+        }
+    }
+    assert_eq!((written, seen()), (54, 54));
+}
+
 /// A provider that runs a program for each value gets no more at once than it does within a minute.
 #[tokio::test]
 async fn no_more_is_handed_over_at_once_than_the_provider_takes() {

@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use dcv_core::{Artifact, Change, RecordData, Site, Ttl};
 use dns_providers::{Class, DnsProvider, Extent, Receipt, Zone};
-use tokio::time::Instant;
+use tokio::{sync::Semaphore, time::Instant};
 
 use super::{
     Error,
@@ -19,6 +19,10 @@ use crate::{
 
 /// A provider call that takes longer than this is given up; it may be repeated.
 const CALL_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Changes of one provider that are under way at once. An account with a pace does one after the other: were a hundred zones
+/// to begin together, each would be given up after its minute, and none done.
+const TOGETHER: usize = 4;
 
 /// A configured zone with its provider.
 #[derive(Clone, Debug)]
@@ -37,6 +41,8 @@ pub struct ManagedZone {
 struct Gates {
     of_provider: Arc<Gate>,
     of_zone: Arc<Gate>,
+    /// Of the provider.
+    turns: Arc<Semaphore>,
 }
 
 impl Gates {
@@ -57,6 +63,7 @@ impl Gates {
 #[must_use]
 pub fn managed_zones(name: &str, provider: &Arc<dyn DnsProvider>, zones: &[Zone]) -> Vec<ManagedZone> {
     let of_provider = Arc::new(Gate::new(format!("provider {name}"), Extent::Provider));
+    let turns = Arc::new(Semaphore::new(TOGETHER));
     let managed = |zone: &Zone| ManagedZone {
         zone: zone.clone(),
         name: name.to_owned(),
@@ -64,6 +71,7 @@ pub fn managed_zones(name: &str, provider: &Arc<dyn DnsProvider>, zones: &[Zone]
         gates: Gates {
             of_provider: Arc::clone(&of_provider),
             of_zone: Arc::new(Gate::new(format!("zone {}", zone.name), Extent::Zone)),
+            turns: Arc::clone(&turns),
         },
     };
     zones.iter().map(managed).collect()
@@ -81,7 +89,13 @@ impl ManagedZone {
         Ok(set.holds(data))
     }
 
+    /// Changes that wait for their turn are not made any more.
+    pub(super) fn close(&self) {
+        self.gates.turns.close();
+    }
+
     async fn call(&self, changes: &[Change]) -> Result<Receipt, Error> {
+        let _turn = self.gates.turns.acquire().await.map_err(|_| Error::Stopping)?;
         self.gates.pass().map_err(|cause| self.failed(cause))?;
         let sent = Instant::now();
         let applied = tokio::time::timeout(CALL_TIMEOUT, self.provider.apply(&self.zone, changes)).await;

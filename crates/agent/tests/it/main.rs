@@ -8,7 +8,11 @@
 
 mod support;
 
+#[cfg(feature = "cloudflare")]
+mod accounts_of_one_kind;
 mod bad_input_changes_nothing;
+#[cfg(all(feature = "azure", feature = "google"))]
+mod clouds_validate_orders;
 mod discovery_takes_up_what_is_ours;
 mod first_contact_reads_only;
 mod hostile;
@@ -21,6 +25,7 @@ mod no_secret_is_shown;
 mod one_cname_leads_where_writing_is_allowed;
 mod orders_are_validated_and_tidied_up;
 mod orders_are_validated_by_files;
+mod other_tools_leave_our_values;
 #[cfg(all(feature = "rfc2136", feature = "powerdns", feature = "exec", feature = "webhook"))]
 mod providers_work_side_by_side;
 mod real_name_servers_are_judged;
@@ -34,6 +39,8 @@ mod ten_vendors_in_one_run;
     feature = "rfc2136",
     feature = "route53",
     feature = "cloudflare",
+    feature = "azure",
+    feature = "google",
     feature = "powerdns",
     feature = "exec",
     feature = "vendors"

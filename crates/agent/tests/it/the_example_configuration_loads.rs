@@ -10,7 +10,7 @@ fn the_example_loads_and_means_what_it_says() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../config.example.toml");
     let config = config::load(&path).unwrap_or_else(|problems| panic!("{problems}"));
     assert_eq!(config.accounts["main"].orders.len(), 2);
-    assert_eq!(config.providers.len(), 7);
+    assert_eq!(config.providers.len(), 9);
     let (provider, zone) = config.route(&"_dnsauth.www.example.org".parse().unwrap()).unwrap();
     assert_eq!((provider, zone.id.as_deref()), ("aws", Some("Z0123456789ABCDEFGHIJ")));
     assert!(config.route(&"example.edu".parse().unwrap()).is_none());

@@ -21,21 +21,32 @@ mod tidy;
 use jiff::Timestamp;
 
 use self::situation::Situation;
-use crate::{Decision, Facts, Kind, Policy, Reason};
+use crate::{Decision, Facts, Kind, Outcome, Policy, Reason};
 
 /// Decides. Pure: the same facts, policy and time give the same decision.
 #[must_use]
 pub fn decide(facts: &Facts, policy: &Policy, now: Timestamp) -> Decision {
     let situation = Situation::new(facts, policy, now);
     let of_kind = RULES.iter().filter(|rule| rule.kind.is_none_or(|kind| kind == facts.kind));
-    of_kind
+    let decision = of_kind
         .filter_map(|rule| {
             let decision = (rule.apply)(&situation)?;
             debug_assert!(rule.reasons.contains(&decision.because.reason), "{} gave {decision:?}", rule.name);
             Some(decision)
         })
         .next()
-        .unwrap_or_else(|| situation.rest_until_audit(Reason::ValueMissing, "no value at hand"))
+        .unwrap_or_else(|| situation.rest_until_audit(Reason::ValueMissing, "no value at hand"));
+    with_drift(facts, decision)
+}
+
+/// While work is open it is told beside the reason what takes our values away again and again.
+fn with_drift(facts: &Facts, mut decision: Decision) -> Decision {
+    if let Some(drift) = facts.drift.as_ref().filter(|drift| drift.recurs())
+        && decision.because.reason.outcome() == Outcome::Open
+    {
+        decision.because.detail = format!("{}; {drift}", decision.because.detail);
+    }
+    decision
 }
 
 /// One rule.

@@ -1,7 +1,11 @@
 //! What proves control is put up, put back where it was lost, and taken down once another value was checked.
 
+use jiff::Timestamp;
+
 use super::situation::Situation;
-use crate::{Answer, Artifact, Decision, Held, Match, Reason, Step, Target, Wanted, words::list};
+use crate::{
+    Answer, Artifact, Decision, Held, Match, Reason, Stands, Step, Target, Wanted, time::after, words::list,
+};
 
 pub(super) fn put_up(s: &Situation<'_>) -> Option<Decision> {
     let wanted = match s.wanted_or_why_not()? {
@@ -22,16 +26,34 @@ pub(super) fn put_up(s: &Situation<'_>) -> Option<Decision> {
 }
 
 pub(super) fn put_back(s: &Situation<'_>) -> Option<Decision> {
+    // What was everywhere and is nowhere was taken away; of what never was, it may just be slow.
+    let was_taken = |wanted: &Wanted| {
+        s.facts.looked_at.get(&wanted.lookup).is_some_and(|look| look.stands == Stands::Gone)
+    };
     let is_lost = |wanted: &&Wanted| {
         let applied = held(s, &wanted.artifact).and_then(|held| held.applied);
-        applied.is_some_and(|at| s.has_passed(s.policy.republish, at)) && is_nowhere(s, wanted)
+        let is_late = |at| was_taken(wanted) || s.has_passed(s.policy.republish, at);
+        applied.is_some_and(is_late) && is_nowhere(s, wanted)
     };
     let lost: Vec<Artifact> =
         s.wanted()?.iter().filter(is_lost).map(|wanted| wanted.artifact.clone()).collect();
-    (!lost.is_empty()).then(|| {
-        let detail = format!("{} was published and is gone; publishing it again", targets(&lost));
-        publish(s, lost, Reason::Drifted, detail)
+    if lost.is_empty() {
+        return None;
+    }
+    let detail = format!("{} was published and is gone; publishing it again", targets(&lost));
+    let held = s.facts.held.iter().filter(|held| lost.contains(&held.artifact));
+    let due = held.filter_map(|held| held.applied).max().and_then(|put_up| not_before(s, put_up));
+    Some(match due.filter(|due| *due > s.now) {
+        Some(due) => s.rest(due, Reason::Drifted, detail),
+        None => publish(s, lost, Reason::Drifted, detail),
     })
+}
+
+/// Whoever takes it away within seconds each time is not raced: it is put back ever more rarely, counted from when it was
+/// last put up.
+fn not_before(s: &Situation<'_>, put_up: Timestamp) -> Option<Timestamp> {
+    let again = s.facts.drift.as_ref()?.count.checked_sub(1).filter(|again| *again > 0)?;
+    Some(after(put_up, s.policy.retry.after(again, s.facts.seed)))
 }
 
 /// The former value goes once the CA was asked to check the one that replaced it. What holds the value of today stays until

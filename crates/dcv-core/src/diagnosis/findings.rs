@@ -8,7 +8,10 @@ use super::{
     DelegationSeen, Elsewhere, Expectation, Finding, Misplaced, Path, ServerSeen, Severity, Survey,
     caa_findings,
 };
-use crate::{Answer, DomainName, Match, NoAnswerKind, RecordData, Security, Verdict, VerdictPolicy, verdict};
+use crate::{
+    Answer, DomainName, Match, NoAnswerKind, RecordData, Security, Verdict, VerdictPolicy, verdict,
+    words::list,
+};
 
 /// Signatures that run out sooner than this are worth a warning.
 const SOON: SignedDuration = SignedDuration::from_hours(24);
@@ -27,6 +30,7 @@ pub fn findings(
     found.servers(policy, now);
     found.security();
     found.serials();
+    found.provider();
     found.name_servers();
     found.texts();
     found.elsewhere();
@@ -222,6 +226,42 @@ impl Findings<'_> {
                 "wait a moment and look again; if it lasts, check zone transfers to these servers",
             );
         }
+    }
+
+    /// A zone may stand in an account and be delegated to somebody else: it was moved, or made twice.
+    fn provider(&mut self) {
+        let Some(zone) = &self.survey.zone else { return };
+        let delegated = if zone.at_parent.is_empty() { &zone.at_child } else { &zone.at_parent };
+        let ours = &self.expected.name_servers;
+        if ours.is_empty() || delegated.is_empty() || zone.apex != self.survey.scope {
+            return;
+        }
+        let others: Vec<&String> =
+            delegated.iter().filter(|server| ours.iter().all(|ours| !ours.is_named_by(server))).collect();
+        let (what, severity, fix) = match others.len() {
+            0 => return,
+            all if all == delegated.len() => (
+                format!(
+                    "what is written at the provider is seen by nobody: it has {} at {}, and DNS delegates it to {}",
+                    zone.apex,
+                    list(ours),
+                    list(delegated)
+                ),
+                Severity::Fail,
+                "configure the account to which these name servers belong, or the id of the zone that is delegated; or have the registrar name the provider's",
+            ),
+            _ => (
+                format!(
+                    "{} is delegated to {} as well, which are none of the provider's ({})",
+                    zone.apex,
+                    list(&others),
+                    list(ours)
+                ),
+                Severity::Warn,
+                "what is written at the provider has to reach them, too: by zone transfer, or by a tool that keeps both alike",
+            ),
+        };
+        self.add(severity, "served-elsewhere", what, fix);
     }
 
     fn name_servers(&mut self) {

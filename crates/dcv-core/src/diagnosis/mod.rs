@@ -135,6 +135,8 @@ pub struct Expectation {
     pub published: bool,
     /// Whether the provider itself holds the value; `None` when nobody asked it.
     pub at_provider: Option<bool>,
+    /// The name servers that the provider has for the zone; none where it does not tell.
+    pub name_servers: Vec<DomainName>,
 }
 
 /// How bad a finding is.

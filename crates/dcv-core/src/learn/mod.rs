@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::{
-    Artifact, Asked, Caa, CaaFacts, CertName, DomainFacts, DomainName, Facts, FailedStep, Failure,
-    FailureClass, GivenValue, Held, Kind, Location, Look, Lookup, Method, OrderFacts, OrderStatus, Sighting,
-    Step, Target, Token, Unfit, ValueError,
+    Answer, Artifact, Asked, Caa, CaaFacts, CertName, DomainFacts, DomainName, Drift, Facts, FailedStep,
+    Failure, FailureClass, GivenValue, Held, Kind, Location, Look, Lookup, Match, Method, OrderFacts,
+    OrderStatus, Sighting, Stands, Step, Target, Token, Unfit, ValueError,
 };
 
 /// What a step that went well found out.
@@ -101,10 +101,7 @@ impl Facts {
                 self.located_at = Some(now);
             }
             Learned::Looked(sightings) => {
-                let look = Look { at: now, was_visible: false };
-                self.looked_at.extend(sightings.keys().map(|lookup| (lookup.clone(), look)));
-                self.sightings.extend(sightings);
-                self.looks = self.looks.saturating_add(1);
+                self.learn_looked(step, sightings, now);
             }
             Learned::Caa(names) => self.caa = Some(CaaFacts { at: now, names }),
             Learned::Checked { complete, status, approved, said } => {
@@ -129,6 +126,26 @@ impl Facts {
             | Step::ReadCaa(_)
             | Step::AskCa => {}
         }
+    }
+
+    fn learn_looked(&mut self, step: &Step, sightings: BTreeMap<Lookup, Vec<Sighting>>, now: Timestamp) {
+        let wanted = if let Step::Look(wanted) = step { wanted.as_slice() } else { &[] };
+        for (lookup, seen) in &sightings {
+            let before = self.looked_at.get(lookup).map(|look| look.stands).unwrap_or_default();
+            // What somebody else has put there is theirs to take away.
+            let is_ours = |artifact: &Artifact| {
+                self.held.iter().any(|held| held.artifact == *artifact && held.applied.is_some())
+            };
+            let wanted = wanted.iter().find(|wanted| wanted.lookup == *lookup && is_ours(&wanted.artifact));
+            let stands = wanted.map_or(before, |wanted| stands(before, seen, &wanted.artifact));
+            if (before, stands) == (Stands::Everywhere, Stands::Gone) {
+                let drift = Drift::once_more(self.drift.take().map(|drift| *drift), lookup.clone(), now);
+                self.drift = Some(Box::new(drift));
+            }
+            self.looked_at.insert(lookup.clone(), Look { stands, ..Look::at(now) });
+        }
+        self.sightings.extend(sightings);
+        self.looks = self.looks.saturating_add(1);
     }
 
     fn learn_published(&mut self, artifacts: &[Artifact], now: Timestamp) {
@@ -214,5 +231,20 @@ impl Facts {
             Some(held) => held.applied = applied.or(held.applied),
             None => self.held.push(Held { artifact: artifact.clone(), applied }),
         }
+    }
+}
+
+/// What a look tells of something that was published, after what earlier ones told. One server that shows it, or none that
+/// answers, says nothing new.
+fn stands(before: Stands, seen: &[Sighting], artifact: &Artifact) -> Stands {
+    let answers =
+        || seen.iter().map(|sighting| &sighting.answer).filter(|answer| !matches!(answer, Answer::Failed(_)));
+    let all = |wanted: Match| {
+        answers().next().is_some() && answers().all(|answer| answer.judge(artifact) == wanted)
+    };
+    match before {
+        _ if all(Match::Shown) => Stands::Everywhere,
+        Stands::Everywhere if all(Match::Absent) => Stands::Gone,
+        Stands::Unseen | Stands::Everywhere | Stands::Gone => before,
     }
 }

@@ -18,6 +18,21 @@ pub(crate) fn check(setting: &str, url: &str) -> Result<(), Error> {
     ))
 }
 
+/// A cloud gives credentials to its machines at addresses that exist on the machine only, or on its own link, where there is
+/// no TLS; such an address is fine as well.
+#[cfg(feature = "oauth")]
+pub(crate) fn check_of_machine(setting: &str, url: &str) -> Result<(), Error> {
+    let of_link = |rest: &str| {
+        let host = host(rest);
+        let link_local = host.parse::<std::net::Ipv4Addr>().is_ok_and(|address| address.is_link_local());
+        link_local || host == "metadata.google.internal"
+    };
+    if url.strip_prefix("http://").is_some_and(of_link) {
+        return Ok(());
+    }
+    check(setting, url)
+}
+
 /// Whether what follows the scheme names this machine.
 pub(crate) fn is_loopback(rest: &str) -> bool {
     let host = host(rest);
@@ -39,6 +54,28 @@ fn host(rest: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::check;
+
+    #[cfg(feature = "oauth")]
+    #[test]
+    fn a_machine_asks_its_own_cloud_and_nobody_else_in_the_clear() {
+        use super::check_of_machine;
+        for good in [
+            "http://169.254.169.254/",
+            "http://metadata.google.internal/x",
+            "http://127.0.0.1:41741/msi",
+            "https://x.example/",
+        ] {
+            assert!(check_of_machine("endpoint", good).is_ok(), "{good}");
+        }
+        for bad in [
+            "http://10.0.0.1/",
+            "http://metadata.google.internal.example/",
+            "http://169.254.169.254@evil.example/",
+            "",
+        ] {
+            assert!(check_of_machine("endpoint", bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn credentials_do_not_travel_in_the_clear() {

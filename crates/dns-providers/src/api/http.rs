@@ -7,6 +7,8 @@ use reqwest::{
     header::{HeaderMap, RETRY_AFTER},
     redirect, tls,
 };
+#[cfg(feature = "oauth")]
+use reqwest::{RequestBuilder, StatusCode};
 
 use super::endpoint;
 use crate::{Class, Error};
@@ -21,6 +23,20 @@ pub(crate) const MAX_BODY: usize = 4 * 1024 * 1024;
 /// When the setting is no address, or one to which credentials would travel in the clear.
 pub(crate) fn client(setting: &str, address: String) -> Result<(Client, String), Error> {
     endpoint::check(setting, &address)?;
+    client_at(setting, address)
+}
+
+/// The same for a service that gives credentials to the machine it runs on, and is reached without TLS by its nature.
+///
+/// # Errors
+/// When the setting is no address, or not one of this machine or its cloud's own.
+#[cfg(feature = "oauth")]
+pub(crate) fn client_of_machine(setting: &str, address: String) -> Result<(Client, String), Error> {
+    endpoint::check_of_machine(setting, &address)?;
+    client_at(setting, address)
+}
+
+fn client_at(setting: &str, address: String) -> Result<(Client, String), Error> {
     let base = if address.ends_with('/') { address } else { format!("{address}/") };
     let bad = |text: String| Error::new(Class::Setup, "bad-setting", text);
     Url::parse(&base).map_err(|error| bad(format!("{setting} is not an address")).caused_by(error))?;
@@ -40,6 +56,33 @@ pub(crate) fn client(setting: &str, address: String) -> Result<(Client, String),
             .caused_by(error)
     })?;
     Ok((http, base))
+}
+
+/// What came of a request.
+#[cfg(feature = "oauth")]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    /// When the vendor wants to be asked again.
+    pub(crate) wait: Option<Duration>,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Sends a request about `what`; its answer is read to its end, of at most `limit` octets. `lost` explains a connection that
+/// does not come about, or ends too early.
+///
+/// # Errors
+/// When there is no answer, no end to it, or it is too long.
+#[cfg(feature = "oauth")]
+pub(crate) async fn exchange(
+    request: RequestBuilder,
+    what: &str,
+    limit: usize,
+    lost: impl Fn(reqwest::Error) -> Error,
+) -> Result<Answer, Error> {
+    let answer = request.send().await.map_err(&lost)?;
+    let (status, wait) = (answer.status(), retry_after(answer.headers()));
+    let body = body(answer, what, limit, lost).await?;
+    Ok(Answer { status, wait, body })
 }
 
 /// The body of an answer about `what`, of at most `limit` octets. `lost` explains a connection that ends before it does.

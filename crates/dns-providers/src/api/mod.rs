@@ -7,9 +7,15 @@ pub(crate) mod endpoint;
 pub(crate) mod http;
 #[cfg(feature = "ids")]
 pub(crate) mod ids;
+#[cfg(feature = "jwt")]
+pub(crate) mod jwt;
+#[cfg(feature = "oauth")]
+pub(crate) mod oauth;
 #[cfg(feature = "replan")]
 pub(crate) mod pause;
 #[cfg(feature = "replan")]
 pub(crate) mod replan;
 #[cfg(feature = "text")]
 pub(crate) mod text;
+#[cfg(feature = "throttle")]
+pub(crate) mod throttle;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use self::api::{Api, Batch, Post, Record};
 use crate::{
     Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone,
-    api::{ids::Ids, replan},
+    api::{ids::Ids, replan, throttle::Throttle},
     kinds::Kind,
     policy::{Grant, Policy},
 };
@@ -26,6 +26,10 @@ const MIN_TTL: u32 = 60;
 const AUTOMATIC: u32 = 1;
 /// Most operations of a batch on the Free plan.
 const BATCH: usize = 200;
+/// Requests a second.
+const PACE: f64 = 4.0;
+/// Of so many names each is asked for; of more the zone is listed.
+const FEW: usize = 8;
 
 /// `[providers.<name>]` of kind `cloudflare`.
 #[derive(Clone, Debug, Deserialize)]
@@ -36,6 +40,8 @@ pub struct CloudflareSettings<S> {
     /// Another API address, for a stand-in.
     #[serde(default = "production")]
     pub base_url: String,
+    /// Most requests a second (default 4): Cloudflare takes 1200 in five minutes from a user.
+    pub requests_per_second: Option<f64>,
 }
 
 fn production() -> String {
@@ -61,7 +67,8 @@ impl Cloudflare {
     /// # Errors
     /// When the address cannot be used or would carry the token in the clear.
     pub fn new(name: &str, settings: CloudflareSettings<Secret>) -> Result<Self, Error> {
-        let api = Api::new(settings.base_url, settings.api_token)?;
+        let throttle = Throttle::new(settings.requests_per_second, PACE)?;
+        let api = Api::new(settings.base_url, settings.api_token, throttle)?;
         Ok(Self { name: name.to_owned(), api, ids: Ids::default() })
     }
 
@@ -79,8 +86,13 @@ impl Cloudflare {
     async fn replace(&self, id: &str, changes: &[Change]) -> Result<(), Error> {
         let owners: BTreeSet<&DomainName> = changes.iter().map(|change| change.site().owner()).collect();
         let mut steps = Vec::new();
+        let mut listed =
+            if owners.len() > FEW { Some(self.api.all_records(id, &owners).await?) } else { None };
         for owner in owners {
-            let held = self.api.records(id, owner).await?;
+            let held = match &mut listed {
+                Some(listed) => listed.remove(owner).unwrap_or_default(),
+                None => self.api.records(id, owner).await?,
+            };
             let here = changes.iter().filter(|change| change.site().owner() == owner);
             steps.push(plan(owner, held, here)?);
         }
@@ -102,7 +114,11 @@ impl Kind for Cloudflare {
     }
 
     fn map_secrets<S, T>(settings: CloudflareSettings<S>, secret: impl Fn(S) -> T) -> CloudflareSettings<T> {
-        CloudflareSettings { api_token: secret(settings.api_token), base_url: settings.base_url }
+        CloudflareSettings {
+            api_token: secret(settings.api_token),
+            base_url: settings.base_url,
+            requests_per_second: settings.requests_per_second,
+        }
     }
 
     fn secrets<S>(settings: &CloudflareSettings<S>) -> Vec<&S> {
@@ -132,7 +148,9 @@ impl DnsProvider for Cloudflare {
     async fn probe(&self, zone: &Zone) -> Result<Probe, Error> {
         let id = self.id(zone).await?;
         self.api.records(&id, &zone.name).await.map_err(|error| self.ids.forget_if_gone(zone, error))?;
-        Ok(Probe { detail: format!("zone {id} holds {}, and the token may read its records", zone.name) })
+        let servers = self.api.name_servers(&id, &zone.name).await?;
+        let detail = format!("zone {id} holds {}, and the token may read its records", zone.name);
+        Ok(Probe::new(detail).served_by(servers))
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {

@@ -294,7 +294,7 @@ impl DnsProvider for Exec {
         match &self.tongue {
             Tongue::Native(native) => native.probe(&self.surroundings, zone).await,
             Tongue::Lexicon(lexicon) => lexicon.probe(&self.surroundings, zone).await,
-            Tongue::Script(script) => Ok(Probe { detail: script.dialect.caveat().to_owned() }),
+            Tongue::Script(script) => Ok(Probe::new(script.dialect.caveat().to_owned())),
         }
     }
 

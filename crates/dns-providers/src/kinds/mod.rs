@@ -52,6 +52,10 @@ kinds! {
     "route53" => route53::Route53,
     /// Cloudflare.
     "cloudflare" => cloudflare::Cloudflare,
+    /// Azure DNS.
+    "azure" => azure::Azure,
+    /// Google Cloud DNS.
+    "google" => google::Google,
     /// PowerDNS Authoritative Server, by its HTTP API.
     "powerdns" => powerdns::PowerDns,
     /// A command: in our own protocol, or as acme.sh, lexicon, lego and certbot run theirs.
@@ -70,6 +74,8 @@ pub fn instead_of(kind: &str) -> Option<&'static str> {
         "bind" | "knot" | "nsupdate" | "dns-update" => "it is rfc2136",
         "pdns" => "it is powerdns",
         "aws" => "it is route53",
+        "azuredns" | "azure-dns" => "it is azure",
+        "gcp" | "gcloud" | "googlecloud" | "google-cloud-dns" | "clouddns" => "it is google",
         "acme.sh" | "acmesh" | "lexicon" | "lego" | "certbot" | "script" => "it is a mode of exec",
         "httpreq" | "external-dns" => "it is a protocol of webhook",
         _ => return None,
@@ -95,12 +101,25 @@ mod tests {
     #[cfg(all(
         feature = "rfc2136",
         feature = "route53",
+        feature = "azure",
+        feature = "google",
         feature = "powerdns",
         feature = "exec",
         feature = "webhook"
     ))]
     fn what_people_look_for_leads_to_a_kind() {
-        for name in ["bind", "pdns", "AWS", "acme.sh", "lexicon", "certbot", "httpreq", "external-dns"] {
+        for name in [
+            "bind",
+            "pdns",
+            "AWS",
+            "azure-dns",
+            "gcloud",
+            "acme.sh",
+            "lexicon",
+            "certbot",
+            "httpreq",
+            "external-dns",
+        ] {
             let told = instead_of(name).unwrap();
             assert!(told.split(' ').any(|word| KINDS.contains(&word)), "{name}: {told}");
         }

@@ -25,6 +25,7 @@ use crate::{
     api::{
         ids::Ids,
         replan::{self, OVERTAKEN},
+        throttle::Throttle,
     },
     kinds::Kind,
     policy::{Grant, Policy},
@@ -33,6 +34,9 @@ use crate::{
 
 /// Record sets of one request. It is one transaction of the server's database.
 const BATCH: usize = 500;
+
+/// Requests a second. The server is the operator's own; its database has other work.
+const PACE: f64 = 50.0;
 
 /// `[providers.<name>]` of kind `powerdns`.
 #[derive(Clone, Debug, Deserialize)]
@@ -45,6 +49,8 @@ pub struct PowerDnsSettings<S> {
     /// The server behind the API; others than `localhost` are found behind a proxy of several.
     #[serde(default = "localhost")]
     pub server_id: String,
+    /// Most requests a second (default 50).
+    pub requests_per_second: Option<f64>,
 }
 
 fn localhost() -> String {
@@ -75,7 +81,12 @@ impl PowerDns {
     /// # Errors
     /// When the address cannot be used or would carry the key in the clear.
     pub fn new(name: &str, settings: PowerDnsSettings<Secret>) -> Result<Self, Error> {
-        let api = Api::new(settings.base_url, &settings.server_id, settings.api_key)?;
+        let api = Api::new(
+            settings.base_url,
+            &settings.server_id,
+            settings.api_key,
+            Throttle::new(settings.requests_per_second, PACE)?,
+        )?;
         Ok(Self { name: name.to_owned(), api, ids: Ids::default(), turn: Mutex::default() })
     }
 
@@ -167,6 +178,7 @@ impl Kind for PowerDns {
             base_url: settings.base_url,
             api_key: secret(settings.api_key),
             server_id: settings.server_id,
+            requests_per_second: settings.requests_per_second,
         }
     }
 
@@ -210,7 +222,8 @@ impl DnsProvider for PowerDns {
         }
         let abilities = self.api.abilities().await?;
         let way = if abilities.takes_single_values { "single values" } else { "whole record sets" };
-        Ok(Probe { detail: format!("the server holds {} and takes {way}", zone.name) })
+        let detail = format!("the server holds {} and takes {way}", zone.name);
+        Ok(Probe::new(detail).served_by(seen.name_servers()))
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {

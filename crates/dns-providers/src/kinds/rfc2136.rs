@@ -398,7 +398,12 @@ impl DnsProvider for Rfc2136 {
                 .iter()
                 .any(|record| record.name == apex && record.record_type() == RecordType::SOA);
         if serves {
-            return Ok(Probe { detail: format!("{} serves {}", at.server, zone.name) });
+            let (_, told) = self.query(&zone.name, RecordType::NS).await?;
+            let servers = told.answers.iter().filter_map(|record| match &record.data {
+                RData::NS(server) if record.name == apex => Some(server.0.to_ascii()),
+                _ => None,
+            });
+            return Ok(Probe::new(format!("{} serves {}", at.server, zone.name)).served_by(servers));
         }
         match response.response_code {
             ResponseCode::NoError | ResponseCode::NXDomain => {

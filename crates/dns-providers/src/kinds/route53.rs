@@ -27,7 +27,7 @@ use serde::Deserialize;
 use self::{account::Account, plan::Held};
 use crate::{
     Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone,
-    api::{endpoint, ids::Ids, replan},
+    api::{endpoint, ids::Ids, replan, throttle::Throttle},
     kinds::Kind,
     policy::{Grant, Policy},
 };
@@ -52,11 +52,16 @@ pub struct Route53Settings<S> {
     pub role_arn: Option<String>,
     /// What the role's trust policy may ask for.
     pub external_id: Option<String>,
+    /// Most requests a second (default 2): AWS takes five from an account, whoever sends them.
+    pub requests_per_second: Option<f64>,
 }
 
 fn us_east_1() -> String {
     "us-east-1".to_owned()
 }
+
+/// Requests a second. Route 53 takes five from one account, and other tools need some.
+const PACE: f64 = 2.0;
 
 /// An AWS account with hosted zones.
 pub struct Route53 {
@@ -94,6 +99,7 @@ impl Route53 {
                 ));
             }
         }
+        let throttle = Throttle::new(settings.requests_per_second, PACE)?;
         let shared = loader.load().await;
         // The account's own throttle must see every request, so the SDK repeats none itself.
         let mut config = Builder::from(&shared).retry_config(RetryConfig::disabled());
@@ -114,7 +120,7 @@ impl Route53 {
         }
         Ok(Self {
             name: name.to_owned(),
-            account: Account::new(Client::from_conf(config.build())),
+            account: Account::new(Client::from_conf(config.build()), throttle),
             ids: Ids::default(),
         })
     }
@@ -128,8 +134,8 @@ impl Route53 {
 
     async fn swap(&self, id: &str, changes: &[Change], overtaken: u32) -> Result<Receipt, Error> {
         let owners = changes.iter().map(|change| change.site().owner().clone()).collect();
-        // After a conflict nothing is concluded from a listing's order any more: each name is asked for.
-        let held = if overtaken == 0 {
+        // After a second conflict nothing is concluded from a listing's order any more: each name is asked for.
+        let held = if overtaken < 2 {
             self.account.sweep(id, &owners).await?
         } else {
             self.account.each(id, &owners).await?
@@ -161,6 +167,7 @@ impl Kind for Route53 {
             session_token: settings.session_token.map(&secret),
             role_arn: settings.role_arn,
             external_id: settings.external_id,
+            requests_per_second: settings.requests_per_second,
         }
     }
 
@@ -190,7 +197,7 @@ impl DnsProvider for Route53 {
             )
             .hint("compare the zone's id with the console's list of hosted zones"));
         }
-        Ok(Probe { detail: format!("hosted zone {id} holds {}", zone.name) })
+        Ok(Probe::new(format!("hosted zone {id} holds {}", zone.name)).served_by(&held.name_servers))
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {

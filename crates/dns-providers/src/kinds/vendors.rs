@@ -308,7 +308,7 @@ impl DnsProvider for Vendors {
                 .of(Extent::Zone)
                 .hint("check zones, and which zones the credentials may see"));
         }
-        Ok(Probe { detail: format!("{} lists {} to these credentials", self.vendor.title, zone.name) })
+        Ok(Probe::new(format!("{} lists {} to these credentials", self.vendor.title, zone.name)))
     }
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {

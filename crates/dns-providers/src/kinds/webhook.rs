@@ -15,10 +15,13 @@ use tokio::sync::Mutex;
 use self::{api::Api, httpreq::Form};
 use crate::{
     Class, DnsProvider, Error, Probe, Receipt, RecordSet, Secret, Zone,
-    api::replan,
+    api::{replan, throttle::Throttle},
     kinds::Kind,
     policy::{Grant, Policy, needs},
 };
+
+/// Requests a second. Behind the server is a vendor with a limit of its own.
+const PACE: f64 = 10.0;
 
 /// `[providers.<name>]` of kind `webhook`.
 #[derive(Clone, Debug, Deserialize)]
@@ -32,6 +35,8 @@ pub struct WebhookSettings<S> {
     pub username: Option<String>,
     /// The password that goes with it.
     pub password: Option<S>,
+    /// Most requests a second (default 10).
+    pub requests_per_second: Option<f64>,
 }
 
 /// What a server speaks.
@@ -78,7 +83,7 @@ impl Webhook {
                 return Err(Error::new(Class::Setup, "bad-setting", "username and password go together"));
             }
         };
-        let api = Api::new(settings.url, login)?;
+        let api = Api::new(settings.url, login, Throttle::new(settings.requests_per_second, PACE)?)?;
         Ok(Self { name: name.to_owned(), api, protocol: settings.protocol, turn: Mutex::default() })
     }
 
@@ -108,6 +113,7 @@ impl Kind for Webhook {
             url: settings.url,
             username: settings.username,
             password: settings.password.map(secret),
+            requests_per_second: settings.requests_per_second,
         }
     }
 

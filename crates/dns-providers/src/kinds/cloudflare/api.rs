@@ -3,7 +3,10 @@
 //! Endpoints are described with the vendor's crate and sent with our own client: the crate's reads error codes into 16
 //! bits, which DNS codes exceed, shows no response headers, and fails a whole listing over one unknown record type.
 
-use std::time::Duration;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use cloudflare::framework::{
     Environment,
@@ -21,11 +24,19 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Class, Error, Extent, Secret,
-    api::{http, ids::NO_ZONE, replan::OVERTAKEN, text},
+    api::{
+        http,
+        ids::NO_ZONE,
+        replan::OVERTAKEN,
+        text,
+        throttle::{THROTTLED, Throttle},
+    },
     provider::listed,
 };
 
 const PER_PAGE: u32 = 100;
+/// Of a whole zone: such a page is some 600 kB.
+const PER_BIG_PAGE: u32 = 1000;
 /// More pages than this are a listing that does not end.
 const PAGES: u32 = 50;
 
@@ -34,6 +45,7 @@ pub(super) struct Api {
     environment: Environment,
     base: String,
     token: Secret,
+    throttle: Throttle,
 }
 
 impl std::fmt::Debug for Api {
@@ -131,6 +143,9 @@ struct ZoneInfo {
     name: String,
     #[serde(default)]
     status: String,
+    /// Those that the registrar has to name.
+    #[serde(default)]
+    name_servers: Vec<String>,
 }
 
 /// The crate's marker trait is foreign to `Vec`.
@@ -274,9 +289,9 @@ fn post_body(post: &Post) -> serde_json::Value {
 }
 
 impl Api {
-    pub(super) fn new(base: String, token: Secret) -> Result<Self, Error> {
+    pub(super) fn new(base: String, token: Secret, throttle: Throttle) -> Result<Self, Error> {
         let (http, base) = http::client("base_url", base)?;
-        Ok(Self { http, environment: Environment::Custom(base.clone()), base, token })
+        Ok(Self { http, environment: Environment::Custom(base.clone()), base, token, throttle })
     }
 
     /// The id of the one zone of that name that the token reaches.
@@ -331,6 +346,15 @@ impl Api {
         }
     }
 
+    /// The zone's name servers; none where the token may not read zones.
+    pub(super) async fn name_servers(&self, id: &str, zone: &DomainName) -> Result<Vec<String>, Error> {
+        match self.call(&ShowZone(id), zone.as_str()).await {
+            Ok(shown) => Ok(shown.name_servers),
+            Err(error) if error.label() == DENIED => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Every record at the name.
     pub(super) async fn records(&self, zone: &str, owner: &DomainName) -> Result<Vec<Record>, Error> {
         let mut records: Vec<Record> = Vec::new();
@@ -342,6 +366,32 @@ impl Api {
             }
         }
         Ok(records)
+    }
+
+    /// Every record at each of these names, by a listing of the zone.
+    pub(super) async fn all_records(
+        &self,
+        zone: &str,
+        owners: &BTreeSet<&DomainName>,
+    ) -> Result<BTreeMap<DomainName, Vec<Record>>, Error> {
+        let mut at: BTreeMap<DomainName, Vec<Record>> = BTreeMap::new();
+        for page in 1..=PAGES {
+            let page = Page { record: None, zone: None, page, per_page: PER_BIG_PAGE };
+            let List(part) = self.call(&FindRecords(zone, page), zone).await?;
+            let last = part.is_empty() || u32::try_from(part.len()).is_ok_and(|len| len < PER_BIG_PAGE);
+            for record in part {
+                // Internationalised names may come as Unicode.
+                if let Ok(name) = record.name.parse::<DomainName>()
+                    && owners.contains(&name)
+                {
+                    at.entry(name).or_default().push(record);
+                }
+            }
+            if last {
+                return Ok(at);
+            }
+        }
+        Err(Error::new(Class::Bug, "endless-paging", format!("the listing of zone {zone} does not end")))
     }
 
     async fn records_spelled(
@@ -371,6 +421,10 @@ impl Api {
     }
 
     async fn call<E: EndpointSpec>(&self, endpoint: &E, what: &str) -> Result<E::JsonResponse, Error> {
+        self.throttle.run(self.ask(endpoint, what)).await
+    }
+
+    async fn ask<E: EndpointSpec>(&self, endpoint: &E, what: &str) -> Result<E::JsonResponse, Error> {
         let mut request =
             self.http.request(endpoint.method(), endpoint.url(&self.environment)).headers(self.headers()?);
         if let Some(RequestBody::Json(body)) = endpoint.body() {
@@ -483,7 +537,7 @@ fn explain(status: StatusCode, errors: &[Complaint], wait: Option<Duration>, wha
     match status {
         StatusCode::UNAUTHORIZED => bad_token(text),
         StatusCode::TOO_MANY_REQUESTS => {
-            Error::new(Class::Later, "throttled", text).of(Extent::Provider).after(wait)
+            Error::new(Class::Later, THROTTLED, text).of(Extent::Provider).after(wait)
         }
         StatusCode::FORBIDDEN => denied(text),
         // A record to delete that has gone; a zone that has gone says 7003.

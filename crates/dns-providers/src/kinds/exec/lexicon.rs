@@ -49,7 +49,7 @@ impl Lexicon {
     pub(super) async fn probe(&self, surroundings: &Surroundings, zone: &Zone) -> Result<Probe, Error> {
         self.texts(surroundings, zone, &zone.name, surroundings.until()).await?;
         let detail = format!("lexicon lists {}; it replaces or adds as its vendor's part does", zone.name);
-        Ok(Probe { detail })
+        Ok(Probe::new(detail))
     }
 
     pub(super) async fn read(

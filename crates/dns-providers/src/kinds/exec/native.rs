@@ -59,7 +59,7 @@ enum Severity {
 impl Native {
     pub(super) async fn probe(&self, surroundings: &Surroundings, zone: &Zone) -> Result<Probe, Error> {
         let answer = self.ask(surroundings, "probe", json!({ "zone": described(zone) })).await?;
-        Ok(Probe { detail: answer.detail.map_or_else(|| "the command accepts the zone".to_owned(), shown) })
+        Ok(Probe::new(answer.detail.map_or_else(|| "the command accepts the zone".to_owned(), shown)))
     }
 
     pub(super) async fn read(

@@ -16,7 +16,12 @@ use super::{
 };
 use crate::{
     Class, Error, Extent, Secret,
-    api::{http, ids::NO_ZONE, pause::jittered},
+    api::{
+        http,
+        ids::NO_ZONE,
+        pause::jittered,
+        throttle::{THROTTLED, Throttle},
+    },
 };
 
 /// A whole zone; one of 400,000 record sets takes 74 MB.
@@ -31,6 +36,7 @@ pub(super) struct Api {
     /// `…/api/v1/servers/<id>`, without a slash at its end.
     server: Url,
     key: Secret,
+    throttle: Throttle,
 }
 
 impl std::fmt::Debug for Api {
@@ -65,6 +71,13 @@ impl Seen {
         Held::of(self.sets.iter().filter(|set| set.is_at(owner)))
     }
 
+    /// The zone's name servers, where its apex was asked for.
+    pub(super) fn name_servers(&self) -> impl Iterator<Item = &str> {
+        let apex = self.name.parse::<DomainName>().ok();
+        let is_apex = move |set: &&Set| apex.as_ref().is_some_and(|apex| set.is_at(apex));
+        self.sets.iter().filter(is_apex).flat_map(|set| set.served("NS"))
+    }
+
     pub(super) fn is(&self, zone: &DomainName) -> bool {
         zone.is_named_by(&self.name)
     }
@@ -82,7 +95,7 @@ struct Complaint {
 }
 
 impl Api {
-    pub(super) fn new(base: String, server: &str, key: Secret) -> Result<Self, Error> {
+    pub(super) fn new(base: String, server: &str, key: Secret, throttle: Throttle) -> Result<Self, Error> {
         let (http, base) = http::client("base_url", base)?;
         let bad = |text: &str| Error::new(Class::Setup, "bad-setting", text);
         let mut url =
@@ -94,7 +107,7 @@ impl Api {
             .map_err(|()| bad("base_url is not an address"))?
             .pop_if_empty()
             .extend(["api", "v1", "servers", server]);
-        Ok(Self { http, server: url, key })
+        Ok(Self { http, server: url, key, throttle })
     }
 
     /// The key as a header.
@@ -172,6 +185,10 @@ impl Api {
     }
 
     async fn send(&self, request: RequestBuilder, what: &str) -> Result<Response, Error> {
+        self.throttle.run(self.send_now(request, what)).await
+    }
+
+    async fn send_now(&self, request: RequestBuilder, what: &str) -> Result<Response, Error> {
         let answer =
             request.header("X-API-Key", self.key()?).send().await.map_err(|error| self.unreachable(error))?;
         let (status, wait) = (answer.status(), http::retry_after(answer.headers()));
@@ -234,7 +251,7 @@ fn explain(status: StatusCode, said: Option<&str>, what: &str) -> Error {
         StatusCode::UNPROCESSABLE_ENTITY if says("conflicts with") => class(Class::Blocked, "collision")
             .hint("a CNAME and another record cannot share a name: remove one, or delegate the name"),
         StatusCode::UNPROCESSABLE_ENTITY => class(Class::Bug, "refused"),
-        StatusCode::TOO_MANY_REQUESTS => all(Class::Later, "throttled"),
+        StatusCode::TOO_MANY_REQUESTS => all(Class::Later, THROTTLED),
         _ if status.is_server_error() => all(Class::Later, FAILED)
             .hint("the server's log tells why; \"database is locked\" passes, a database that is read-only does not"),
         _ if status.is_redirection() => all(Class::Setup, "redirected")

@@ -19,6 +19,12 @@ pub(super) struct Set {
 }
 
 impl Set {
+    /// Its values that are served, if it is of that type.
+    pub(super) fn served(&self, kind: &str) -> impl Iterator<Item = &str> {
+        let all = if self.kind == kind { self.records.as_slice() } else { &[] };
+        all.iter().filter(|entry| entry.is_served()).map(|entry| entry.content.as_str())
+    }
+
     pub(super) fn is_at(&self, owner: &DomainName) -> bool {
         owner.is_named_by(&self.name)
     }

@@ -1,10 +1,6 @@
 //! The requests to Route 53, their pace, and what their errors mean.
 
-use std::{
-    collections::{BTreeSet, VecDeque},
-    sync::Mutex,
-    time::Duration,
-};
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_route53::{
@@ -13,7 +9,6 @@ use aws_sdk_route53::{
     types::{Change as Edit, ChangeBatch, ChangeStatus, ResourceRecordSet, RrType},
 };
 use dcv_core::{DomainName, error::chain};
-use tokio::time::Instant;
 
 use super::{
     Names,
@@ -21,15 +16,18 @@ use super::{
 };
 use crate::{
     Class, Error, Extent,
-    api::{ids::NO_ZONE, pause::jittered, replan::OVERTAKEN},
+    api::{
+        ids::NO_ZONE,
+        pause::jittered,
+        replan::OVERTAKEN,
+        throttle::{THROTTLED, Throttle},
+    },
     provider::listed,
 };
 
 /// Label of the error that says: the credentials may not do this.
 const DENIED: &str = "access-denied";
 const CHANGE: &str = "route53:ChangeResourceRecordSets";
-/// Route 53 takes five requests a second from one account.
-const PACE: (usize, Duration) = (5, Duration::from_millis(1050));
 const TRIES: u32 = 6;
 /// Pages of one name's sets, or of one zone name's zones; more means a paging that does not end.
 const PAGES: usize = 20;
@@ -37,7 +35,7 @@ const PAGES: usize = 20;
 #[derive(Debug)]
 pub(super) struct Account {
     client: Client,
-    sent: Mutex<VecDeque<Instant>>,
+    throttle: Throttle,
 }
 
 /// Where a listing goes on.
@@ -55,8 +53,8 @@ impl From {
 }
 
 impl Account {
-    pub(super) fn new(client: Client) -> Self {
-        Self { client, sent: Mutex::default() }
+    pub(super) const fn new(client: Client, throttle: Throttle) -> Self {
+        Self { client, throttle }
     }
 
     /// The id of the one public zone of that name.
@@ -218,6 +216,10 @@ impl Account {
 
     /// Whether all of Route 53's servers have the change.
     pub(super) async fn in_sync(&self, change: &str) -> Result<bool, Error> {
+        // Changes go first; it is asked again.
+        if self.throttle.is_busy() {
+            return Ok(false);
+        }
         let answer =
             self.call("route53:GetChange", change, || self.client.get_change().id(change).send()).await?;
         Ok(answer.change_info.is_some_and(|info| info.status == ChangeStatus::Insync))
@@ -230,11 +232,14 @@ impl Account {
     {
         let mut attempt = 1;
         loop {
-            self.pace().await;
-            match send().await {
+            let one = async { send().await.map_err(|error| explain(action, what, &error)) };
+            match self.throttle.run(one).await {
                 Ok(answer) => return Ok(answer),
-                Err(error) => {
-                    let known = explain(action, what, &error);
+                Err(known) => {
+                    // A wait that the account asks for is for the caller, who has other work meanwhile.
+                    if known.retry_after().is_some() {
+                        return Err(known);
+                    }
                     // Repeating a batch whose answer was lost is safe: what it deletes is gone, so it conflicts.
                     if !(known.class() == Class::Later && known.label() != OVERTAKEN) || attempt == TRIES {
                         return Err(known);
@@ -245,20 +250,6 @@ impl Account {
             tokio::time::sleep(jittered(Duration::from_millis(400), attempt)).await;
             attempt += 1;
         }
-    }
-
-    /// Waits for a place among the requests of a second.
-    async fn pace(&self) {
-        let at = {
-            let mut sent = self.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            let now = Instant::now();
-            let full = sent.len() >= PACE.0;
-            let at =
-                if full { sent.pop_front().map_or(now, |oldest| (oldest + PACE.1).max(now)) } else { now };
-            sent.push_back(at);
-            at
-        };
-        tokio::time::sleep_until(at).await;
     }
 }
 
@@ -306,8 +297,9 @@ where
             .of(Extent::Zone)
             .hint("check the zone's id, and that the credentials belong to its account (or set role_arn)"),
         "Throttling" | "ThrottlingException" | "RequestLimitExceeded" | "PriorRequestNotComplete" => {
-            Error::new(Class::Later, "throttled", text)
+            Error::new(Class::Later, THROTTLED, text)
                 .of(Extent::Provider)
+                .after(retry_after(error))
                 .hint("the account's five requests a second are shared with whatever else uses Route 53")
         }
         _ => match error.raw_response().map(|raw| raw.status().as_u16()) {
@@ -315,6 +307,11 @@ where
             Some(_) | None => Error::new(Class::Later, "route53-error", text).of(Extent::Provider),
         },
     }
+}
+
+/// When Route 53 wants to be asked again, where it says so in seconds.
+fn retry_after<E>(error: &SdkError<E>) -> Option<Duration> {
+    error.raw_response()?.headers().get("retry-after")?.trim().parse().ok().map(Duration::from_secs)
 }
 
 fn without_code<E>(action: &str, what: &str, error: &SdkError<E>) -> Error

@@ -25,6 +25,8 @@ pub(super) struct Held {
     routed: Option<&'static str>,
     /// The name is a zone's apex.
     pub(super) is_apex: bool,
+    /// Those of a zone's apex, or of what is delegated from here.
+    pub(super) name_servers: Vec<String>,
 }
 
 impl Held {
@@ -44,6 +46,10 @@ impl Held {
             other => {
                 self.others = true;
                 self.is_apex |= *other == RrType::Soa;
+                if *other == RrType::Ns {
+                    self.name_servers =
+                        values(Some(&set)).iter().map(|record| record.value().to_owned()).collect();
+                }
             }
         }
     }
@@ -280,6 +286,18 @@ mod tests {
         for batch in batches {
             assert_eq!(batch.len() % 2, 0, "a set was torn apart");
         }
+    }
+
+    /// A thousand values, new or beside one of somebody else's, are at most four changes.
+    #[test]
+    fn a_thousand_values_are_four_changes_at_most() {
+        let value = "v".repeat(32);
+        let names: Vec<String> = (0..1000).map(|n| format!("n{n}")).collect();
+        let changes: Vec<_> = names.iter().map(|name| add(name, &value)).collect();
+        assert_eq!(batches(plan(&Names::new(), &changes).unwrap()).len(), 2, "34,000 characters");
+        let theirs = format!("\"{}\"", "t".repeat(32));
+        let beside: Names = names.iter().flat_map(|name| held(name, &[&theirs])).collect();
+        assert_eq!(batches(plan(&beside, &changes).unwrap()).len(), 4, "102,000 characters");
     }
 
     #[test]

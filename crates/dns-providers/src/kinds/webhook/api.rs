@@ -3,12 +3,19 @@
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url, header::CONTENT_TYPE};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use crate::{Class, Error, Extent, Secret, api::http};
+use crate::{
+    Class, Error, Extent, Secret,
+    api::{
+        http,
+        throttle::{THROTTLED, Throttle},
+    },
+};
 
 pub(super) struct Api {
     http: Client,
     base: Url,
     login: Option<(String, Secret)>,
+    throttle: Throttle,
 }
 
 impl std::fmt::Debug for Api {
@@ -18,12 +25,16 @@ impl std::fmt::Debug for Api {
 }
 
 impl Api {
-    pub(super) fn new(url: String, login: Option<(String, Secret)>) -> Result<Self, Error> {
+    pub(super) fn new(
+        url: String,
+        login: Option<(String, Secret)>,
+        throttle: Throttle,
+    ) -> Result<Self, Error> {
         let (http, base) = http::client("url", url)?;
         let base = Url::parse(&base).map_err(|error| {
             Error::new(Class::Setup, "bad-setting", "url is not an address").caused_by(error)
         })?;
-        Ok(Self { http, base, login })
+        Ok(Self { http, base, login, throttle })
     }
 
     pub(super) fn password(&self) -> Result<Option<SecretString>, Error> {
@@ -53,6 +64,10 @@ impl Api {
 
     /// Sends it; anything but a success is an error.
     pub(super) async fn send(&self, request: RequestBuilder, what: &str) -> Result<Response, Error> {
+        self.throttle.run(self.send_now(request, what)).await
+    }
+
+    async fn send_now(&self, request: RequestBuilder, what: &str) -> Result<Response, Error> {
         let answer = request.send().await.map_err(|error| self.unreachable(error))?;
         let (status, wait) = (answer.status(), http::retry_after(answer.headers()));
         if status.is_success() {
@@ -101,7 +116,7 @@ fn explain(status: StatusCode, said: &str, what: &str) -> Error {
         StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED | StatusCode::NOT_ACCEPTABLE
         | StatusCode::UNSUPPORTED_MEDIA_TYPE => all(Class::Setup, "wrong-protocol")
             .hint("check url, and that the server speaks the protocol of the settings"),
-        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => all(Class::Later, "throttled"),
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::REQUEST_TIMEOUT => all(Class::Later, THROTTLED),
         _ if status.is_redirection() => all(Class::Setup, "redirected")
             .hint("redirects are not followed, since they would carry password and values elsewhere; give the final address"),
         _ if status.is_client_error() => {

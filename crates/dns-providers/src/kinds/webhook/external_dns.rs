@@ -142,7 +142,7 @@ pub(super) async fn probe(api: &Api, zone: &Zone) -> Result<Probe, Error> {
         .hint("check zones against the webhook's domain filter"));
     }
     let records = records(api).await?.len();
-    Ok(Probe { detail: format!("the webhook looks after {name} and lists {records} record sets in all") })
+    Ok(Probe::new(format!("the webhook looks after {name} and lists {records} record sets in all")))
 }
 
 pub(super) async fn read(api: &Api, owner: &DomainName) -> Result<RecordSet, Error> {

@@ -29,9 +29,11 @@ pub(super) async fn probe(api: &Api) -> Result<Probe, Error> {
             "the server reports success for any path, so it is hardly one that speaks httpreq",
         )
         .hint("check url: a proxy's or a web site's own page may stand there")),
-        Err(error) if matches!(error.label(), "wrong-protocol" | "refused" | "server-error") => Ok(Probe {
-            detail: "the server is there; it cannot be asked about the zone, nor what stands at a name, and that it leaves other values alone is its own to see to".to_owned(),
-        }),
+        Err(error) if matches!(error.label(), "wrong-protocol" | "refused" | "server-error") => {
+            Ok(Probe::new(
+                "the server is there; it cannot be asked about the zone, nor what stands at a name, and that it leaves other values alone is its own to see to",
+            ))
+        }
         Err(error) => Err(error),
     }
 }
