@@ -101,7 +101,12 @@ fn observer(servers: &[SocketAddr]) -> Observer {
         validate: false,
         ..Settings::default()
     };
-    Observer::new(&settings, jiff::Timestamp::now).unwrap()
+    Observer::new(&settings, noon).unwrap()
+}
+
+/// It is always noon: what was seen was seen a moment ago.
+fn noon() -> jiff::Timestamp {
+    "2026-11-26T12:00:00Z".parse().unwrap()
 }
 
 fn wanted(count: usize) -> Vec<Wanted> {
