@@ -94,7 +94,7 @@ async fn google_keeps_the_contract() {
 async fn eight_writers_lose_nothing() {
     let (server, _fake) = Fake::serve().await;
     let provider = || Arc::new(built(settings(&server.uri()))) as Arc<dyn DnsProvider>;
-    hammer::eight_writers_lose_nothing(provider, &zone(None), &site("hammered")).await;
+    hammer::eight_writers_lose_nothing(provider, &zone(None), &site("hammered"), 200).await;
 }
 
 /// Google's client finds what we wrote, with a token for the same key, writes beside it, is refused where what it deletes is

@@ -31,6 +31,9 @@ use wiremock::{
     matchers::{any, method},
 };
 
+#[path = "support/hammer.rs"]
+mod hammer;
+
 /// A `ministack` of the test's own; ends with it.
 struct Ministack {
     child: Child,
@@ -167,6 +170,24 @@ fn set(label: &str, kind: RrType, values: &[&str]) -> ResourceRecordSet {
         set = set.resource_records(ResourceRecord::builder().value(*value).build().unwrap());
     }
     set.build().unwrap()
+}
+
+/// The stand-in answers some hundred requests a second, and of eight writers at one set one goes through at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn eight_writers_lose_nothing() {
+    let stack = Ministack::start().await;
+    let id = stack.zone("dcv.test", "hammered").await;
+    let zone = Zone { name: "dcv.test".parse().unwrap(), id: Some(id) };
+    let lookup = Lookup::dnsauth("hammered.dcv.test".parse().unwrap());
+    let site = Guarded::direct(&lookup, zone.name.clone()).unwrap();
+    let one = provider(&stack.url).await;
+    let mut providers = vec![Arc::new(one) as Arc<dyn DnsProvider>];
+    for _ in 0..8 {
+        providers.push(Arc::new(provider(&stack.url).await));
+    }
+    let next = std::sync::Mutex::new(providers);
+    let provider = || next.lock().unwrap().pop().unwrap();
+    hammer::eight_writers_lose_nothing(provider, &zone, &site, 10).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

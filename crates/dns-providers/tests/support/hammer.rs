@@ -6,14 +6,14 @@ use dcv_core::{Change, RandomValue, RecordData, Site, Ttl};
 use dns_providers::{Class, DnsProvider, Zone};
 
 const WRITERS: usize = 8;
-const ROUNDS: usize = 200;
 
-/// Eight writers, each with a provider of its own as eight machines would have, add a value and remove it, two hundred times.
+/// Eight writers, each with a provider of its own as eight machines would have, add a value and remove it, so many times.
 /// Each finds its own value while it should be there, and nothing is left but what somebody else has there all the time.
 pub(crate) async fn eight_writers_lose_nothing(
     provider: impl Fn() -> Arc<dyn DnsProvider>,
     zone: &Zone,
     site: &Site,
+    rounds: usize,
 ) {
     let value = |text: String| RecordData::Txt(RandomValue::new(text).unwrap());
     let foreign = value("somebody-elses".to_owned());
@@ -24,7 +24,7 @@ pub(crate) async fn eight_writers_lose_nothing(
     for writer in 0..WRITERS {
         let (provider, zone, site) = (provider(), zone.clone(), site.clone());
         writers.spawn(async move {
-            for round in 0..ROUNDS {
+            for round in 0..rounds {
                 let ours = value(format!("writer-{writer}-round-{round}"));
                 let add = Change::Add { site: site.clone(), data: ours.clone(), ttl: Ttl::default() };
                 written(provider.as_ref(), &zone, add).await;

@@ -15,6 +15,7 @@ pub(crate) mod web;
 use std::{
     io::Read as _,
     net::{SocketAddr, TcpListener, UdpSocket},
+    os::unix::process::CommandExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -334,7 +335,7 @@ impl Agent {
     /// Starts the daemon; its log goes to a file beside the configuration.
     pub(crate) fn daemon(&self) -> Daemon {
         let log = std::fs::File::create(self.path("log")).unwrap();
-        Daemon { child: self.command(&[]).stderr(log).spawn().unwrap() }
+        Daemon { child: self.command(&[]).stderr(log).spawn().unwrap(), leads_group: false }
     }
 
     /// The daemon in a time that runs thirty times as fast, from four minutes ago: signed updates bear a time that may be off
@@ -344,8 +345,9 @@ impl Agent {
         let mut fast = Command::new("faketime");
         fast.args(["-f", "-4m x30"]).arg(command.get_program()).args(command.get_args());
         let log = std::fs::File::create(self.path("log")).unwrap();
-        let child = fast.stdin(Stdio::null()).stderr(log).spawn();
-        Daemon { child: child.expect("faketime is missing; install the package faketime") }
+        // faketime waits for what it runs, and does not take it along when it is killed.
+        let child = fast.stdin(Stdio::null()).stderr(log).process_group(0).spawn();
+        Daemon { child: child.expect("faketime is missing; install the package faketime"), leads_group: true }
     }
 }
 
@@ -396,6 +398,8 @@ impl From<Output> for Finished {
 /// A running daemon; killed when the test fails.
 pub(crate) struct Daemon {
     child: Child,
+    /// It has started others, which end with it.
+    leads_group: bool,
 }
 
 impl Daemon {
@@ -439,6 +443,10 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        if self.leads_group {
+            let group = format!("-{}", self.child.id());
+            let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
