@@ -15,8 +15,9 @@ use super::wire::Wire;
 use crate::api::http;
 
 const BASE: &str = "https://api.ultradns.com";
-/// "Data not found": the set, in a zone that is there.
-const NO_SET: i64 = 70002;
+/// There is no such set, in a zone that is there: "Data not found" where it is read, "Cannot find resource record data" where it is
+/// deleted (the vendor's Go client, `pkg/record/service_test.go` of December 2021).
+const NO_SET: [i64; 2] = [70002, 56001];
 
 pub(super) struct UltraDns {
     http: Client,
@@ -118,7 +119,7 @@ impl UltraDns {
                 refused = Some(token);
                 continue;
             }
-            if status == StatusCode::NOT_FOUND && body.code() == Some(NO_SET) {
+            if status == StatusCode::NOT_FOUND && body.code().is_some_and(|code| NO_SET.contains(&code)) {
                 return Ok(None);
             }
             return if status.is_success() { Ok(Some(body)) } else { Err(refusal(status, &body)) };

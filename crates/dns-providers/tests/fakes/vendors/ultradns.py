@@ -1,6 +1,15 @@
-"""UltraDNS. Documents: the vendor's own examples of requests and answers (github.com/ultradns/postman,
-`src/UDNS.postman_collection.json`: each field of a token under two names; POST makes a set, PUT "updates an existing" one) and
-https://docs.ultradns.com/Content/REST%20API/Content/REST%20API/Introduction.htm; seen: ultradns (v2: lists, creation, error 1801)."""
+"""UltraDNS.
+
+read: the vendor's examples of requests and answers (github.com/ultradns/postman, `src/UDNS.postman_collection.json`: each
+field of a token under two names; POST makes a set, PUT "updates an existing" one); its Go client and the tests of that client
+at the real API (github.com/ultradns/ultradns-go-sdk, `pkg/record/service_test.go` and its history: 1801, 70005, 1000; 70002
+where a set is read that is not there, 56001 where it is deleted); its Python client
+(github.com/ultradns/python_rest_api_client: 60001 makes it ask for a new token, 429 makes it wait); recorded answers
+(dns-lexicon, `ultradns`: texts without quotes, an alias without final dot is relative, 201 and 204); octodns-ultra (401;
+70002 with 404).
+see also: https://docs.ultradns.com/Content/REST%20API/Content/REST%20API/Introduction.htm
+assumed: that PUT of a set that is not there is refused like DELETE; 2111 where a set is made twice (the code is from the
+vendor's older interface); code and words of the refusal beside an alias; that refused credentials have status 401."""
 import itertools
 
 from proxy import Refused
@@ -53,7 +62,8 @@ class UltraDns(Fake):
             good = form.get("refresh_token") in self.refresh
         if not good:
             raise Refused(401, {"errorCode": 60001, "errorMessage": "invalid_grant:Invalid username & password combination.",
-                                "error": "invalid_grant", "error_description": "60001: invalid_grant"})
+                                "error": "invalid_grant",
+                                "error_description": "60001: invalid_grant:Invalid username & password combination."})
         number = next(self.numbers)
         token, refresh = f"token-{number}", f"refresh-{number}"
         self.tokens.add(token), self.refresh.add(refresh)
@@ -62,8 +72,10 @@ class UltraDns(Fake):
 
     def set(self, rq, zone, name, kind):
         here = self.store.at(zone, name, kind)
-        if rq.method != "POST" and not here:
+        if rq.method == "GET" and not here:
             raise no(404, 70002, "Data not found.")
+        if rq.method != "POST" and not here:
+            raise no(404, 56001, "Cannot find resource record data for the input zone, record type and owner combination.")
         if rq.method == "GET":
             return 200, self.sets(zone, here), {}
         if rq.method == "DELETE":
@@ -73,8 +85,10 @@ class UltraDns(Fake):
             raise no(400, 2111, f"Resource Record of type {TYPES[kind]} with these attributes already exists in the system.")
         body = rq.json()
         values = body.get("rdata") or []
-        if not values or not 0 <= body.get("ttl", 0) <= 2147483647:
-            raise no(400, 53005, "Cannot find resource record data or its TTL is invalid.")
+        if not values:
+            raise no(400, 70005, "At least one field must be specified: rdata or profile")
+        if not 0 <= body.get("ttl", 0) <= 2147483647:
+            raise no(400, 1000, "Invalid TTL Format.")
         if self.store.clash(zone, name, kind) and not (kind == "CNAME" and here):
             raise no(400, 2114, "CNAME record cannot exist with other record types at the same name.")
         if kind == "CNAME" and not values[0].endswith("."):
