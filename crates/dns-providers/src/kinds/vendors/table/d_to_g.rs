@@ -106,11 +106,13 @@ pub(super) const ROWS: &[Vendor] = &[
         least_privilege: "an API client with `DNS—Zone Record Management: READ-WRITE`, restricted to the zone's group",
         writes: Writes::Set,
         set_ttl: SetTtl::Replaced,
-        min_ttl: 30,
+        // techdocs.akamai.com/edge-dns/docs/features, "zone TTL support".
+        min_ttl: 300,
         text: Text::ZoneFile,
         apex: "full name",
         alias_dot: true,
         found_by: FoundBy::NameServers,
+        notes: "Akamai's smallest time to live is 300 seconds, unless a contract says otherwise",
         proof: Proof::CrossChecked("octodns-edgedns 1.1.0"),
         ..Vendor::USUAL
     },
@@ -171,7 +173,7 @@ pub(super) const ROWS: &[Vendor] = &[
         min_ttl: 600,
         apex: "`@`",
         found_by: FoundBy::NameServers,
-        notes: "GoDaddy gives the API to accounts with ten domains or a plan of theirs",
+        notes: "GoDaddy gives the API to accounts with ten domains, or with its Discount Domain Club Premier",
         proof: Proof::CrossChecked("dns-lexicon 3.25.2"),
         ..Vendor::USUAL
     },
