@@ -1,12 +1,25 @@
-"""OVHcloud. Documents: https://eu.api.ovh.com/console/?section=%2Fdomain&branch=v1 and
-https://github.com/ovh/python-ovh (signature); seen: ovh (ids, records, refresh). What is changed is served once the zone was refreshed."""
+"""OVHcloud. What is changed is served once the zone was refreshed.
+
+read: recorded answers (dns-lexicon, `ovh`: ids, records, texts in quotes or not as they were sent, `refresh` with `null`);
+the vendor's Python client (github.com/ovh/python-ovh: signature, 403 with INVALID_KEY, INVALID_CREDENTIAL and others); its
+Terraform provider (ovh/terraform-provider-ovh 397: less than 60 seconds are taken, with 200, and become 60; 672: 0 is the
+zone's own); answers in reports of others: INVALID_CREDENTIAL (ovh/php-ovh 56), INVALID_SIGNATURE (ovh/php-ovh 80), an unknown
+zone (go-acme/lego 618, aureq/cert-manager-webhook-ovh 39; octodns-ovh compares its words).
+see also: https://eu.api.ovh.com/console/?section=%2Fdomain&branch=v1
+assumed: the words of INVALID_KEY; the refusal of a late request; a record that is not there; the refusals of long texts and
+beside an alias (the vendor's guide only advises against that). A target without its final dot is made absolute at once; the
+vendor answers it as it was sent. Nothing was found about limits of requests."""
 import hashlib, time
+from http import HTTPStatus
 
 from proxy import Refused
 from store import ZoneFile, strings, zone_text
 from .fake import Fake, absolute, relative
 
-no = lambda status, code, text: Refused(status, {"errorCode": code, "httpCode": status, "class": f"Client::{code}", "message": text})
+no = lambda status, code, text: Refused(
+    status, {"errorCode": code, "httpCode": f"{status} {HTTPStatus(status).phrase}", "message": text})
+missing = lambda text: Refused(404, {"class": "Client::NotFound", "message": text})
+bad = lambda text: Refused(400, {"class": "Client::BadRequest", "message": text})
 
 
 class QuotedOrNot(ZoneFile):
@@ -43,7 +56,7 @@ class Ovh(Fake):
             return 200, list(self.store.zones), {}
         zone, *rest = path
         if zone not in self.store.zones:
-            raise no(404, "NOT_FOUND", f"This service does not exist")
+            raise missing("This service does not exist")
         if not rest:
             return 200, {"name": zone, "hasDnsAnycast": False, "nameServers": []}, {}
         if rest in (["refresh"], ["status"]):
@@ -58,7 +71,7 @@ class Ovh(Fake):
             return 200, [one.id for one in records], {}
         record = self.store.by_id(zone, rest[1])
         if record is None:
-            raise no(404, "NOT_FOUND", "The requested object (id) does not exist")
+            raise missing("The requested object (id) does not exist")
         if rq.method == "DELETE":
             self.store.remove(record)
             return 200, None, {}
@@ -67,14 +80,14 @@ class Ovh(Fake):
     def create(self, zone, body):
         kind, target, ttl = body.get("fieldType"), body.get("target", ""), body.get("ttl") or 0
         name = absolute(body.get("subDomain") or "", zone, "")
-        if 0 < ttl < 60:
-            raise no(400, "INVALID_ARGUMENT", "Invalid ttl: at least 60")
+        if ttl:
+            ttl = max(ttl, 60)
         if kind == "TXT" and any(len(part.encode()) > 255 for part in strings(target)):
-            raise no(400, "INVALID_ARGUMENT", "Invalid TXT record: strings of at most 255 characters")
+            raise bad("Invalid TXT record: strings of at most 255 characters")
         if kind == "CNAME" and not target.endswith("."):
             target = f"{target}.{zone}."
         if self.store.clash(zone, name, kind):
-            raise no(400, "INVALID_ARGUMENT", "Another record of this subdomain conflicts with a CNAME")
+            raise bad("Another record of this subdomain conflicts with a CNAME")
         return self.store.add(zone, name, kind, ttl, target)
 
     def shown(self, one):
