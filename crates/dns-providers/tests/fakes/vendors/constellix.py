@@ -1,13 +1,23 @@
-"""Constellix. Documents: https://api-docs.constellix.com (v1); seen: constellix (records, texts answered in quotes, a set that is
-there is refused with 400). A search that finds nothing is answered with 404: the client of lego takes it so
-(`providers/dns/constellix/internal/txtrecords.go`). The bulk request of the library is taken from its own code."""
+"""Constellix, v1.
+
+read: recorded answers (dns-lexicon, `constellix`: what is made is answered with 200; texts are answered in quotes; a set that
+is there is refused with 400; the `value` of an alias counts for nothing; `requestLimitHeader` 300); lego
+(`providers/dns/constellix/internal`: searches, 404 where nothing is found, `errors` of a refusal); octodns-constellix
+(refused tokens: 401 and "Unable to authenticate token"; aliases by `host`; the strings of a long text with nothing between
+them); a report of 429 and "Rate limit exceeded" (go-acme/lego 2064); support.constellix.com, article 47001129642 (search for
+records).
+see also: https://api-docs.constellix.com
+assumed: the smallest time to live of 30; the words about it, about missing values, and beside an alias; that an alias may
+come by `host` within `roundRobin`, and is answered so beside its own `host`, and the bulk request (so the library; nobody's
+answer was read); the words of 404."""
 import base64, hashlib, hmac, time
 
 from proxy import Refused
-from store import ZoneFile, zone_text
+from store import TOKEN, ZoneFile, zone_text
 from .fake import Fake, absolute, relative
 
 no = lambda status, text: Refused(status, {"errors": [text]})
+quoted = lambda text, between: between.join(f'"{part}"' for part in TOKEN.findall(text))
 
 
 class Constellix(Fake):
@@ -17,10 +27,10 @@ class Constellix(Fake):
     def authorize(self, rq):
         parts = (rq.headers.get("x-cns-security-token") or "").split(":")
         if len(parts) != 3 or parts[0] != self.key:
-            raise no(401, "Unauthorized")
+            raise no(401, "Unable to authenticate token")
         signed = hmac.new(self.secret.encode(), parts[2].encode(), hashlib.sha1).digest()
         if base64.b64encode(signed).decode() != parts[1] or abs(int(parts[2]) / 1000 - time.time()) > 300:
-            raise no(401, "Unauthorized")
+            raise no(401, "Unable to authenticate token")
 
     def serve(self, rq):
         path = rq.path[2:]  # v1/domains
@@ -51,7 +61,7 @@ class Constellix(Fake):
         if len(rest) == 1:
             if rq.method == "POST":
                 name = self.create(zone, kind, rq.json())
-                return 201, self.sets(zone, self.store.at(zone, name, kind)), {}
+                return 200, self.sets(zone, self.store.at(zone, name, kind)), {}
             return 200, self.sets(zone, self.store.at(zone, None, kind)), {}
         record = self.store.by_id(zone, rest[1])
         if record is None:
@@ -78,13 +88,13 @@ class Constellix(Fake):
     def write(self, zone, name, kind, body):
         values = []
         for entry in body.get("roundRobin") or ([{"host": body["host"]}] if body.get("host") else []):
-            value = entry.get("value") if entry.get("value") is not None else entry.get("host", "")
-            if kind == "TXT" and not value.startswith('"'):
-                value = zone_text(value)
-            if kind == "CNAME" and not value.endswith("."):
+            value = entry.get("value") if kind != "CNAME" and entry.get("value") is not None else entry.get("host", "")
+            if kind == "TXT":
+                value = quoted(value, " ") if value.startswith('"') else zone_text(value)
+            if kind == "CNAME" and value and not value.endswith("."):
                 value = f"{value}.{zone}."
             values.append(value)
-        if not values:
+        if not any(values):
             raise no(400, "roundRobin: This field is required.")
         if not isinstance(body.get("ttl"), int) or body["ttl"] < 30:
             raise no(400, "ttl: Value must be at least 30")
@@ -102,8 +112,10 @@ class Constellix(Fake):
         shown = []
         for name, kind in sorted({(one.name, one.kind) for one in records}):
             here = self.store.at(zone, name, kind)
-            field = "host" if kind in ("CNAME", "NS") else "value"
-            entries = [{field: one.value, "value": one.value, "disableFlag": False} for one in here]
+            text = lambda one: quoted(one.value, "") if kind == "TXT" else one.value
+            entries = [{"value": text(one), "disableFlag": False} for one in here]
+            if kind == "CNAME":
+                entries = [{"host": one.value, **entry} for one, entry in zip(here, entries)]
             if kind == "MX":
                 entries = [{"level": int(one.value.split()[0]), "value": one.value.split()[1], "disableFlag": False} for one in here]
             value = here[0].value if kind == "CNAME" else entries
