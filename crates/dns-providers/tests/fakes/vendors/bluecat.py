@@ -1,11 +1,20 @@
-"""BlueCat Address Manager, REST v2. Documents: https://docs.bluecatnetworks.com/r/Address-Manager-RESTful-v2-API-Guide (sessions,
-filters, record types, quick deployment, errors as status, code, message). Records are served once they were deployed."""
+"""BlueCat Address Manager, REST v2. Records are served once they were deployed.
+
+read: the Address Manager RESTful v2 API Guide (https://docs.bluecatnetworks.com/r/Address-Manager-RESTful-v2-API-Guide/,
+pages Basic-authentication/9.6.0: a session is made with 201, its credentials are user and token in Base64;
+HTTP-response-status-codes/9.6.0: 401, 404, 409, 429 and others); lego (`providers/dns/bluecatv2/internal`: filters, records,
+quick deployments, a refusal with status, reason, code, message); the vendor's bluecat-libraries (the same fields, sessions).
+see also: https://docs.bluecatnetworks.com/r/Address-Manager-RESTful-v2-API-Guide/Introduction/9.6.0
+assumed: every code but InvalidAuthorizationToken, and all words but its own; that a doubled value and a name with an alias
+are 409; 204 for what is deleted; 3600 seconds where none are given."""
 import base64, itertools, re
+from http import HTTPStatus
 
 from proxy import Refused
 from .fake import Fake, absolute
 
-no = lambda status, code, text: Refused(status, {"status": status, "reason": "", "code": code, "message": text})
+no = lambda status, code, text: Refused(
+    status, {"status": status, "reason": HTTPStatus(status).phrase, "code": code, "message": text})
 TYPES = {"TXT": "TXTRecord", "CNAME": "AliasRecord", "MX": "MXRecord", "A": "HostRecord", "NS": "GenericRecord"}
 
 
@@ -25,7 +34,7 @@ class Bluecat(Fake):
         if rq.path == ["api", "v2", "sessions"] and rq.method == "POST":
             return
         if rq.headers.get("Authorization", "").removeprefix("Basic ") not in self.sessions:
-            raise no(401, "InvalidAuthorizationToken", "Invalid authorization token")
+            raise no(401, "InvalidAuthorizationToken", "The provided authorization token is invalid")
 
     def serve(self, rq):
         path = rq.path[2:]
@@ -35,9 +44,10 @@ class Bluecat(Fake):
             body = rq.json()
             if (body.get("username"), body.get("password")) != (self.user, self.password):
                 raise no(401, "InvalidCredentials", "Invalid username or password")
-            token = base64.b64encode(f"{self.user}:session-{next(self.numbers)}".encode()).decode()
-            self.sessions.add(token)
-            return 201, {"id": 1, "type": "UserSession", "apiToken": token, "basicAuthenticationCredentials": token,
+            token = f"session-{next(self.numbers)}"
+            credentials = base64.b64encode(f"{self.user}:{token}".encode()).decode()
+            self.sessions.add(credentials)
+            return 201, {"id": 1, "type": "UserSession", "apiToken": token, "basicAuthenticationCredentials": credentials,
                          "state": "LOGGED_IN", "user": {"id": 2, "name": self.user}}, {}
         wanted = dict(re.findall(r"([\w.]+):eq\('([^']*)'\)", rq.query.get("filter", "")))
         if path == ["zones"]:

@@ -1,5 +1,14 @@
-"""DigitalOcean. Documents: https://docs.digitalocean.com/reference/api/digitalocean/#tag/Domain-Records (filters `name`, `type`;
-`per_page` to 200; TTL at least 30; targets of aliases need the final dot); seen: digitalocean (records, paging, not_found)."""
+"""DigitalOcean, v2.
+
+read: the vendor's description of the API (github.com/digitalocean/openapi, `specification`: filters `name`, as a full name,
+and `type`; `per_page`; scopes; bodies of 401, 404, 422; 429 `too_many_requests`, with `retry-after` for bursts alone);
+recorded answers (dns-lexicon, `digitalocean`: records, paging, not_found); answers in reports of others: "Data needs to end
+with a dot (.)" (digitalocean/api-v2 130), "CNAME records cannot share a name with other records"
+(kubernetes-sigs/external-dns 4802). The description writes the id of 401 in lower case and ends its words with a dot; others
+had it from the API as it is here.
+see also: https://docs.digitalocean.com/reference/api/digitalocean/#tag/Domain-Records
+assumed: the refusal of a TTL below 30 and of an empty value, in these words (that it is 30 is others' word: neatnik/omg.lol
+37, lego)."""
 from proxy import Refused
 from .fake import Fake, absolute, relative
 
@@ -44,7 +53,7 @@ class DigitalOcean(Fake):
         if kind == "CNAME" and not data.endswith("."):
             raise no("Data needs to end with a dot (.)")
         if self.store.clash(zone, name, kind):
-            raise no("CNAME records cannot share a name with other records.")
+            raise no("CNAME records cannot share a name with other records")
         return self.store.add(zone, name, kind, ttl, data.rstrip(".") if kind == "CNAME" else data)
 
     def listed(self, zone, rq):

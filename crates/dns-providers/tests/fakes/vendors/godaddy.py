@@ -1,10 +1,21 @@
-"""GoDaddy. Documents: https://developer.godaddy.com/doc/endpoint/domains (errors UNABLE_TO_AUTHENTICATE, NOT_FOUND, INVALID_BODY,
-TOO_MANY_REQUESTS with `retryAfterSec`; TTL at least 600); seen: godaddy (records, an empty list where there is no set,
-NOT_FOUND of a domain)."""
+"""GoDaddy, v1.
+
+read: recorded answers (dns-lexicon, `godaddy`: records, an empty list where there is no set, NOT_FOUND of a domain, 200
+without a body); lego (`providers/dns/godaddy/internal`: `fields` of a refusal, TTL at least 600); answers in reports of
+others: UNABLE_TO_AUTHENTICATE with 401 (acmesh-official/acme.sh 1564, qdm12/ddns-updater 91), the refusal of a small TTL
+(josteink/le-godaddy-dns 1), "Another record with the same attributes already exists" (lmammino/godaddy-dns 10), ACCESS_DENIED
+with 403 for accounts that may not use the API (jeessy2/ddns-go 1105), 429 after about 60 requests in a minute
+(n3integration/terraform-provider-godaddy 6).
+see also: https://developer.godaddy.com/doc/endpoint/domains
+assumed: the largest TTL; 404 where a set that is not there is deleted; the code DUPLICATE_RECORD; the refusal beside an
+alias."""
 from proxy import Refused
 from .fake import Fake, absolute, relative
 
 no = lambda status, code, message: Refused(status, {"code": code, "message": message})
+unfit = lambda path, code, message: Refused(422, {
+    "code": "INVALID_BODY", "fields": [{"code": code, "message": message, "path": path}],
+    "message": "Request body doesn't fulfill schema, see details in `fields`"})
 
 
 class GoDaddy(Fake):
@@ -45,11 +56,13 @@ class GoDaddy(Fake):
         return 200, "", {}
 
     def check(self, zone, name, kind, bodies):
-        for one in bodies:
-            if not 600 <= one.get("ttl", 3600) <= 604800:
-                raise no(422, "INVALID_BODY", "Request body doesn't fulfill schema: ttl must be at least 600")
+        for at, one in enumerate(bodies):
+            if one.get("ttl", 3600) < 600:
+                raise unfit(f"records[{at}].ttl", "UNKNOWN_RESTRICTION", "must have a minimum value of 600")
+            if one.get("ttl", 3600) > 604800:
+                raise unfit(f"records[{at}].ttl", "UNKNOWN_RESTRICTION", "must have a maximum value of 604800")
             if not one.get("data"):
-                raise no(422, "INVALID_BODY", "Request body doesn't fulfill schema: data is required")
+                raise unfit(f"records[{at}].data", "MISSING_DATA", "is required")
         if len({one["data"] for one in bodies}) < len(bodies):
             raise no(422, "DUPLICATE_RECORD", "Another record with the same attributes already exists")
         if self.store.clash(zone, name, kind) and not (kind == "CNAME" and self.store.at(zone, name, kind)):

@@ -1,4 +1,12 @@
-"""NS1. Documents: https://developer.ibm.com/apis/catalog/ns1--ibm-ns1-connect-api/; seen: nsone (records, 404s)."""
+"""NS1.
+
+read: recorded answers (dns-lexicon, `nsone`: records, "zone not found" and "record not found" with 404, PUT and POST and
+DELETE with 200, `X-Ratelimit-*` of 900 in 300 seconds); the vendor's Go client (github.com/ns1/ns1-go, `rest/record.go`: PUT
+makes, POST changes, "record already exists"); https://www.ibm.com/docs/en/SSSYGZ/getting_started/api_rate_limiting.html
+(tokens by endpoint; 429 is in ns1-terraform/terraform-provider-ns1 2; `Retry-After` is nowhere).
+see also: https://developer.ibm.com/apis/catalog/ns1--ibm-ns1-connect-api/
+assumed: the words of 401; status 400 for a record that is there; all refusals of a body, also beside an alias; that any time
+to live from 1 on is taken."""
 from proxy import Refused
 from .fake import Fake
 
