@@ -1,5 +1,6 @@
-"""The fakes. Each says from which documents it is made; `seen` is a recorded real answer (dns-lexicon,
-tests/fixtures/cassettes)."""
+"""The fakes. Each tells at its top what was read for it ("read"), where a person would look besides ("see also", not opened for
+it), and what it does without evidence ("assumed"). A recorded answer is a real one, of dns-lexicon, `tests/fixtures/cassettes`;
+a number behind the name of a repository is that of a public thread there, with the vendor's answer in it."""
 from .bluecat import Bluecat
 from .constellix import Constellix
 from .digitalocean import DigitalOcean
