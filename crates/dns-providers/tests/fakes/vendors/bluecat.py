@@ -3,10 +3,11 @@
 read: the Address Manager RESTful v2 API Guide (https://docs.bluecatnetworks.com/r/Address-Manager-RESTful-v2-API-Guide/,
 pages Basic-authentication/9.6.0: a session is made with 201, its credentials are user and token in Base64;
 HTTP-response-status-codes/9.6.0: 401, 404, 409, 429 and others); lego (`providers/dns/bluecatv2/internal`: filters, records,
-quick deployments, a refusal with status, reason, code, message); the vendor's bluecat-libraries (the same fields, sessions).
+quick deployments, a refusal with status, reason, code, message); the vendor's bluecat-libraries (the same fields, sessions;
+InvalidAuthorizationCredentials where none are sent).
 see also: https://docs.bluecatnetworks.com/r/Address-Manager-RESTful-v2-API-Guide/Introduction/9.6.0
-assumed: every code but InvalidAuthorizationToken, and all words but its own; that a doubled value and a name with an alias
-are 409; 204 for what is deleted; 3600 seconds where none are given."""
+assumed: every code but these two, and its words; that refused names and passwords have the second; that a doubled value and a
+name with an alias are 409; 204 for what is deleted; 3600 seconds where none are given."""
 import base64, itertools, re
 from http import HTTPStatus
 
@@ -43,7 +44,8 @@ class Bluecat(Fake):
         if path == ["sessions"]:
             body = rq.json()
             if (body.get("username"), body.get("password")) != (self.user, self.password):
-                raise no(401, "InvalidCredentials", "Invalid username or password")
+                raise no(401, "InvalidAuthorizationCredentials",
+                         "The request authorization credentials are either missing or invalid")
             token = f"session-{next(self.numbers)}"
             credentials = base64.b64encode(f"{self.user}:{token}".encode()).decode()
             self.sessions.add(credentials)

@@ -5,12 +5,13 @@ POST makes with 201, PUT replaces with 200, DELETE with 204, values as in a zone
 https://techdocs.akamai.com/edge-dns/docs/features (smallest time to live: 300 seconds, unless a contract says otherwise);
 https://techdocs.akamai.com/edge-dns/reference/429 (that there is one, no more); the 401 of the vendor's other APIs, which the
 same gate answers (https://techdocs.akamai.com/iam-api/reference/401); answers in reports of others ("The signature does not
-match": akamai/AkamaiOPEN-edgegrid-powershell 10; 404 of a record set: linode/cluster-api-provider-linode 419).
+match": akamai/AkamaiOPEN-edgegrid-powershell 10; 404 of a record set: linode/cluster-api-provider-linode 419; of a zone:
+DNSControl's page on this vendor; beside an alias: akamai/terraform-provider-akamai 462).
 see also: https://techdocs.akamai.com/edge-dns/reference/edge-dns-api and
 https://techdocs.akamai.com/developer/docs/authenticate-with-edgegrid (the signature is compared with the client
 edgegrid-python)
-assumed: the refusal of a timestamp; 409 for a set that is there; 400 and 422, and all their words; the words of an unknown
-zone; that less than 300 seconds is refused (values of 60 and 120 are in use elsewhere)."""
+assumed: the refusal of a timestamp; 409 for a set that is there; 400 and its words; status 422 beside an alias; that less
+than 300 seconds is refused (values of 60 and 120 are in use elsewhere)."""
 import base64, hashlib, hmac, re, time
 from calendar import timegm
 from http import HTTPStatus
@@ -53,7 +54,7 @@ class EdgeDns(Fake):
         _, _, _, zone, *rest = rq.path  # config-dns/v2/zones
         zone = zone.lower()
         if zone not in self.store.zones:
-            raise missing(f"Unable to find zone {zone}")
+            raise missing(f"Unable to find zone '{zone}'")
         if not rest:
             return 200, {"zone": zone, "type": "PRIMARY", "activationState": "ACTIVE"}, {}
         if rest == ["recordsets"]:
@@ -84,7 +85,8 @@ class EdgeDns(Fake):
         if kind == "TXT" and any(len(part.encode()) > 255 for value in values for part in strings(value)):
             raise no(400, "TXT rdata strings must not exceed 255 characters")
         if self.store.clash(zone, name, kind) and not (kind == "CNAME" and self.store.at(zone, name, kind)):
-            raise no(422, "A CNAME record cannot coexist with other records of the same name")
+            raise problem(422, "authoritative-dns/cnameCollision", "Invalid rdata - CNAME collision",
+                          "CNAME must be the only record for a given name")
         self.store.replace(zone, name, kind, ttl, values)
 
     def shown(self, zone, name, kind):

@@ -5,8 +5,8 @@ field of a token under two names; POST makes a set, PUT "updates an existing" on
 at the real API (github.com/ultradns/ultradns-go-sdk, `pkg/record/service_test.go` and its history: 1801, 70005, 1000; 70002
 where a set is read that is not there, 56001 where it is deleted); its Python client
 (github.com/ultradns/python_rest_api_client: 60001 makes it ask for a new token, 429 makes it wait); recorded answers
-(dns-lexicon, `ultradns`: texts without quotes, an alias without final dot is relative, 201 and 204); octodns-ultra (401;
-70002 with 404).
+(dns-lexicon, `ultradns`: texts without quotes, an alias without final dot is relative, 201 and 204); its Terraform provider
+(`docs/resources/record.md`: time to live from 0 on); octodns-ultra (401; 70002 with 404).
 see also: https://docs.ultradns.com/Content/REST%20API/Content/REST%20API/Introduction.htm
 assumed: that PUT of a set that is not there is refused like DELETE; 2111 where a set is made twice (the code is from the
 vendor's older interface); code and words of the refusal beside an alias; that refused credentials have status 401."""
