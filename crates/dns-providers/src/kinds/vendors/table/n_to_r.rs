@@ -82,7 +82,7 @@ pub(super) const ROWS: &[Vendor] = &[
         title: "NS1 (IBM)",
         docs: "https://developer.ibm.com/apis/catalog/ns1--ibm-ns1-connect-api/",
         settings: &[Setting::secret("api_key", "API key")],
-        least_privilege: "a key with `Manage zones` for the zone alone (Zones: allow list), and the agent's addresses",
+        least_privilege: "a key with `Manage zones` for the zone alone (`zones_allow`), or for TXT records in it (`records_allow`), from the agent's addresses",
         writes: Writes::Set,
         set_ttl: SetTtl::Kept,
         apex: "full name",

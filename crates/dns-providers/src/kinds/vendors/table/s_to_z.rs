@@ -104,7 +104,7 @@ pub(super) const ROWS: &[Vendor] = &[
             Setting::secret("password", "its password"),
             Setting::address("base_url", "`https://api.ultradns.com` without").or_none(),
         ],
-        least_privilege: "a user of a group with `Read, Write, Create, Delete` on the zone's domain objects alone",
+        least_privilege: "a user of a group of its own: `Read` of the account, none of `Domain Services`, `Read Write Create Delete` of the zone's domain",
         writes: Writes::Set,
         set_ttl: SetTtl::Kept,
         apex: "full name",
