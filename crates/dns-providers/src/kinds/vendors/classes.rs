@@ -90,6 +90,8 @@ const ANYTHING: Meaning = (
 const WORDS: &[(&[&str], Meaning)] = &[
     (&["not found or not accessible"], ANYTHING),
     (&["rate limit", "rate exceeded", "too many", "throttl", "quota"], THROTTLED),
+    // Of GoDaddy, whose key is right and whose account may not use this part of the API.
+    (&["not allowed access"], DENIED),
     (&["already exists", "duplicate"], CONFLICT),
     (&["cname"], COLLISION),
     (
@@ -201,6 +203,20 @@ mod tests {
             (What::Status(400), r#"{"error":"invalid_grant"}"#, Class::Setup, "bad-key", Extent::Provider),
             (What::Status(400), "TTL must be at least 600", Class::Setup, "bad-ttl", Extent::Zone),
             (What::Status(400), "throttled", Class::Later, "throttled", Extent::Provider),
+            (
+                What::Status(400),
+                r#"{"error":["Rate limit exceeded"]}"#,
+                Class::Later,
+                "throttled",
+                Extent::Provider,
+            ),
+            (
+                What::Status(403),
+                "Authenticated user is not allowed access",
+                Class::Setup,
+                "denied",
+                Extent::Zone,
+            ),
             (What::Status(400), "strange", Class::Blocked, "refused", Extent::Name),
             (What::Status(409), "", Class::Later, OVERTAKEN, Extent::Name),
             (What::Status(409), "CNAME and other data", Class::Blocked, "collision", Extent::Name),
