@@ -3,12 +3,19 @@
 use std::{fmt, time::Duration};
 
 use async_trait::async_trait;
-use reqwest::{RequestBuilder, StatusCode, header::HeaderValue};
+use reqwest::{
+    RequestBuilder, StatusCode,
+    header::{AUTHORIZATION, HeaderValue},
+};
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use tokio::{sync::Mutex, time::Instant};
 
-use super::{http, jwt, throttle::THROTTLED};
+use super::{
+    http::{self, Answer},
+    jwt,
+    throttle::THROTTLED,
+};
 use crate::{Class, Error, Extent};
 
 /// What is left of a token's time when it is replaced, so that none runs out on its way; of one that lasts briefly a quarter.
@@ -80,8 +87,38 @@ impl Tokens {
         self.issuer.check()
     }
 
+    /// Sends a request with a token; once more with a new one, where the one at hand was refused. What else is answered is the
+    /// caller's to read, as for [`http::exchange`].
+    ///
+    /// # Errors
+    /// When there is no token, or no answer.
+    pub(crate) async fn exchange(
+        &self,
+        request: RequestBuilder,
+        what: &str,
+        lost: impl Fn(reqwest::Error) -> Error,
+    ) -> Result<Answer, Error> {
+        let mut renewed = false;
+        loop {
+            let bearer = self.bearer().await?;
+            let one = request
+                .try_clone()
+                .ok_or_else(|| Error::new(Class::Bug, "encoding", "a request cannot be repeated"))?;
+            let one = one.header(AUTHORIZATION, bearer.clone());
+            let answer = http::exchange(one, what, http::MAX_BODY, &lost).await?;
+            if answer.status == StatusCode::UNAUTHORIZED {
+                self.refused(&bearer).await;
+                if !renewed {
+                    renewed = true;
+                    continue;
+                }
+            }
+            return Ok(answer);
+        }
+    }
+
     /// The header that shows the token.
-    pub(crate) async fn bearer(&self) -> Result<HeaderValue, Error> {
+    async fn bearer(&self) -> Result<HeaderValue, Error> {
         let mut held = self.held.lock().await;
         let now = Instant::now();
         if let Some(token) = held.as_ref().filter(|token| now < token.renewed_from) {
@@ -100,7 +137,7 @@ impl Tokens {
     }
 
     /// Forgets the token that was refused, unless another has taken its place.
-    pub(crate) async fn refused(&self, bearer: &HeaderValue) {
+    async fn refused(&self, bearer: &HeaderValue) {
         let mut held = self.held.lock().await;
         match held.as_ref().map(Token::bearer) {
             Some(Ok(ours)) if ours == *bearer => *held = None,
@@ -181,7 +218,7 @@ pub(crate) async fn grant(request: RequestBuilder, whom: &str, hint: &str) -> Re
     Ok(Token::new(granted.access_token, lasts))
 }
 
-fn refusal(answer: &http::Answer, whom: &str, hint: &str) -> Error {
+fn refusal(answer: &Answer, whom: &str, hint: &str) -> Error {
     let Refusal { error, error_description } = serde_json::from_slice(&answer.body).unwrap_or_default();
     let said = format!("{error} {error_description}");
     let said: String = said.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(SAID).collect();

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use dcv_core::DomainName;
 use reqwest::{
-    Client, RequestBuilder, StatusCode, Url,
-    header::{AUTHORIZATION, HeaderValue, IF_MATCH, IF_NONE_MATCH},
+    Client, RequestBuilder, Url,
+    header::{HeaderValue, IF_MATCH, IF_NONE_MATCH},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::json;
@@ -284,7 +284,7 @@ impl Api {
         })
     }
 
-    /// Sends it; once more with a new token, where the one at hand was refused.
+    /// Sends it with a token, and explains what is refused.
     async fn send(&self, request: RequestBuilder, what: &str) -> Result<Vec<u8>, Error> {
         let lost = |error: reqwest::Error| {
             Error::new(Class::Later, "unreachable", "Azure Resource Manager does not answer")
@@ -292,25 +292,10 @@ impl Api {
                 .hint("check that https to it is open, and the proxy settings")
                 .caused_by(error)
         };
-        let mut renewed = false;
-        loop {
-            let bearer = self.tokens.bearer().await?;
-            let one = request
-                .try_clone()
-                .ok_or_else(|| Error::new(Class::Bug, "encoding", "a request cannot be repeated"))?;
-            let answer =
-                http::exchange(one.header(AUTHORIZATION, bearer.clone()), what, http::MAX_BODY, lost).await?;
-            if answer.status.is_success() {
-                return Ok(answer.body);
-            }
-            if answer.status == StatusCode::UNAUTHORIZED {
-                self.tokens.refused(&bearer).await;
-                if !renewed {
-                    renewed = true;
-                    continue;
-                }
-            }
-            return Err(explain(answer.status, answer.wait, &answer.body, what));
+        let answer = self.tokens.exchange(request, what, lost).await?;
+        match answer.status.is_success() {
+            true => Ok(answer.body),
+            false => Err(explain(answer.status, answer.wait, &answer.body, what)),
         }
     }
 }

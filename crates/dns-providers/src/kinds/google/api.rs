@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use dcv_core::DomainName;
-use reqwest::{Client, Method, StatusCode, Url, header::AUTHORIZATION};
+use reqwest::{Client, Method, Url};
 use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{
@@ -231,7 +231,7 @@ impl Api {
         })
     }
 
-    /// Sends it; once more with a new token, where the one at hand was refused.
+    /// Sends it with a token, and explains what is refused.
     async fn send(
         &self,
         method: &Method,
@@ -245,26 +245,14 @@ impl Api {
                 .hint("check that https to it is open, and the proxy settings")
                 .caused_by(error)
         };
-        let mut renewed = false;
-        loop {
-            let bearer = self.tokens.bearer().await?;
-            let mut request =
-                self.http.request(method.clone(), url.clone()).header(AUTHORIZATION, bearer.clone());
-            if let Some(body) = body {
-                request = request.json(body);
-            }
-            let answer = http::exchange(request, what, http::MAX_BODY, lost).await?;
-            if answer.status.is_success() {
-                return Ok(answer.body);
-            }
-            if answer.status == StatusCode::UNAUTHORIZED {
-                self.tokens.refused(&bearer).await;
-                if !renewed {
-                    renewed = true;
-                    continue;
-                }
-            }
-            return Err(explain(answer.status, answer.wait, &answer.body, what));
+        let mut request = self.http.request(method.clone(), url.clone());
+        if let Some(body) = body {
+            request = request.json(body);
+        }
+        let answer = self.tokens.exchange(request, what, lost).await?;
+        match answer.status.is_success() {
+            true => Ok(answer.body),
+            false => Err(explain(answer.status, answer.wait, &answer.body, what)),
         }
     }
 }
