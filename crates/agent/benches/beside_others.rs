@@ -149,20 +149,24 @@ impl Bench {
             std::fs::write(&path, text).unwrap();
             path.display().to_string()
         });
+        let script = format!(
+            "set -e; nsupdate -v {adds}; {}; nsupdate -v {removals}",
+            self.until_both_show(count, &questions)
+        );
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]);
+        command
+    }
+
+    /// Asks both servers, one after the other, until each shows every value.
+    fn until_both_show(&self, count: usize, questions: &str) -> String {
         let sees = |server: SocketAddr| {
             format!(
                 "until [ \"$(dig +short +norecurse -p {} @127.0.0.1 -f {questions} | grep -c value)\" = {count} ]; do :; done",
                 server.port()
             )
         };
-        let script = format!(
-            "set -e; nsupdate -v {adds}; {}; {}; nsupdate -v {removals}",
-            sees(self.pair.primary),
-            sees(self.pair.secondary)
-        );
-        let mut command = Command::new("sh");
-        command.args(["-c", &script]);
-        command
+        self.pair.addresses().map(sees).join("; ")
     }
 
     fn update(&self) -> String {
@@ -202,15 +206,10 @@ impl Bench {
         if !questions.exists() {
             let _ = self.nsupdate(count);
         }
-        let sees = |server: SocketAddr| {
-            format!(
-                "until [ \"$(dig +short +norecurse -p {} @127.0.0.1 -f {} | grep -c value)\" = {count} ]; do :; done",
-                server.port(),
-                questions.display()
-            )
-        };
-        let script =
-            format!("set -e; {with}; {}; {}; {without}", sees(self.pair.primary), sees(self.pair.secondary));
+        let script = format!(
+            "set -e; {with}; {}; {without}",
+            self.until_both_show(count, &questions.display().to_string())
+        );
         let mut command = Command::new("sh");
         command.args(["-c", &script]);
         command

@@ -243,11 +243,11 @@ impl StatusBoard {
 
     /// Lists an order as it stood when it was looked at last.
     pub fn stand(&self, last: &LastStatus) {
-        let Some(reason) = Reason::ALL.iter().find(|reason| reason.code() == last.reason) else { return };
+        let Some(reason) = last.known_reason() else { return };
         let status = Status {
             subject: last.subject.clone(),
             outcome: reason.outcome(),
-            reason: *reason,
+            reason,
             detail: last.detail.clone(),
             since: last.at,
             begun: last.begun,

@@ -23,16 +23,30 @@ pub struct Entry {
     pub artifact: Artifact,
 }
 
-// A list of entries goes to SQLite as one text, ?1: a statement for each would cost more than what it does.
-const INTEND: &str = "INSERT INTO held (account, kind, id, zone, owner, value, intended)
-    SELECT of.value ->> 0, of.value ->> 1, of.value ->> 2, of.value ->> 3, of.value ->> 4, of.value ->> 5, ?2
-    FROM json_each(?1) AS of WHERE true ON CONFLICT DO NOTHING";
-const APPLIED: &str = "UPDATE held SET applied = ?2 WHERE (account, kind, id, zone, owner, value) IN (
-    SELECT of.value ->> 0, of.value ->> 1, of.value ->> 2, of.value ->> 3, of.value ->> 4, of.value ->> 5
-    FROM json_each(?1) AS of)";
-const GONE: &str = "DELETE FROM held WHERE (account, kind, id, zone, owner, value) IN (
-    SELECT of.value ->> 0, of.value ->> 1, of.value ->> 2, of.value ->> 3, of.value ->> 4, of.value ->> 5
-    FROM json_each(?1) AS of)";
+/// The columns of all entries. A list goes to SQLite as one text, ?1: a statement for each entry would cost more than what it
+/// does.
+macro_rules! entries {
+    ($more:literal) => {
+        concat!(
+            "SELECT of.value ->> 0, of.value ->> 1, of.value ->> 2, of.value ->> 3, of.value ->> 4, of.value ->> 5",
+            $more,
+            " FROM json_each(?1) AS of"
+        )
+    };
+}
+
+const INTEND: &str = concat!(
+    "INSERT INTO held (account, kind, id, zone, owner, value, intended) ",
+    entries!(", ?2"),
+    " WHERE true ON CONFLICT DO NOTHING"
+);
+const APPLIED: &str = concat!(
+    "UPDATE held SET applied = ?2 WHERE (account, kind, id, zone, owner, value) IN (",
+    entries!(""),
+    ")"
+);
+const GONE: &str =
+    concat!("DELETE FROM held WHERE (account, kind, id, zone, owner, value) IN (", entries!(""), ")");
 
 // Columns are named in every question: those of a file that another process is carrying over change under a `*`.
 

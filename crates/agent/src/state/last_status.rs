@@ -49,7 +49,13 @@ impl LastStatus {
     /// Whether nothing was left to do.
     #[must_use]
     pub fn is_over(&self) -> bool {
-        Reason::ALL.iter().any(|reason| reason.is_over() && reason.code() == self.reason)
+        self.known_reason().is_some_and(Reason::is_over)
+    }
+
+    /// The reason, where this version knows it.
+    #[must_use]
+    pub fn known_reason(&self) -> Option<Reason> {
+        Reason::ALL.iter().copied().find(|reason| reason.code() == self.reason)
     }
 }
 
