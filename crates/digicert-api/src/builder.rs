@@ -1,7 +1,7 @@
 //! Building a client: what is checked before anything is sent.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reqwest::redirect::Policy;
@@ -17,6 +17,7 @@ use crate::governor::Governor;
 use crate::key::KeySource;
 use crate::memory::CallMemory;
 use crate::rolling::Window;
+use crate::shared::SharedRate;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TIMEOUT: Duration = Duration::from_secs(30);
@@ -36,6 +37,7 @@ pub struct ClientBuilder {
     windows: Vec<Window>,
     memory: Option<Box<dyn CallMemory>>,
     history: Vec<Duration>,
+    shared: Option<Arc<dyn SharedRate>>,
     user_agent: String,
     http_on_loopback: bool,
     ca_pem: Option<Vec<u8>>,
@@ -62,6 +64,7 @@ impl ClientBuilder {
             windows: Window::DIGICERT.to_vec(),
             memory: None,
             history: Vec::new(),
+            shared: None,
             user_agent: USER_AGENT.to_owned(),
             http_on_loopback: false,
             ca_pem: None,
@@ -152,6 +155,13 @@ impl ClientBuilder {
         self
     }
 
+    /// Shares the rate with other processes: each call takes a place there before it is sent. Calls are then made within tokio.
+    #[must_use]
+    pub fn shared_rate(mut self, rate: impl SharedRate + 'static) -> Self {
+        self.shared = Some(Arc::new(rate));
+        self
+    }
+
     /// Checks the settings and builds the client. Nothing is sent, and the key is not read yet.
     ///
     /// # Errors
@@ -167,7 +177,10 @@ impl ClientBuilder {
             http,
             base: self.base,
             key,
-            governor: Governor::new(&self.windows, &self.history),
+            governor: match self.shared {
+                Some(rate) => Governor::shared(&self.windows, rate),
+                None => Governor::new(&self.windows, &self.history),
+            },
             gate: Gate::new(),
             memory: self.memory,
             exchanges: Semaphore::new(EXCHANGES),

@@ -184,6 +184,10 @@ impl Client {
         }
         // Behind the memory, which notes many calls at once. Never closed.
         let _exchange = inner.exchanges.acquire().await;
+        while turn.is_stale() {
+            turn.unsent();
+            turn = inner.governor.turn(self.due).await;
+        }
         let started = Instant::now();
         let response = match request.send().await {
             Ok(response) => response,

@@ -8,7 +8,8 @@
 //! - after a 429 everybody pauses, then speed starts at half and comes back step by step.
 //!
 //! Only the first waiter owns a timer. Whoever changes something (an answer, a newcomer in front, a waiter that
-//! leaves, a pause) wakes the first waiter, and it looks again. There is no task and no polling.
+//! leaves, a pause) wakes the first waiter, and it looks again. There is no task and no polling. Where several processes share
+//! the rate, one task asks for places as long as calls wait.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +19,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use crate::rolling::{FULL, Next, Rolling, Window, WindowUse};
+use crate::shared::{Errand, Hand, SharedRate};
 
 /// The shortest pause after a 429; what public clients wait too.
 const SHORTEST_PAUSE: Duration = Duration::from_secs(5);
@@ -61,12 +63,19 @@ pub(crate) struct Governor(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    log: Rolling,
+    log: Log,
     waiting: BTreeMap<Place, Arc<Notify>>,
     tickets: u64,
     calls: u64,
     throttled: u64,
     brake: Option<Brake>,
+}
+
+/// What was sent: by this process, or by all that share the rate.
+#[derive(Debug)]
+enum Log {
+    Own(Rolling),
+    Shared(Hand),
 }
 
 /// The memory of the last 429.
@@ -104,6 +113,15 @@ impl Governor {
                 log.answer(at);
             }
         }
+        Self::of(Log::Own(log))
+    }
+
+    /// A governor of one process among several, which share the windows.
+    pub(crate) fn shared(windows: &[Window], rate: Arc<dyn SharedRate>) -> Self {
+        Self::of(Log::Shared(Hand::new(windows, rate)))
+    }
+
+    fn of(log: Log) -> Self {
         Self(Arc::new(Mutex::new(State {
             log,
             waiting: BTreeMap::new(),
@@ -119,8 +137,9 @@ impl Governor {
         let waiter = self.enqueue(due);
         loop {
             let look = self.state().look(waiter.place); // The lock must not be held below.
+            self.serve();
             match look {
-                Look::Go(sent) => return Turn { governor: self.clone(), sent, open: true },
+                Look::Go(sent, place) => return Turn { governor: self.clone(), sent, place, open: true },
                 Look::WaitForNews => waiter.news.notified().await,
                 Look::WaitUntil(when) => {
                     tokio::select! {
@@ -132,16 +151,60 @@ impl Governor {
         }
     }
 
+    /// Where the rate is shared, sees that somebody asks for places and closes them.
+    fn serve(&self) {
+        let mut state = self.state();
+        let wanted = state.wanted(Instant::now());
+        let Log::Shared(hand) = &mut state.log else { return };
+        if hand.wants_service(wanted) {
+            drop(state);
+            tokio::spawn(self.clone().run_errands());
+        }
+    }
+
+    /// Takes places as long as calls wait, and closes those of calls that are over.
+    async fn run_errands(self) {
+        loop {
+            let (errand, rate) = {
+                let mut state = self.state();
+                let now = Instant::now();
+                let (wanted, speed) = (state.wanted(now), state.brake.map_or(FULL, |brake| brake.speed(now)));
+                let Log::Shared(hand) = &mut state.log else { return };
+                let Some(errand) = hand.errand(wanted, speed, now) else { return };
+                (errand, hand.rate())
+            };
+            match errand {
+                Errand::Close(closed) => rate.close(&closed).await,
+                Errand::Wait(until, news) => {
+                    let _ = tokio::time::timeout_at(until, news.notified()).await;
+                }
+                Errand::Take(most, windows) => {
+                    let places = rate.take(most, &windows).await;
+                    let mut state = self.state();
+                    let Log::Shared(hand) = &mut state.log else { return };
+                    hand.put(places, Instant::now());
+                    state.wake_first();
+                }
+            }
+        }
+    }
+
     pub(crate) fn load(&self) -> GovernorLoad {
         let now = Instant::now();
         let state = self.state();
         GovernorLoad {
             waiting: state.waiting.len(),
-            under_way: state.log.under_way(),
+            under_way: match &state.log {
+                Log::Own(log) => log.under_way(),
+                Log::Shared(hand) => hand.under_way(),
+            },
             calls: state.calls,
             throttled: state.throttled,
             slowed: state.brake.is_some_and(|brake| now < brake.until || brake.speed(now) < FULL),
-            windows: state.log.used(now),
+            windows: match &state.log {
+                Log::Own(log) => log.used(now),
+                Log::Shared(hand) => hand.used(),
+            },
         }
     }
 
@@ -163,7 +226,7 @@ impl Governor {
 }
 
 enum Look {
-    Go(Instant),
+    Go(Instant, Option<i64>),
     WaitUntil(Instant),
     WaitForNews,
 }
@@ -183,18 +246,34 @@ impl State {
             speed = brake.speed(now);
             faster_at = (speed < FULL).then(|| brake.next_step(now));
         }
-        match (self.log.next(now, speed), faster_at) {
+        let next = match &mut self.log {
+            Log::Own(log) => log.next(now, speed),
+            Log::Shared(hand) => hand.next(now),
+        };
+        match (next, faster_at) {
             (Next::Now, _) => {
-                self.log.send();
+                let place = match &mut self.log {
+                    Log::Own(log) => {
+                        log.send();
+                        None
+                    }
+                    Log::Shared(hand) => hand.send(),
+                };
                 self.calls += 1;
                 // The waiter leaves the queue when it is dropped, which also wakes the next one.
-                Look::Go(now)
+                Look::Go(now, place)
             }
             (Next::At(when), Some(faster)) => Look::WaitUntil(when.min(faster)),
             (Next::At(when), None) => Look::WaitUntil(when),
             (Next::AfterAnAnswer, Some(faster)) => Look::WaitUntil(faster),
             (Next::AfterAnAnswer, None) => Look::WaitForNews,
         }
+    }
+
+    /// How many calls could be made now, if there were places.
+    fn wanted(&self, now: Instant) -> usize {
+        let is_paused = self.brake.is_some_and(|brake| now < brake.until);
+        if is_paused { 0 } else { self.waiting.len() }
     }
 
     fn wake_first(&self) {
@@ -224,13 +303,24 @@ impl Drop for Waiter {
 pub(crate) struct Turn {
     governor: Governor,
     sent: Instant,
+    /// Where the rate is shared.
+    place: Option<i64>,
     open: bool,
 }
 
+/// What was given a turn so long ago, and is not sent yet, has to ask for another one: this process was stopped meanwhile, and
+/// whoever keeps the places may have given its own away.
+const STALE: Duration = Duration::from_secs(5);
+
 impl Turn {
+    /// Whether the call may be sent no more. A rate of this process's own waits for it.
+    pub(crate) fn is_stale(&self) -> bool {
+        self.place.is_some() && self.sent.elapsed() > STALE
+    }
+
     /// The first byte of the answer is here, so the call has arrived.
     pub(crate) fn answered(&mut self) {
-        self.close(Instant::now());
+        self.close(None);
     }
 
     /// The CA answered "too many requests": everybody pauses, then goes on at half speed.
@@ -248,30 +338,48 @@ impl Turn {
             None => Brake { pulled: now, until, eighths: FULL / 2 },
         });
         state.wake_first();
+        if let Log::Shared(hand) = &state.log {
+            let rate = hand.rate();
+            tokio::spawn(async move { rate.pause(until.saturating_duration_since(now)).await });
+        }
     }
 
     /// The call is not sent after all, and its place is the next one's.
     pub(crate) fn unsent(mut self) {
         if std::mem::replace(&mut self.open, false) {
             let mut state = self.governor.state();
-            state.log.unsent();
+            match (&mut state.log, self.place) {
+                (Log::Own(log), _) => log.unsent(),
+                (Log::Shared(hand), Some(place)) => hand.unsent(place),
+                (Log::Shared(_), None) => {}
+            }
             state.calls = state.calls.saturating_sub(1);
             state.wake_first();
+            drop(state);
+            self.governor.serve();
         }
     }
 
-    fn close(&mut self, arrived_by: Instant) {
+    /// The call is over; one that was given up may arrive until `straggler` has passed.
+    fn close(&mut self, straggler: Option<Duration>) {
         if std::mem::replace(&mut self.open, false) {
             let mut state = self.governor.state();
-            state.log.answer(arrived_by);
+            match (&mut state.log, self.place, straggler) {
+                (Log::Own(log), _, straggler) => log.answer(Instant::now() + straggler.unwrap_or_default()),
+                (Log::Shared(hand), Some(place), None) => hand.answer(place),
+                (Log::Shared(hand), Some(place), Some(_)) => hand.abandon(place),
+                (Log::Shared(_), None, _) => {}
+            }
             state.wake_first();
+            drop(state);
+            self.governor.serve();
         }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.close(Instant::now() + STRAGGLER);
+        self.close(Some(STRAGGLER));
     }
 }
 

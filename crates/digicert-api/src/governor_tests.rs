@@ -219,3 +219,119 @@ async fn calls_of_an_earlier_process_count() {
     assert!(start.elapsed() >= seconds(6) && start.elapsed() < seconds(7), "{:?}", start.elapsed());
     assert_eq!(governor.load().windows.iter().map(|window| window.used).collect::<Vec<_>>(), [3]);
 }
+
+/// A keeper of places for several governors, which counts as the one-process log does.
+#[derive(Debug)]
+struct Keeper {
+    windows: Vec<Window>,
+    calls: Mutex<BTreeMap<i64, Option<Instant>>>,
+}
+
+#[async_trait::async_trait]
+impl SharedRate for Keeper {
+    async fn take(&self, most: u32, windows: &[Window]) -> crate::Places {
+        // As far away as a database.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let now = Instant::now();
+        let mut calls = self.calls.lock().expect("calls");
+        let mut places = crate::Places { wait: Duration::from_millis(20), ..crate::Places::default() };
+        let free = |window: &Window, calls: &BTreeMap<i64, Option<Instant>>| {
+            let used = calls.values().filter(|over| over.is_none_or(|over| over + window.per > now)).count();
+            (window.calls as usize).saturating_sub(used)
+        };
+        for _ in 0..most {
+            if windows.iter().any(|window| free(window, &calls) == 0) {
+                break;
+            }
+            let place = calls.len() as i64;
+            calls.insert(place, None);
+            places.taken.push(place);
+        }
+        assert!(windows.iter().zip(&self.windows).all(|(asked, own)| asked.per > own.per), "not widened");
+        places
+    }
+
+    async fn close(&self, closed: &crate::Closed) {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        let mut calls = self.calls.lock().expect("calls");
+        let now = Instant::now();
+        for place in &closed.answered {
+            calls.insert(*place, Some(now));
+        }
+        for place in &closed.abandoned {
+            calls.insert(*place, Some(now + STRAGGLER));
+        }
+        for place in &closed.unused {
+            calls.insert(*place, now.checked_sub(Duration::from_secs(3600)));
+        }
+    }
+
+    async fn pause(&self, _: Duration) {}
+}
+
+/// Protects an account of several processes: together they keep the rate, use nine tenths of it, and each serves its own most
+/// urgent call first.
+#[tokio::test(start_paused = true)]
+async fn processes_that_share_a_rate_keep_it() {
+    let windows = [window(20, 1_000), window(300, 30_000)];
+    let keeper = Arc::new(Keeper { windows: windows.to_vec(), calls: Mutex::default() });
+    let arrivals = Arc::new(Mutex::new(Vec::new()));
+    let end = Instant::now() + Duration::from_secs(120);
+    let governors: Vec<Governor> =
+        (0..3).map(|_| Governor::shared(&windows, Arc::clone(&keeper) as Arc<dyn SharedRate>)).collect();
+    let workers: Vec<_> = (0..60)
+        .map(|seed| {
+            let (governor, arrivals) = (governors[seed % 3].clone(), Arc::clone(&arrivals));
+            let mut dice = Dice(seed as u64);
+            tokio::spawn(async move {
+                loop {
+                    let mut turn = governor.turn(Due::Whenever).await;
+                    if Instant::now() > end {
+                        return;
+                    }
+                    tokio::time::sleep(Duration::from_millis(dice.below(20))).await;
+                    arrivals.lock().expect("arrivals").push(Instant::now());
+                    tokio::time::sleep(Duration::from_millis(dice.below(20))).await;
+                    turn.answered();
+                }
+            })
+        })
+        .collect();
+    for worker in workers {
+        worker.await.expect("worker");
+    }
+    let mut arrivals = std::mem::take(&mut *arrivals.lock().expect("arrivals"));
+    arrivals.sort();
+    for window in &windows {
+        let worst = worst(&arrivals, window.per);
+        assert!(worst <= window.calls as usize, "{window:?}: {worst} calls in one window");
+    }
+    let used = arrivals.len() as f64 / (300.0 / 30.0 * 120.0);
+    assert!(used >= 0.9, "only {used:.3} of the rate is used");
+
+    // Of calls that wait the most urgent takes the next place, also where it came last.
+    let now = Instant::now();
+    let (late, soon) = (now + Duration::from_secs(50), now + Duration::from_secs(10));
+    let mut held = Vec::new();
+    for _ in 0..20 {
+        held.push(governors[0].turn(Due::Whenever).await);
+    }
+    let order = Arc::new(Mutex::new(Vec::new()));
+    let waiting: Vec<_> = [(Due::Whenever, 3), (Due::By(late), 2), (Due::By(soon), 1)]
+        .into_iter()
+        .map(|(due, name)| {
+            let (governor, order) = (governors[0].clone(), Arc::clone(&order));
+            tokio::spawn(async move {
+                let mut turn = governor.turn(due).await;
+                order.lock().expect("order").push(name);
+                turn.answered();
+            })
+        })
+        .collect();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(held);
+    for waiting in waiting {
+        waiting.await.expect("waiting");
+    }
+    assert_eq!(*order.lock().expect("order"), [1, 2, 3]);
+}

@@ -38,8 +38,18 @@ impl Window {
     /// The argument above holds for one clock, but the server measures with its own. NTP slews a clock by at
     /// most 500 parts in a million; two clocks slewed in opposite directions differ by a thousandth. The 5 ms
     /// cover the granularity of timers on either side.
-    fn widened(self) -> Self {
+    pub(crate) fn widened(self) -> Self {
         Self { calls: self.calls, per: self.per + self.per / 1000 + Duration::from_millis(5) }
+    }
+
+    /// So many of its calls, but at least one; widened.
+    pub(crate) fn cut(self, eighths: u32) -> Self {
+        let calls = u32::try_from(cut(self.calls, eighths)).unwrap_or(u32::MAX);
+        Self { calls, ..self.widened() }
+    }
+
+    pub(crate) const fn with_use(self, used: u32) -> WindowUse {
+        WindowUse { calls: self.calls, per: self.per, used }
     }
 }
 
