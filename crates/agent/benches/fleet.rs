@@ -22,9 +22,9 @@ use dcv_agent::{
     board::StatusBoard,
     clock, config,
     context::Context,
-    engine::{Engine, Mode, Trigger},
+    engine::{Engine, Mode},
     state::State,
-    subject::Subject,
+    subject::{Subject, Trigger},
     subjects::{Intake, Subjects},
 };
 use dcv_core::{
@@ -74,6 +74,7 @@ fn measure(orders: u64) {
             Arc::clone(&intake),
             Mode::Daemon,
             stop.clone(),
+            None,
         );
         // As the daemon does: what is said of each order is written to the state.
         dcv_agent::start::keep_saved(&context, &board, &stop);
@@ -133,7 +134,7 @@ async fn context(folder: &Path) -> Arc<Context> {
     );
     fs::write(&file, text).unwrap();
     let config = config::load(&file).unwrap();
-    let state = State::open(&config.state).await.unwrap();
+    let state = State::open(&config.state.location()).await.unwrap();
     Arc::new(Context::build(config, state, None).await.unwrap())
 }
 

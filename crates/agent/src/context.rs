@@ -10,11 +10,11 @@ use crate::{
     ca::{self, Account},
     clock,
     config::{self, Acting, Config},
-    error::chain,
+    exit::Failed,
     files::FileStore,
     ledger::Ledger,
     publish::{ManagedZone, Publisher, managed_zones},
-    state::State,
+    state::{self, State},
     trouble::Trouble,
 };
 
@@ -43,18 +43,20 @@ impl Context {
     /// rate that the CA sees stays one account's; files that are shown; evidence that could not be recorded yet.
     ///
     /// # Errors
-    /// One sentence with its hint: a setting that cannot be used.
-    pub async fn build(config: Config, state: State, earlier: Option<&Self>) -> Result<Self, String> {
-        let accounts = accounts(&config, &state, earlier).await?;
-        let zones = zones(&config).await?;
+    /// One sentence with its hint: a setting that cannot be used, or a state that cannot be read.
+    pub async fn build(config: Config, state: State, earlier: Option<&Self>) -> Result<Self, Failed> {
+        let accounts = accounts(&config, &state, earlier).await.map_err(Failed::setup)?;
+        let zones = zones(&config).await.map_err(Failed::setup)?;
         let ledger = ledger(&config, earlier);
         let shown = earlier.map(|context| context.publisher.file_store());
         let file_store = FileStore::new(config.http.routes.clone(), shown);
-        let held = state.held().await.map_err(|error| chain(&error))?;
+        let held = state.held().await.map_err(|error| error.into_failed())?;
         file_store.recall(held.iter().map(|(_, held)| held));
         let publisher = Publisher::start(zones, file_store, &state, &ledger, config.ttl);
-        let looking = config.verify.settings().map_err(|error| format!("verify: {error}"))?;
-        let observer = Observer::new(&looking, clock::now).map_err(|error| error.describe())?;
+        let looking = config.verify.settings();
+        let looking = looking.map_err(|error| Failed::setup(format!("verify: {error}")))?;
+        let observer =
+            Observer::new(&looking, clock::now).map_err(|error| Failed::setup(error.describe()))?;
         let policy = Policy { verdict: config.verify.verdict, ..Policy::default() };
         let of_account = |(name, account): (&String, &config::Account)| {
             (name.clone(), policy_of(account, &policy, &config))
@@ -77,6 +79,16 @@ impl Context {
         troubles.sort_by(|one, other| one.of.cmp(&other.of));
         troubles.extend(self.publisher.troubles());
         troubles
+    }
+
+    /// Shows the files of all replicas.
+    ///
+    /// # Errors
+    /// When the state fails.
+    pub async fn show_files(&self) -> Result<(), state::Error> {
+        let files = self.state.files().await?;
+        self.publisher.file_store().show_only(files.iter().map(|entry| &entry.artifact));
+        Ok(())
     }
 
     /// The numbers behind decisions about an account's orders and domains.

@@ -4,26 +4,34 @@ use std::{
     path::Path,
     pin::pin,
     sync::{Arc, atomic::Ordering},
+    time::Duration,
 };
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::{
     board::StatusBoard,
     config::{self, Config},
     context::Context,
     engine::{Engine, GRACE, Mode},
-    exit::Failed,
+    error::chain,
+    exit::{Exit, Failed},
     forecast,
     http::{self, Pages},
     ledger::Event,
     process::{self, Request, Signals},
-    start::{self, Discovery},
+    replica::{self, Replica},
+    start::{self, Discovery, Hold},
     subjects::Subjects,
     telemetry,
 };
+
+/// Between attempts to begin a round for which the database is needed.
+const AGAIN: Duration = Duration::from_secs(1);
+/// How long a replica that stops waits for changes that are under way.
+const LEAVE_LIMIT: Duration = Duration::from_secs(1);
 
 /// Runs until it is asked to stop.
 ///
@@ -35,23 +43,33 @@ pub async fn run(path: &Path) -> Result<(), Failed> {
     let config = start::load(path)?;
     telemetry::start(&config.log_level, config.log_format);
     start::keys(&config)?;
-    let (state, _lock) = start::own(&config, |taken| {
-        Failed::setup(format!("{taken}; end that one first, or set another agent.state"))
-    })
-    .await?;
-    let mut context = start::begin(config, &state, "daemon").await?;
+    let own = || {
+        start::own(&config, |taken| {
+            Failed::setup(format!("{taken}; end that one first, or set another agent.state"))
+        })
+    };
+    let Some((state, hold)) = until_it_passes(own, &config, &mut signals).await? else { return Ok(()) };
+    let begin_with = || start::begin(config.clone(), &state, "daemon");
+    let Some(mut context) = until_it_passes(begin_with, &config, &mut signals).await? else {
+        return Ok(());
+    };
     let (pages, stop) = (Pages::new(state.clone()), CancellationToken::new());
     serve_pages(&context.config, &pages, &stop).await?;
     start::serve_files(&context, &stop).await?;
     tokio::spawn(process::watchdog());
     let mut known = Subjects::new();
     loop {
-        let round = Round::begin(&context, &pages, known).await?;
-        let Some(next) = wait(&mut signals, path, &context).await else {
+        let Some(mut round) = begin(&context, &pages, known, &hold, &mut signals).await? else { break };
+        let next = tokio::select! {
+            next = wait(&mut signals, path, &context) => next.map(|next| (next, Why::Reload)),
+            () = round.fenced() => again(&context, &mut signals).await.map(|next| (next, Why::Fenced)),
+        };
+        let Some((next, why)) = next else {
             process::stopping();
             info!("stopping");
             signals.abort_on_the_next();
             round.end().await;
+            leave(&hold, &context).await;
             break;
         };
         let former = Arc::clone(&context);
@@ -70,6 +88,13 @@ pub async fn run(path: &Path) -> Result<(), Failed> {
                 break;
             }
         };
+        if let (Why::Fenced, Some(replica)) = (why, hold.replica()) {
+            // What was known is others' now. Nothing of the former round writes any more, so this replica may be one again.
+            known.clear();
+            if !rejoin(replica, &mut signals).await {
+                break;
+            }
+        }
         context = next;
         context.ledger.note(Some(Event::started("reload"))).await;
     }
@@ -89,28 +114,53 @@ async fn serve_pages(config: &Config, pages: &Pages, stop: &CancellationToken) -
     Ok(())
 }
 
+/// Why a round is followed by another one.
+#[derive(Clone, Copy)]
+enum Why {
+    Reload,
+    Fenced,
+}
+
 /// Work upon one configuration.
 struct Round {
     context: Arc<Context>,
     board: Arc<StatusBoard>,
     stop: CancellationToken,
     running: JoinHandle<Subjects>,
+    /// The part of a replica.
+    shared: Option<JoinHandle<replica::Ended>>,
 }
 
 impl Round {
-    async fn begin(context: &Arc<Context>, pages: &Pages, known: Subjects) -> Result<Self, Failed> {
-        let subjects = start::subjects(context, &pages.board, known).await?;
+    async fn begin(
+        context: &Arc<Context>,
+        pages: &Pages,
+        known: Subjects,
+        hold: &Hold,
+    ) -> Result<Self, Failed> {
+        let subjects = start::subjects(context, &pages.board, known, hold).await?;
         pages.board.retain(|subject| subjects.contains_key(subject));
         info!(orders = subjects.len(), "looking after orders");
         let (stop, board) = (CancellationToken::new(), &pages.board);
-        let Discovery { intake, triggers, .. } = start::discovery(context, board, &stop, Mode::Daemon);
-        let engine = Engine::new(Arc::clone(context), Arc::clone(board), intake, Mode::Daemon, stop.clone());
+        let Discovery { intake, triggers, progress, shared, .. } =
+            start::discovery(context, board, &stop, Mode::Daemon, hold);
+        let (acting, listed) = (Arc::clone(context), Arc::clone(board));
+        let engine = Engine::new(acting, listed, intake, Mode::Daemon, stop.clone(), progress);
         tokio::spawn(forecast::watch(Arc::clone(context), Arc::clone(board), stop.clone(), |_| {}));
         start::keep_saved(context, board, &stop);
         let running = tokio::spawn(engine.run(subjects, triggers));
         pages.ready.store(true, Ordering::Relaxed);
         process::ready();
-        Ok(Self { context: Arc::clone(context), board: Arc::clone(board), stop, running })
+        Ok(Self { context: Arc::clone(context), board: Arc::clone(board), stop, running, shared })
+    }
+
+    /// Waits until others have taken over; for ever where nobody could.
+    async fn fenced(&mut self) {
+        match &mut self.shared {
+            Some(shared) => drop(shared.await),
+            None => std::future::pending().await,
+        }
+        self.shared = None;
     }
 
     /// Lets steps end; returns what is known, for the next round.
@@ -119,6 +169,87 @@ impl Round {
         let known = self.running.await.unwrap_or_default();
         self.board.save(&self.context.state).await;
         known
+    }
+}
+
+/// Waits for a database that is away, when the agent starts with it; none where it is to stop.
+async fn until_it_passes<T>(
+    attempt: impl AsyncFn() -> Result<T, Failed>,
+    config: &Config,
+    signals: &mut Signals,
+) -> Result<Option<T>, Failed> {
+    let mut told = false;
+    loop {
+        match attempt().await {
+            Err(failed) if failed.exit == Exit::Later && config.state.file().is_none() => {
+                if !std::mem::replace(&mut told, true) {
+                    warn!("the agent begins when its state can be used: {failed}");
+                }
+            }
+            outcome => return outcome.map(Some),
+        }
+        tokio::select! {
+            () = signals.stopped() => return Ok(None),
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
+/// Begins a round; of a replica as soon as its database lets it. None where the daemon is to stop.
+async fn begin(
+    context: &Arc<Context>,
+    pages: &Pages,
+    mut known: Subjects,
+    hold: &Hold,
+    signals: &mut Signals,
+) -> Result<Option<Round>, Failed> {
+    loop {
+        // What is lost of it with a failure is read again.
+        match Round::begin(context, pages, std::mem::take(&mut known), hold).await {
+            Err(failed) if failed.exit == Exit::Later && hold.replica().is_some() => {
+                debug!("the round cannot begin yet: {failed}");
+            }
+            outcome => return outcome.map(Some),
+        }
+        tokio::select! {
+            () = signals.stopped() => return Ok(None),
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
+/// The same configuration once more; none where the daemon is to stop.
+async fn again(context: &Context, signals: &mut Signals) -> Option<Arc<Context>> {
+    loop {
+        match Context::build(context.config.clone(), context.state.clone(), Some(context)).await {
+            Ok(context) => return Some(Arc::new(context)),
+            Err(error) => debug!("the next round cannot begin yet: {error}"),
+        }
+        tokio::select! {
+            () = signals.stopped() => return None,
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
+/// Becomes a replica once more, as soon as that can be done; false where the daemon is to stop.
+async fn rejoin(replica: &Replica, signals: &mut Signals) -> bool {
+    while let Err(error) = replica.rejoin().await {
+        debug!("this replica cannot begin anew yet: {}", chain(&error));
+        tokio::select! {
+            () = signals.stopped() => return false,
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+    true
+}
+
+/// Gives up what this replica has, where nothing of it is being written any more. Otherwise others take over when it was not
+/// heard of for a while: what is on its way must not come after what they do.
+async fn leave(hold: &Hold, context: &Context) {
+    let Some(replica) = hold.replica() else { return };
+    if tokio::time::timeout(LEAVE_LIMIT, context.publisher.close()).await.is_ok() {
+        replica.leave().await;
     }
 }
 

@@ -25,6 +25,7 @@ pub mod once;
 pub mod pass;
 pub mod process;
 pub mod publish;
+pub mod replica;
 pub mod start;
 pub mod state;
 pub mod subject;

@@ -21,6 +21,7 @@ use crate::{
     forecast,
     ledger::Event,
     process::Signals,
+    replica,
     start::{self, Discovery},
     subjects::Subjects,
 };
@@ -66,30 +67,33 @@ impl Summary {
 /// What keeps it from starting.
 pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) -> Result<Summary, Failed> {
     let mut signals = Signals::listen()?;
-    let (state, _lock) = start::own(&config, |taken| {
+    let (state, hold) = start::own(&config, |taken| {
         Failed::later(format!("{taken} and does this work already; nothing was done"))
     })
     .await?;
     let context = start::begin(config, &state, "once").await?;
     let board = Arc::new(StatusBoard::default());
     let began = clock::now();
-    let mut subjects = start::subjects(&context, &board, Subjects::new()).await?;
+    let mut subjects = start::subjects(&context, &board, Subjects::new(), &hold).await?;
     let failed = |error| Failed::setup(chain(&error));
     discover::leave_settled(&context, &board, &mut subjects).await.map_err(failed)?;
     let printing = progress.map(|tell| tokio::spawn(print(board.subscribe(), tell)));
     let stop = CancellationToken::new();
     // Ends with the process: what is validated is fetched until the last moment.
     start::serve_files(&context, &CancellationToken::new()).await?;
-    let Discovery { intake, triggers, lists } = start::discovery(&context, &board, &stop, Mode::Once);
+    let Discovery { intake, triggers, lists, progress: reported, shared } =
+        start::discovery(&context, &board, &stop, Mode::Once, &hold);
     let tell = move |line: &str| progress.into_iter().for_each(|tell| tell(line));
     tokio::spawn(forecast::watch(Arc::clone(&context), Arc::clone(&board), stop.clone(), tell));
     start::keep_saved(&context, &board, &stop);
-    let engine = Engine::new(Arc::clone(&context), Arc::clone(&board), intake, Mode::Once, stop.clone());
+    let engine =
+        Engine::new(Arc::clone(&context), Arc::clone(&board), intake, Mode::Once, stop.clone(), reported);
     let mut running = tokio::spawn(engine.run(subjects, triggers));
     let ended = tokio::select! {
         _ = &mut running => true,
         () = tokio::time::sleep(timeout) => false,
         () = signals.stopped() => false,
+        () = fenced(shared) => false,
     };
     if !ended {
         signals.abort_on_the_next();
@@ -109,11 +113,23 @@ pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) 
         }
     }
     context.ledger.note(Some(Event::stopped())).await;
+    if let Some(replica) = hold.replica() {
+        context.publisher.close().await;
+        replica.leave().await;
+    }
     state.close().await;
     let (statuses, backlogs) = (board.statuses(), forecast::backlogs(&context, &board, clock::now()));
     let ending = ending(&statuses, lists).await;
     let dns_questions = context.observer.questions();
     Ok(Summary { exit: ending.code(), dns_questions, backlogs, held, statuses, ending })
+}
+
+/// Waits until other replicas have taken over; for ever where none could.
+async fn fenced(shared: Option<JoinHandle<replica::Ended>>) {
+    match shared {
+        Some(shared) => drop(shared.await),
+        None => std::future::pending().await,
+    }
 }
 
 /// How the process ends: with what needs the operator most, lists that could not be read included.

@@ -12,10 +12,11 @@ use crate::{
     config::{self, Acting, Config},
     context::Context,
     discover::{Listed, Watch, Watched},
-    engine::{Mode, Triggers},
+    engine::{Mode, Progress, Triggers},
     error::chain,
     exit::Failed,
     ledger::Event,
+    replica::{self, Replica},
     state::{self, Lock, State},
     subjects::{self, Intake, Subjects},
 };
@@ -52,21 +53,46 @@ pub fn keys(config: &Config) -> Result<(), Failed> {
 /// # Errors
 /// When it cannot be used.
 pub async fn open(config: &Config) -> Result<State, Failed> {
-    State::open(&config.state).await.map_err(|error| Failed::setup(chain(&error)))
+    State::open(&config.state.location()).await.map_err(state::Error::into_failed)
 }
 
-/// Opens or creates the state for an agent that works on it alone. What `taken` makes of another one that does is how the
-/// process ends then.
+/// Opens or creates the state for an agent that works on it alone, or becomes one of its replicas. What `taken` makes of another
+/// one that has a file for itself is how the process ends then.
 ///
 /// # Errors
 /// When it cannot be used, or another agent works on it.
-pub async fn own(config: &Config, taken: fn(&state::Error) -> Failed) -> Result<(State, Lock), Failed> {
+pub async fn own(config: &Config, taken: fn(&state::Error) -> Failed) -> Result<(State, Hold), Failed> {
     let state = open(config).await?;
-    let lock = Lock::take(&config.state).map_err(|error| match error {
+    let failed = |error: state::Error| match error {
         state::Error::Taken { .. } => taken(&error),
-        error => Failed::setup(chain(&error)),
-    })?;
-    Ok((state, lock))
+        error => error.into_failed(),
+    };
+    let hold = match (config.state.file(), state.fleet()) {
+        (Some(path), _) => Hold::Alone(Lock::take(path).map_err(failed)?),
+        (None, Some(fleet)) => Hold::Shared(Arc::new(Replica::join(fleet).await.map_err(failed)?)),
+        (None, None) => return Err(Failed::setup("the state is neither a file nor a database")),
+    };
+    Ok((state, hold))
+}
+
+/// How a process has its state.
+#[derive(Debug)]
+pub enum Hold {
+    /// For itself, as long as this lives.
+    Alone(Lock),
+    /// As one of the replicas.
+    Shared(Arc<Replica>),
+}
+
+impl Hold {
+    /// The replica, where it is one.
+    #[must_use]
+    pub const fn replica(&self) -> Option<&Arc<Replica>> {
+        match self {
+            Self::Alone(_) => None,
+            Self::Shared(replica) => Some(replica),
+        }
+    }
 }
 
 /// Builds the context, and puts on record that a process begins: a ledger that is required and cannot be written is better
@@ -75,7 +101,7 @@ pub async fn own(config: &Config, taken: fn(&state::Error) -> Failed) -> Result<
 /// # Errors
 /// A setting that cannot be used, or a ledger that cannot be written.
 pub async fn begin(config: Config, state: &State, mode: &'static str) -> Result<Arc<Context>, Failed> {
-    let context = Context::build(config, state.clone(), None).await.map_err(Failed::setup)?;
+    let context = Context::build(config, state.clone(), None).await?;
     if context.config.acting == Acting::Watch {
         info!("agent.mode is \"watch\": what would be done is said, and nothing is written anywhere");
     }
@@ -87,8 +113,17 @@ pub async fn begin(config: Config, state: &State, mode: &'static str) -> Result<
 ///
 /// # Errors
 /// When the state fails.
-pub async fn subjects(context: &Context, board: &StatusBoard, earlier: Subjects) -> Result<Subjects, Failed> {
+pub async fn subjects(
+    context: &Context,
+    board: &StatusBoard,
+    earlier: Subjects,
+    hold: &Hold,
+) -> Result<Subjects, Failed> {
     let Context { config, state, .. } = context;
+    if let Some(replica) = hold.replica() {
+        let subjects = replica.subjects(context, earlier).await;
+        return subjects.map_err(|error| Failed::later(chain(&error)));
+    }
     let last = state.notes().await.map_err(|error| Failed::setup(chain(&error)))?;
     let subjects = subjects::load(config, state, earlier, &last).await;
     let subjects = subjects.map_err(|error| Failed::setup(chain(&error)))?;
@@ -139,6 +174,10 @@ pub struct Discovery {
     pub triggers: Triggers,
     /// What came of reading each list.
     pub lists: Vec<JoinHandle<Listed>>,
+    /// What the engine tells the replica, where the process is one.
+    pub progress: Option<Arc<Progress>>,
+    /// How the replica's part ends.
+    pub shared: Option<JoinHandle<replica::Ended>>,
 }
 
 /// Begins to watch the accounts whose orders or domains are found.
@@ -148,6 +187,7 @@ pub fn discovery(
     board: &Arc<StatusBoard>,
     stop: &CancellationToken,
     mode: Mode,
+    hold: &Hold,
 ) -> Discovery {
     let (sender, triggers) = mpsc::channel(TRIGGERS);
     let intake = Arc::new(Intake::default());
@@ -164,17 +204,23 @@ pub fn discovery(
             intake: Arc::clone(&intake),
             triggers: sender.clone(),
             stop: stop.clone(),
+            for_replicas: std::sync::Mutex::default(),
         };
-        tokio::spawn(async move {
-            match mode {
-                Mode::Daemon => {
-                    watch.run(what).await;
-                    Listed::Open
-                }
-                Mode::Once => watch.once(what).await,
-            }
-        })
+        tokio::spawn(watch.in_turn(what, mode))
     };
     let lists = watched.map(begin).collect();
-    Discovery { intake, triggers, lists }
+    let progress = hold.replica().map(|_| Arc::new(Progress::default()));
+    let shared = hold.replica().zip(progress.clone()).map(|(replica, progress)| {
+        let round = replica::Round {
+            context: Arc::clone(context),
+            board: Arc::clone(board),
+            intake: Arc::clone(&intake),
+            triggers: sender,
+            progress,
+            stop: stop.clone(),
+            mode,
+        };
+        tokio::spawn(Arc::clone(replica).run(round))
+    });
+    Discovery { intake, triggers, lists, progress, shared }
 }

@@ -59,6 +59,17 @@ impl Id {
     }
 }
 
+/// What comes from outside: "look at this one". It carries no facts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trigger {
+    /// There is work: look at it, also if it was to be given up.
+    Work,
+    /// Something has changed; of interest only if it is looked after.
+    Changed,
+    /// It is none of ours; should it be looked after, it is tidied up and given up.
+    Release,
+}
+
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.id {

@@ -465,7 +465,7 @@ mod tests {
     async fn troubles_are_kept_until_the_state_can_be_written() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        let (board, state) = (StatusBoard::default(), State::open(&path).await.unwrap());
+        let (board, state) = (StatusBoard::default(), State::open_file(&path).await.unwrap());
         let trouble = Trouble { of: "account main".into(), since: NOW, detail: "down".into() };
         board.set_troubles(vec![trouble.clone()]);
         // Something else is where the file was.

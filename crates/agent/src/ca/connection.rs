@@ -3,7 +3,7 @@
 use digicert_api::{Client, ClientBuilder};
 use url::Url;
 
-use super::{Account, call_log::CallLog};
+use super::{Account, call_log::CallLog, shared_rate::OfFleet};
 use crate::{
     clock,
     config::{Connection, read_regular},
@@ -19,13 +19,23 @@ const MAX_CERTIFICATES: u64 = 4 * 1024 * 1024;
 /// # Errors
 /// One sentence: a setting that cannot be used, or a state that cannot be read.
 pub async fn connect(name: &str, connection: &Connection, state: &State) -> Result<Account, String> {
-    let history = state.called(name, clock::now()).await.map_err(|error| chain(&error))?;
     let longest_window = connection.rate.iter().map(|window| window.per).max().unwrap_or_default();
-    let mut builder = builder(connection)?.history(history);
-    // The state of an agent that runs is its own.
-    if !state.is_read_only() {
-        builder = builder.memory(CallLog { state: state.clone(), account: name.to_owned(), longest_window });
-    }
+    let mut builder = builder(connection)?;
+    let account = name.to_owned();
+    builder = match state.fleet() {
+        // The state of an agent that runs is its own; whoever looks beside it makes a few calls.
+        Some(_) if state.is_read_only() => builder,
+        Some(fleet) => builder.shared_rate(OfFleet { fleet, account, longest_window }),
+        None => {
+            let history = state.called(name, clock::now()).await.map_err(|error| chain(&error))?;
+            match state.is_read_only() {
+                true => builder.history(history),
+                false => {
+                    builder.history(history).memory(CallLog { state: state.clone(), account, longest_window })
+                }
+            }
+        }
+    };
     let client = builder.build().map_err(|error| chain(&error))?;
     Ok(Account::new(name, connection.clone(), client))
 }

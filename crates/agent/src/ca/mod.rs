@@ -7,6 +7,7 @@ mod connection;
 mod dates;
 mod domain;
 mod order;
+mod shared_rate;
 
 pub use self::{
     account::{Account, Hold},

@@ -90,8 +90,8 @@ async fn unfit(config: &Config) -> Vec<String> {
     }
     let built = match State::in_memory().await {
         Ok(state) => Context::build(config.clone(), state, None).await.map(drop),
-        Err(error) => Err(chain(&error)),
+        Err(error) => Err(error.into_failed()),
     };
-    unfit.extend(built.err());
+    unfit.extend(built.err().map(|failed| failed.message));
     unfit
 }

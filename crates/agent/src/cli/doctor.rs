@@ -106,7 +106,7 @@ async fn build(path: &Path, wanted: &Wanted) -> Result<Context, Failed> {
         true => open(&config).await?,
         false => State::in_memory().await.map_err(|error| Failed::setup(chain(&error)))?,
     };
-    Context::build(config, state, None).await.map_err(Failed::setup)
+    Context::build(config, state, None).await
 }
 
 fn sorted(accounts: &std::collections::HashMap<String, Arc<Account>>) -> Vec<(&String, &Arc<Account>)> {

@@ -26,7 +26,7 @@ use crate::{
     error::chain,
     exit::{Exit, Failed},
     start::load,
-    state::State,
+    state::{Error, State},
     subject::{Id, Subject},
     subjects::{self, Subjects},
 };
@@ -176,16 +176,16 @@ pub(super) async fn open(path: &Path) -> Result<(Context, Subjects), Failed> {
     let mut config = load(path)?;
     config.ledger = None;
     let setup = |error: &dyn std::error::Error| Failed::setup(chain(error));
-    // Reading must not create a state file where there is none.
-    let state = match config.state.exists() {
-        true => State::open_existing(&config.state).await,
-        false => State::in_memory().await,
-    }
-    .map_err(|error| setup(&error))?;
+    // Reading must not create a state where there is none.
+    let state = match State::open_existing(&config.state.location()).await {
+        Err(Error::Missing { .. }) => State::in_memory().await,
+        opened => opened,
+    };
+    let state = state.map_err(|error| setup(&error))?;
     let last = state.notes().await.map_err(|error| setup(&error))?;
     let subjects =
         subjects::load(&config, &state, Subjects::new(), &last).await.map_err(|error| setup(&error))?;
-    let context = Context::build(config, state, None).await.map_err(Failed::setup)?;
+    let context = Context::build(config, state, None).await?;
     Ok((context, subjects))
 }
 

@@ -57,7 +57,7 @@ pub(super) async fn find(context: &Context) -> Vec<Orphan> {
 /// read: every value of ours would look like nobody's.
 async fn known(context: &Context) -> Option<BTreeMap<DomainName, Vec<String>>> {
     let mut known: BTreeMap<DomainName, Vec<String>> = BTreeMap::new();
-    let state = match State::open_existing(&context.config.state).await {
+    let state = match State::open_existing(&context.config.state.location()).await {
         Ok(state) => state,
         Err(Error::Missing { .. }) => return Some(known),
         Err(_) => return None,

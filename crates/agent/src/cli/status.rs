@@ -15,7 +15,7 @@ use crate::{
     error::chain,
     exit::{Exit, Failed},
     start::load,
-    state::{Error, LastStatus, State},
+    state::{Error, LastStatus, Location, State},
     subject::{Id, Subject},
     trouble::Trouble,
 };
@@ -42,7 +42,7 @@ struct Value {
 
 pub(super) async fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
     let config = load(path)?;
-    let listing = read(&config.state).await.map_err(|error| Failed::setup(chain(&error)))?;
+    let listing = read(&config.state.location()).await.map_err(|error| Failed::setup(chain(&error)))?;
     let page = match output {
         Output::Json => Page::json(&listing)?,
         Output::Text => text(&listing),
@@ -50,8 +50,8 @@ pub(super) async fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
     Ok(Answer::new(page, Exit::Success))
 }
 
-async fn read(path: &Path) -> Result<Listing, Error> {
-    let state = State::open_existing(path).await?;
+async fn read(location: &Location) -> Result<Listing, Error> {
+    let state = State::open_existing(location).await?;
     let orders = state.notes().await?;
     let held = state.held().await?.into_iter().map(|(subject, held)| Value {
         subject,

@@ -9,6 +9,7 @@ mod raw;
 mod regular;
 mod secret;
 mod settings;
+mod state;
 mod unknown;
 mod verify;
 
@@ -21,5 +22,6 @@ pub use self::{
     raw::{Acting, LogFormat},
     secret::SecretRef,
     settings::{Config, Ledger, Provider},
+    state::{Database, StateAt},
     verify::Verify,
 };

@@ -30,6 +30,8 @@ pub(super) struct Raw {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RawAgent {
     pub(super) state: Option<String>,
+    pub(super) state_password: Option<SecretRef>,
+    pub(super) takeover_seconds: Option<u64>,
     pub(super) listen: Option<String>,
     pub(super) hosts: Vec<String>,
     pub(super) concurrency: Option<usize>,

@@ -7,7 +7,7 @@ use dns_providers::{KINDS, NATIVE, Settings, Zone, instead_of};
 use serde_json::{Map, Value as Json};
 
 use super::{
-    Account, Http, LogFormat, SecretRef, Verify, account,
+    Account, Http, LogFormat, SecretRef, StateAt, Verify, account,
     found::Found,
     raw::{Acting, Raw, RawLedger, RawProvider},
     unknown::{unknown, unknown_field, without_value},
@@ -19,8 +19,8 @@ type JsonMap = Map<String, Json>;
 /// A configuration that has been checked.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The state's file.
-    pub state: PathBuf,
+    /// Where the state is.
+    pub state: StateAt,
     /// Where health and metrics are served, if anywhere.
     pub listen: Option<SocketAddr>,
     /// Further hosts that the pages may be asked for by.
@@ -72,7 +72,7 @@ pub struct Provider {
 impl Config {
     pub(super) fn check(raw: Raw, found: &mut Found) -> Self {
         check_entries(&raw, found);
-        let state = check_state(raw.agent.state.as_deref(), found);
+        let state = StateAt::check(&raw.agent, found);
         let listen = check_listen(raw.agent.listen.as_deref(), found);
         check_hosts(&raw.agent.hosts, found);
         let log_level = raw.agent.log.level.unwrap_or_else(|| "info".into());
@@ -179,18 +179,6 @@ fn check_ledger(raw: RawLedger, found: &mut Found) -> Option<Ledger> {
                 found.push(("ledger.required".into(), "needs ledger.folder".into()));
             }
             None
-        }
-    }
-}
-
-fn check_state(text: Option<&str>, found: &mut Found) -> PathBuf {
-    let text = text.unwrap_or("sqlite:///var/lib/dcv-agent/state.db");
-    match text.strip_prefix("sqlite://") {
-        Some(path) if !path.is_empty() => PathBuf::from(path),
-        _ => {
-            let what = format!("{text:?} is not of the form \"sqlite:///path/to/state.db\"");
-            found.push(("agent.state".into(), what));
-            PathBuf::new()
         }
     }
 }

@@ -19,8 +19,7 @@ use crate::{
     ca::{Account, valid_until},
     clock,
     config::Domains,
-    engine::Trigger,
-    subject::Subject,
+    subject::{Subject, Trigger},
 };
 
 /// Reads the list of an account's domains.
@@ -169,7 +168,7 @@ impl Watch {
             "read the list of domains"
         );
         *waiting = listed;
-        true
+        self.hand_out().await
     }
 
     async fn start_due(&self, waiting: &mut Waiting, now: Timestamp) {
@@ -177,6 +176,7 @@ impl Watch {
         while let Some((subject, facts)) = waiting.pop_due(now, floor) {
             self.work(subject, facts).await;
         }
+        self.hand_out().await;
     }
 }
 

@@ -4,14 +4,18 @@ mod domains;
 mod orders;
 mod settled;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
 use dcv_core::{Backoff, CertName, Kind, Pattern, Patterns};
 use digicert_api::Error;
 use jiff::SignedDuration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
-use tracing::{info, warn};
+use tracing::{debug, info, warn};
 
 pub use self::{
     domains::list as list_domains,
@@ -19,7 +23,14 @@ pub use self::{
     settled::leave_settled,
 };
 use crate::{
-    board::StatusBoard, ca::Account, clock, context::Context, engine::Trigger, subject::Subject,
+    board::StatusBoard,
+    ca::Account,
+    clock,
+    context::Context,
+    engine::Mode,
+    error::chain,
+    state::Claimed,
+    subject::{Subject, Trigger},
     subjects::Intake,
 };
 
@@ -60,6 +71,15 @@ pub enum Watched {
     Domains,
 }
 
+impl fmt::Display for Watched {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Orders => "orders",
+            Self::Domains => "domains",
+        })
+    }
+}
+
 /// Watches the orders or the domains of one account.
 #[derive(Debug)]
 pub struct Watch {
@@ -75,11 +95,58 @@ pub struct Watch {
     pub triggers: mpsc::Sender<(Subject, Trigger)>,
     /// Ends it.
     pub stop: CancellationToken,
+    /// What is to be told to the replicas that share the work.
+    pub for_replicas: Mutex<ForReplicas>,
+}
+
+/// What a list has brought, and is not told to all replicas yet.
+#[derive(Debug, Default)]
+pub struct ForReplicas {
+    found: Vec<Claimed>,
+    triggers: Vec<(Subject, Trigger)>,
 }
 
 impl Watch {
+    /// Watches, or reads once, as `mode` says. Of replicas one does so at a time; a one-shot run leaves it to a replica that
+    /// does it already.
+    pub async fn in_turn(self, what: Watched, mode: Mode) -> Listed {
+        let Some(fleet) = self.context.state.fleet() else { return self.watch(what, mode).await };
+        let name = format!("list of {what} of account {}", self.name);
+        loop {
+            let turn = match mode {
+                Mode::Daemon => fleet.turn(&name).await.map(Some),
+                Mode::Once => fleet.try_turn(&name).await,
+            };
+            match turn {
+                Ok(Some(turn)) => {
+                    let listed = self.watch(what, mode).await;
+                    turn.end().await;
+                    return listed;
+                }
+                Ok(None) => {
+                    info!("another replica reads the {name}");
+                    return Listed::Read;
+                }
+                Err(error) => debug!("no turn to read the {name}: {}", chain(&error)),
+            }
+            if !self.pause(Duration::from_secs(1)).await {
+                return Listed::Open;
+            }
+        }
+    }
+
+    async fn watch(self, what: Watched, mode: Mode) -> Listed {
+        match mode {
+            Mode::Daemon => {
+                self.run(what).await;
+                Listed::Open
+            }
+            Mode::Once => self.once(what).await,
+        }
+    }
+
     /// Reads the list once; what passes is tried again until `stop`. Tells whether the list was read.
-    pub async fn once(self, what: Watched) -> Listed {
+    async fn once(self, what: Watched) -> Listed {
         match what {
             Watched::Orders => self.orders_once().await,
             Watched::Domains => self.domains_once().await,
@@ -87,7 +154,7 @@ impl Watch {
     }
 
     /// Watches until `stop`.
-    pub async fn run(self, what: Watched) {
+    async fn run(self, what: Watched) {
         match what {
             Watched::Orders => self.orders().await,
             Watched::Domains => self.domains().await,
@@ -146,13 +213,43 @@ impl Watch {
 
     /// There is work for it.
     async fn work(&self, subject: Subject, facts: dcv_core::Facts) {
+        if self.context.state.fleet().is_some() {
+            let found = Claimed { subject, discovered: true, needed_by: facts.needed_by };
+            self.for_replicas().found.push(found);
+            return;
+        }
         self.intake.put(subject.clone(), facts);
         self.trigger(subject, Trigger::Work).await;
     }
 
     async fn trigger(&self, subject: Subject, trigger: Trigger) {
+        if self.context.state.fleet().is_some() {
+            self.for_replicas().triggers.push((subject, trigger));
+            return;
+        }
         // Nobody listens any more only when the round ends.
         let _ = self.triggers.send((subject, trigger)).await;
+    }
+
+    /// Where replicas share the work, tells all of them what a list has brought. False where that failed; it is then told with
+    /// the next one.
+    async fn hand_out(&self) -> bool {
+        let Some(fleet) = self.context.state.fleet() else { return true };
+        let ForReplicas { found, triggers } = std::mem::take(&mut *self.for_replicas());
+        let told = async {
+            fleet.offer(&found, true).await?;
+            fleet.tell(&triggers).await
+        };
+        let Err(error) = told.await else { return true };
+        debug!(account = self.name, "what was found cannot be handed out: {}", chain(&error));
+        let mut kept = self.for_replicas();
+        kept.found.extend(found);
+        kept.triggers.extend(triggers);
+        false
+    }
+
+    fn for_replicas(&self) -> MutexGuard<'_, ForReplicas> {
+        self.for_replicas.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// False when it is time to end.

@@ -13,9 +13,8 @@ use crate::{
     ca::{Account, admit, cert_name},
     clock,
     config::{Config, Discover},
-    engine::Trigger,
     error::chain,
-    subject::Subject,
+    subject::{Subject, Trigger},
 };
 
 /// Changes are asked for with this much overlap: clocks differ, and a change may show late.
@@ -181,7 +180,7 @@ impl Watch {
         known.patterns_judged =
             known.patterns_judged || self.tell_idle("discover", &discover.patterns, &names);
         info!(account = self.name, orders = total, taken, "read the list of open orders");
-        true
+        self.hand_out().await
     }
 
     async fn read_changes(
@@ -232,7 +231,7 @@ impl Watch {
             }
             known.note(change.order_id.get(), status, change.certificate_id);
         }
-        well
+        self.hand_out().await && well
     }
 
     async fn admit(&self, order: Subject, facts: Result<Facts, String>) {

@@ -3,6 +3,7 @@
 //! The daemon and `--once` run the same engine; they differ in when it may end.
 
 mod mode;
+mod progress;
 mod queue;
 mod watching;
 mod worker;
@@ -19,7 +20,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{Instrument as _, error, info_span};
 
-pub use self::{mode::Mode, queue::Trigger};
+pub use self::{mode::Mode, progress::Progress};
 use self::{
     queue::Queue,
     worker::{Done, Worker},
@@ -27,7 +28,7 @@ use self::{
 use crate::{
     board::StatusBoard,
     context::Context,
-    subject::{Id, Subject},
+    subject::{Id, Subject, Trigger},
     subjects::{Intake, Subjects},
 };
 
@@ -54,6 +55,8 @@ pub struct Engine {
     working: HashMap<task::Id, (Subject, Facts)>,
     /// What is known of those that need no more looking after, for the next configuration.
     finished: Subjects,
+    /// Where replicas share the work: what whoever hands it out wants to know.
+    progress: Option<Arc<Progress>>,
 }
 
 impl Engine {
@@ -65,6 +68,7 @@ impl Engine {
         intake: Arc<Intake>,
         mode: Mode,
         stop: CancellationToken,
+        progress: Option<Arc<Progress>>,
     ) -> Self {
         let looks = Arc::new(Semaphore::new(context.config.concurrency));
         Self {
@@ -74,6 +78,7 @@ impl Engine {
             workers: JoinSet::new(),
             working: HashMap::new(),
             finished: Subjects::new(),
+            progress,
         }
     }
 
@@ -88,6 +93,9 @@ impl Engine {
         let mut listening = true;
         while !stop.is_cancelled() && (listening || !self.queue.is_empty()) {
             self.employ();
+            if let Some(progress) = &self.progress {
+                progress.set_busy(self.queue.due() + self.workers.len());
+            }
             tokio::select! {
                 biased;
                 () = stop.cancelled() => {}
@@ -127,6 +135,7 @@ impl Engine {
                 match rest {
                     _ if triggered => self.add(subject, facts),
                     Some(wait) => self.queue.rest(subject, facts, wait),
+                    None if self.progress.is_some() => self.report(subject, &facts),
                     // A found order that is done is forgotten; the account tells when it is reopened.
                     None if facts.discovered && self.worker.mode == Mode::Daemon => {}
                     None => drop(self.finished.insert(subject, *facts)),
@@ -140,6 +149,14 @@ impl Engine {
                     self.queue.rest(subject, Box::new(facts), AFTER_A_DEFECT);
                 }
             }
+        }
+    }
+
+    /// Replicas look after no more what is done, but for configured orders of a one-shot run, which the next one looks at.
+    fn report(&self, subject: Subject, facts: &Facts) {
+        let is_over = self.worker.mode == Mode::Daemon || facts.retired || facts.discovered;
+        if let Some(progress) = self.progress.as_ref().filter(|_| is_over) {
+            progress.finish(subject);
         }
     }
 

@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use jiff::Timestamp;
 use tokio_util::time::{DelayQueue, delay_queue::Key};
 
-use crate::subject::Subject;
+use crate::subject::{Subject, Trigger};
 
 /// The longest wait that the timer takes; whoever rests longer wakes once in between.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
@@ -32,37 +32,24 @@ enum Slot {
 /// The earliest deadline first; of equal ones who came first.
 type Place = (Timestamp, u64);
 
-/// What comes from outside: "look at this one". It carries no facts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trigger {
-    /// There is work: look at it, also if it was to be given up.
-    Work,
-    /// Something has changed; of interest only if it is looked after.
-    Changed,
-    /// It is none of ours; should it be looked after, it is tidied up and given up.
-    Release,
+/// Changes what is believed accordingly.
+fn apply(trigger: Trigger, facts: &mut Facts) {
+    match trigger {
+        Trigger::Work => {
+            facts.retired = false;
+            facts.doubt();
+        }
+        Trigger::Changed => facts.doubt(),
+        Trigger::Release => facts.retired = true,
+    }
 }
 
-impl Trigger {
-    /// Changes what is believed accordingly.
-    fn apply(self, facts: &mut Facts) {
-        match self {
-            Self::Work => {
-                facts.retired = false;
-                facts.doubt();
-            }
-            Self::Changed => facts.doubt(),
-            Self::Release => facts.retired = true,
-        }
-    }
-
-    /// Whether it gives something to do to what was about to be given up.
-    const fn wakes(self, facts: &Facts) -> bool {
-        match self {
-            Self::Work => true,
-            Self::Changed => !facts.retired,
-            Self::Release => false,
-        }
+/// Whether it gives something to do to what was about to be given up.
+const fn wakes(trigger: Trigger, facts: &Facts) -> bool {
+    match trigger {
+        Trigger::Work => true,
+        Trigger::Changed => !facts.retired,
+        Trigger::Release => false,
     }
 }
 
@@ -78,6 +65,11 @@ pub(super) struct Queue {
 impl Queue {
     pub(super) fn is_empty(&self) -> bool {
         self.slots.is_empty()
+    }
+
+    /// How many are due, and wait for a worker.
+    pub(super) fn due(&self) -> usize {
+        self.due.len()
     }
 
     /// Puts in what is due now.
@@ -126,10 +118,10 @@ impl Queue {
         let Some(Slot::Working { triggered: Some(trigger) }) = self.slots.remove(subject) else {
             return false;
         };
-        if finished && !trigger.wakes(facts) {
+        if finished && !wakes(trigger, facts) {
             return false;
         }
-        trigger.apply(facts);
+        apply(trigger, facts);
         true
     }
 
@@ -146,14 +138,14 @@ impl Queue {
                 true
             }
             Some(Slot::Due { facts }) => {
-                trigger.apply(facts);
+                apply(trigger, facts);
                 true
             }
             Some(Slot::Resting { .. }) => {
                 if let Some(Slot::Resting { facts, key }) = self.slots.remove(subject) {
                     self.timer.remove(&key);
                     let mut facts = facts.open();
-                    trigger.apply(&mut facts);
+                    apply(trigger, &mut facts);
                     let deadline = deadline(subject, &facts);
                     self.add(subject.clone(), facts, deadline);
                 }

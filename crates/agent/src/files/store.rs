@@ -119,6 +119,17 @@ impl FileStore {
         }
     }
 
+    /// Has the responder show what all replicas want to be shown, the latest for each host, and nothing else.
+    pub fn show_only<'a>(&self, files: impl IntoIterator<Item = &'a Artifact>) {
+        let shown = files.into_iter().filter_map(|artifact| match artifact {
+            Artifact::File { host, value } if self.routes.of(host) == Some(Route::Responder) => {
+                Some((host.clone(), value.clone()))
+            }
+            Artifact::File { .. } | Artifact::Record { .. } => None,
+        });
+        self.responder.show_only(shown.collect());
+    }
+
     /// Has the file of a host hold a value, in place of those that give way and of nothing else.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ pub enum Error {
     #[error("the file for http-token")]
     File(#[source] Arc<files::Error>),
     /// The intent could not be made durable, so nothing was written.
-    #[error("nothing was written to DNS, since the state file cannot be written")]
+    #[error("nothing was written to DNS, since the state cannot be written")]
     State(#[source] Arc<state::Error>),
     /// The zone is no longer configured.
     #[error("no configured provider serves {0}; what we hold there cannot be removed until one does")]

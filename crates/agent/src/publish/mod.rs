@@ -74,6 +74,8 @@ impl Publisher {
         };
         let files = Line { jobs: begin(Box::new(file_store.clone())), destination: file_store };
         let each = zones.into_iter().map(|zone| {
+            let mut zone = zone;
+            zone.fleet = state.fleet();
             let jobs = begin(Box::new(zone.clone()));
             (zone.zone.name.clone(), Line { jobs, destination: zone })
         });

@@ -21,8 +21,9 @@ use super::{
 };
 use crate::{
     clock,
+    error::chain,
     ledger::{Action, Event, Ledger},
-    state::{Entry, State},
+    state::{Entry, State, Turn},
 };
 
 /// Jobs that one batch takes up; providers split further by their own limits.
@@ -32,6 +33,9 @@ pub(super) const GATHER: usize = 1000;
 const PAUSE: Duration = Duration::from_millis(2);
 /// What keeps coming is waited for no longer than this.
 const LONGEST_PAUSE: Duration = Duration::from_millis(20);
+
+/// Between attempts to write down what may be up.
+const CONFESS_AGAIN: Duration = Duration::from_secs(1);
 
 /// Changes in a row that are refused for one of their names, after which the rest of a batch is not tried in smaller parts.
 const REFUSALS: u32 = 16;
@@ -89,8 +93,28 @@ impl Writer {
             let batch: Vec<Job> = waiting.drain(..waiting.len().min(GATHER)).collect();
             // Removals of a batch come first: an order that is taken up again then finds its value put back.
             let (gone, there) = batch.into_iter().partition(|job| job.want == Want::Gone);
-            self.execute(Want::Gone, gone).await;
-            self.execute(Want::There, there).await;
+            match self.turn().await {
+                Ok(turn) => {
+                    self.execute(Want::Gone, gone).await;
+                    self.execute(Want::There, there).await;
+                    if let Some(turn) = turn {
+                        turn.end().await;
+                    }
+                }
+                Err(error) => {
+                    for job in gone.into_iter().chain(there) {
+                        let _ = job.done.send(Err(error.clone()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Of the replicas that share a zone one writes at a time, so that each sees what the others put up.
+    async fn turn(&self) -> Result<Option<Turn>, Error> {
+        match self.state.fleet() {
+            Some(fleet) => Ok(Some(fleet.turn(&format!("zone {}", self.destination.labels().at)).await?)),
+            None => Ok(None),
         }
     }
 
@@ -131,7 +155,11 @@ impl Writer {
         debug!(at, coming = coming.len(), leaving = leaving.len(), "writing");
         let receipt = match (leaving.as_slice(), coming.as_slice()) {
             ([], []) => Receipt::default(),
-            (leaving, coming) => self.destination.apply(leaving, coming, self.ttl).await?,
+            (leaving, coming) => {
+                let applied = self.destination.apply(leaving, coming, self.ttl).await;
+                self.confess_when_fenced(want, entries);
+                applied?
+            }
         };
         self.put_on_record(Want::Gone, replacing, &leaving).await;
         self.put_on_record(want, entries, &leaving).await;
@@ -148,6 +176,20 @@ impl Writer {
         };
         info!(at, by, values = entries.len(), "{done}");
         Ok(receipt)
+    }
+
+    /// What was on its way when others took over may be up, whatever they have found and removed meanwhile.
+    fn confess_when_fenced(&self, want: Want, entries: &[Entry]) {
+        let Some(fleet) = self.state.fleet().filter(|fleet| want == Want::There && !fleet.is_sure()) else {
+            return;
+        };
+        let entries = entries.to_vec();
+        tokio::spawn(async move {
+            while let Err(error) = fleet.confess(&entries).await {
+                debug!("what may be up is not written down yet: {}", chain(&error));
+                tokio::time::sleep(CONFESS_AGAIN).await;
+            }
+        });
     }
 
     /// Puts what is confirmed on record, before the state may forget it.

@@ -13,7 +13,7 @@ use super::{
     gate::Gate,
 };
 use crate::{
-    state::{self, Entry, State},
+    state::{self, Entry, Fleet, State},
     trouble::Trouble,
 };
 
@@ -33,6 +33,8 @@ pub struct ManagedZone {
     pub name: String,
     /// The provider.
     pub provider: Arc<dyn DnsProvider>,
+    /// Where replicas share the zone.
+    pub(super) fleet: Option<Fleet>,
     gates: Gates,
 }
 
@@ -68,6 +70,7 @@ pub fn managed_zones(name: &str, provider: &Arc<dyn DnsProvider>, zones: &[Zone]
         zone: zone.clone(),
         name: name.to_owned(),
         provider: Arc::clone(provider),
+        fleet: None,
         gates: Gates {
             of_provider: Arc::clone(&of_provider),
             of_zone: Arc::new(Gate::new(format!("zone {}", zone.name), Extent::Zone)),
@@ -97,6 +100,10 @@ impl ManagedZone {
     async fn call(&self, changes: &[Change]) -> Result<Receipt, Error> {
         let _turn = self.gates.turns.acquire().await.map_err(|_| Error::Stopping)?;
         self.gates.pass().map_err(|cause| self.failed(cause))?;
+        // The last moment at which what others may have taken over can be left to them.
+        if self.fleet.as_ref().is_some_and(|fleet| !fleet.is_sure()) {
+            return Err(state::Error::Fenced.into());
+        }
         let sent = Instant::now();
         let applied = tokio::time::timeout(CALL_TIMEOUT, self.provider.apply(&self.zone, changes)).await;
         let what = "it did not answer within a minute";

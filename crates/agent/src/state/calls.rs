@@ -4,14 +4,20 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Error, State, line::Change};
+use super::{
+    Error, State,
+    line::Change,
+    statement::{Query, Statement, statement},
+};
+
+const SENT: Statement = statement!("SELECT sent FROM calls WHERE account = $1");
 
 impl State {
     /// Records that a call is about to be sent, and forgets those older than any window. Calls that wait at the same time are
     /// recorded by one transaction.
     ///
     /// # Errors
-    /// When the state file fails.
+    /// When the state fails.
     pub async fn calling(
         &self,
         account: &str,
@@ -26,13 +32,12 @@ impl State {
     /// How long ago earlier processes sent their calls.
     ///
     /// # Errors
-    /// When the state file fails.
+    /// When the state fails.
     pub async fn called(&self, account: &str, now: Timestamp) -> Result<Vec<Duration>, Error> {
-        let query = sqlx::query_scalar("SELECT sent FROM calls WHERE account = ?").bind(account);
-        let sent: Vec<i64> = self.read(async |connection| query.fetch_all(connection).await).await?;
+        let rows = self.rows(Query::new(SENT).bind(account)).await?;
         let age = |sent: i64| {
             Duration::from_millis(u64::try_from(now.as_millisecond().saturating_sub(sent)).unwrap_or(0))
         };
-        Ok(sent.into_iter().map(age).collect())
+        Ok(rows.iter().filter_map(|row| row.number("sent")).map(age).collect())
     }
 }

@@ -7,14 +7,14 @@ use tokio::sync::oneshot;
 
 use super::{
     Error, State,
-    line::{Change, Waiting, perform},
+    line::{Change, Waiting, queries},
 };
 
 impl State {
     /// Makes a change durable, together with all that wait at this moment. A caller that goes away changes nothing of it.
     ///
     /// # Errors
-    /// When the state file fails: then nothing of this change is there.
+    /// When the state fails: then nothing of this change is there.
     pub(super) async fn commit(&self, change: Change) -> Result<(), Error> {
         let (done, outcome) = oneshot::channel();
         if self.line().put(Waiting { change, done }) {
@@ -31,15 +31,14 @@ impl State {
             }
             let (changes, waiters): (Vec<_>, Vec<_>) =
                 waiting.into_iter().map(|Waiting { change, done }| (change, done)).unzip();
-            let outcome = self.write(async |connection| perform(connection, &changes).await).await;
+            let outcome = self.write(&queries(&changes)).await;
             match outcome {
                 Ok(()) => waiters.into_iter().for_each(|waiter| drop(waiter.send(Ok(())))),
                 // One that cannot be written must not be in the way of the others.
                 Err(_) if changes.len() > 1 => {
                     for (change, waiter) in changes.iter().zip(waiters) {
-                        let alone = std::slice::from_ref(change);
-                        let outcome = self.write(async |connection| perform(connection, alone).await).await;
-                        let _ = waiter.send(outcome);
+                        let alone = queries(std::slice::from_ref(change));
+                        let _ = waiter.send(self.write(&alone).await);
                     }
                 }
                 Err(error) => {
@@ -64,6 +63,10 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::state::{
+        Location,
+        statement::{Query, statement},
+    };
 
     const NOW: Timestamp = Timestamp::constant(1_800_000_000, 0);
     const WINDOW: Duration = Duration::from_secs(300);
@@ -73,11 +76,12 @@ mod tests {
     async fn what_waits_together_is_written_together() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("state.db");
-        let state = State::open(&path).await.unwrap();
+        let state = State::open_file(&path).await.unwrap();
         let commits = Arc::new(AtomicU32::new(0));
         let counted = Arc::clone(&commits);
         state
-            .read(async |connection| {
+            .sqlite()
+            .with_connection(async |connection| {
                 connection.lock_handle().await?.set_commit_hook(move || {
                     counted.fetch_add(1, Ordering::Relaxed);
                     true
@@ -88,7 +92,7 @@ mod tests {
             .unwrap();
         let outcomes = join_all((0..1000).map(|_| state.calling("main", NOW, WINDOW))).await;
         assert!(outcomes.iter().all(Result::is_ok));
-        let other = State::open_existing(&path).await.unwrap();
+        let other = State::open_existing(&Location::File(path.clone())).await.unwrap();
         assert_eq!(other.called("main", NOW).await.unwrap().len(), 1000);
         let commits = commits.load(Ordering::Relaxed);
         assert!(commits < 20, "{commits} transactions");
@@ -98,11 +102,7 @@ mod tests {
     #[tokio::test]
     async fn one_that_cannot_be_written_holds_up_no_other() {
         let state = State::in_memory().await.unwrap();
-        let refused = Change::Held {
-            statement: "INSERT INTO held VALUES (?1, ?2)",
-            entries: String::new(),
-            time: String::new(),
-        };
+        let refused = Change::Do(vec![Query::new(statement!("INSERT INTO held VALUES ($1)")).bind("")]);
         let (before, refused, after) = tokio::join!(
             state.calling("main", NOW, WINDOW),
             state.commit(refused),

@@ -2,6 +2,8 @@
 
 use std::{io, path::PathBuf};
 
+use crate::{error::chain, exit::Failed};
+
 /// Why the state cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -16,10 +18,10 @@ pub enum Error {
         source: sqlx::Error,
     },
     /// There is no file to be read.
-    #[error("there is no state file {path} yet; the agent makes it when it runs for the first time")]
+    #[error("there is nothing at {at} yet; the agent makes it when it runs for the first time")]
     Missing {
-        /// The file.
-        path: PathBuf,
+        /// Which one.
+        at: String,
     },
     /// This user may not read the file.
     #[error(
@@ -48,34 +50,77 @@ pub enum Error {
         /// Which one, as far as it told.
         process: String,
     },
-    /// The file was written by an older version, and is only to be read.
-    #[error(
-        "the state file {path} has format {found}, this version knows {known}; the agent carries it over when it starts"
-    )]
+    /// It was written by an older version, and is only to be read.
+    #[error("{at} has format {found}, this version knows {known}; the agent carries it over when it starts")]
     Older {
-        /// The file.
-        path: PathBuf,
+        /// Which one.
+        at: String,
         /// Its format.
         found: i64,
         /// The format that we know.
         known: i64,
     },
-    /// The file was written by a newer version.
+    /// It was written by a newer version.
     #[error(
-        "the state file {path} has format {found}, this version knows {known}; install the newer version again or set another agent.state"
+        "{at} has format {found}, this version knows {known}; install the newer version again or set another agent.state"
     )]
     Newer {
-        /// The file.
-        path: PathBuf,
+        /// Which one.
+        at: String,
         /// Its format.
         found: i64,
         /// Ours.
         known: i64,
     },
+    /// The database cannot be reached for now.
+    #[error("{at} cannot be reached")]
+    Away {
+        /// Which one.
+        at: String,
+        /// Why.
+        #[source]
+        source: sqlx::Error,
+    },
+    /// The database does not answer in time.
+    #[error("{at} does not answer within {seconds} s")]
+    Silent {
+        /// Which one.
+        at: String,
+        /// How long it was waited for.
+        seconds: u64,
+    },
+    /// The database refuses us, or is not one for us.
+    #[error("{at}: {what}")]
+    Unfit {
+        /// Which one.
+        at: String,
+        /// What is wrong, and what to do.
+        what: String,
+    },
+    /// This replica was not heard of for too long: others may have taken its work over.
+    #[error("this replica was not heard of for too long, and others may have taken its work over")]
+    Fenced,
     /// The process ends.
-    #[error("the agent stops before the state file is written")]
+    #[error("the agent stops before the state is written")]
     Stopping,
     /// A statement failed: disk full, file damaged or locked.
-    #[error("the state file cannot be used")]
+    #[error("the state cannot be used")]
     Statement(#[from] sqlx::Error),
+}
+
+impl Error {
+    /// How a process ends for it.
+    #[must_use]
+    pub fn into_failed(self) -> Failed {
+        match self.is_passing() {
+            true => Failed::later(chain(&self)),
+            false => Failed::setup(chain(&self)),
+        }
+    }
+
+    /// Whether waiting may help: nothing of ours has to be mended.
+    #[must_use]
+    pub const fn is_passing(&self) -> bool {
+        matches!(self, Self::Away { .. } | Self::Silent { .. } | Self::Fenced | Self::Stopping)
+    }
 }

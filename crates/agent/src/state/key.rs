@@ -1,19 +1,26 @@
 //! Whose a row is.
 
 use dcv_core::Kind;
-use sqlx::{Row as _, sqlite::SqliteRow};
+use serde_json::{Value, json};
 
+use super::statement::Row;
 use crate::subject::{Id, Subject};
 
-pub(super) fn subject(row: &SqliteRow) -> Option<Subject> {
-    let number = row.try_get::<i64, _>("id").ok()?.cast_unsigned();
-    let id = match row.try_get::<String, _>("kind").ok()?.as_str() {
+pub(super) fn subject(row: &Row) -> Option<Subject> {
+    let number = row.number("id")?.cast_unsigned();
+    let id = match row.text("kind")?.as_str() {
         "order" => Id::Order(number),
         "domain" => Id::Domain(number),
         _ => return None,
     };
-    let account: String = row.try_get("account").ok()?;
-    Some(Subject { account: account.into(), id })
+    Some(Subject { account: row.text("account")?.into(), id })
+}
+
+/// Many of them, as they are bound.
+pub(super) fn list(subjects: &[Subject]) -> String {
+    let each =
+        |subject: &Subject| json!([&*subject.account, kind(subject), subject.id.number().cast_signed()]);
+    Value::Array(subjects.iter().map(each).collect()).to_string()
 }
 
 pub(super) const fn kind(subject: &Subject) -> &'static str {

@@ -3,11 +3,10 @@
 use dcv_core::Reason;
 use jiff::Timestamp;
 use serde_json::Value;
-use sqlx::{Row as _, sqlite::SqliteRow};
 
 use super::{
-    Error, State,
-    key::{kind, subject},
+    Error, State, key,
+    statement::{Query, Row, Statement, statement},
 };
 use crate::subject::Subject;
 
@@ -38,12 +37,35 @@ pub struct LastStatus {
     pub discovered: bool,
 }
 
-// The rows go to SQLite as one text: a statement for each would cost more than what it does.
-const NOTE: &str = "INSERT OR REPLACE INTO notes
-    (account, kind, id, reason, detail, at, begun, wake, status, proven, deadline, discovered)
-    SELECT of.value ->> 0, of.value ->> 1, of.value ->> 2, of.value ->> 3, of.value ->> 4, of.value ->> 5,
-        of.value ->> 6, of.value ->> 7, of.value ->> 8, of.value ->> 9, of.value ->> 10, of.value ->> 11
-    FROM json_each(?) AS of";
+const NOTE: Statement = statement!(
+    "INSERT INTO notes (account, kind, id, reason, detail, at, begun, wake, status, proven, deadline, discovered)
+     SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT), value ->> 3, value ->> 4, value ->> 5,
+        value ->> 6, value ->> 7, value ->> 8, CAST(value ->> 9 AS BOOLEAN), value ->> 10,
+        CAST(value ->> 11 AS BOOLEAN) FROM",
+    list,
+    "WHERE true ON CONFLICT (account, kind, id) DO UPDATE SET
+        reason = excluded.reason, detail = excluded.detail, at = excluded.at, begun = excluded.begun,
+        wake = excluded.wake, status = excluded.status, proven = excluded.proven, deadline = excluded.deadline,
+        discovered = excluded.discovered"
+);
+const FORGET: Statement = statement!(
+    "DELETE FROM notes WHERE (account, kind, id) IN (
+     SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT) FROM",
+    list,
+    ")"
+);
+const FORGET_FINISHED: Statement =
+    statement!("DELETE FROM notes WHERE discovered AND kind = 'order' AND reason IN ($1, $2) AND at < $3");
+const ALL: Statement = statement!(
+    "SELECT account, kind, id, reason, detail, at, begun, wake, status, proven, deadline, discovered FROM notes
+     ORDER BY account, kind DESC, id"
+);
+const OF: Statement = statement!(
+    "SELECT account, kind, id, reason, detail, at, begun, wake, status, proven, deadline, discovered FROM notes
+     WHERE (account, kind, id) IN (SELECT value ->> 0, value ->> 1, CAST(value ->> 2 AS BIGINT) FROM",
+    list,
+    ")"
+);
 
 impl LastStatus {
     /// Whether nothing was left to do.
@@ -63,60 +85,54 @@ impl State {
     /// Notes what was decided about some, and forgets others.
     ///
     /// # Errors
-    /// When the state file fails; then nothing of it is noted.
+    /// When the state fails; then nothing of it is noted.
     pub async fn note_all(&self, statuses: &[LastStatus], gone: &[Subject]) -> Result<(), Error> {
         if statuses.is_empty() && gone.is_empty() {
             return Ok(());
         }
-        let rows = Value::Array(statuses.iter().map(columns).collect()).to_string();
-        self.write(async |connection| {
-            sqlx::query(NOTE).bind(rows).execute(&mut *connection).await?;
-            for subject in gone {
-                sqlx::query("DELETE FROM notes WHERE account = ? AND kind = ? AND id = ?")
-                    .bind(&*subject.account)
-                    .bind(kind(subject))
-                    .bind(subject.id.number().cast_signed())
-                    .execute(&mut *connection)
-                    .await?;
-            }
-            Ok(())
-        })
-        .await
+        self.write(&[noted(statuses), Query::new(FORGET).bind(key::list(gone))]).await
     }
 
     /// Forgets orders that were found in an account and ended before.
     ///
     /// # Errors
-    /// When the state file fails.
+    /// When the state fails.
     pub async fn forget_finished(&self, before: Timestamp) -> Result<(), Error> {
-        let query = sqlx::query(
-            "DELETE FROM notes WHERE discovered AND kind = 'order' AND reason IN (?, ?) AND at < ?",
-        )
-        .bind(Reason::Validated.code())
-        .bind(Reason::OrderClosed.code())
-        .bind(before.to_string());
-        self.write(async |connection| query.execute(connection).await.map(drop)).await
+        let query = Query::new(FORGET_FINISHED)
+            .bind(Reason::Validated.code())
+            .bind(Reason::OrderClosed.code())
+            .bind(before.to_string());
+        self.write(&[query]).await
     }
 
     /// What was last known of every order, by account and number.
     ///
     /// # Errors
-    /// When the state file fails.
+    /// When the state fails.
     pub async fn notes(&self) -> Result<Vec<LastStatus>, Error> {
-        let query = sqlx::query(
-            "SELECT account, kind, id, reason, detail, at, begun, wake, status, proven, deadline, discovered FROM notes
-             ORDER BY account, kind DESC, id",
-        );
-        let rows = self.read(async |connection| query.fetch_all(connection).await).await?;
+        Ok(self.rows(Query::new(ALL)).await?.iter().filter_map(last_status).collect())
+    }
+
+    /// What was last known of these.
+    ///
+    /// # Errors
+    /// When the state fails.
+    pub async fn notes_of(&self, subjects: &[Subject]) -> Result<Vec<LastStatus>, Error> {
+        let rows = self.rows(Query::new(OF).bind(key::list(subjects))).await?;
         Ok(rows.iter().filter_map(last_status).collect())
     }
+}
+
+/// Notes all of these.
+pub(super) fn noted(statuses: &[LastStatus]) -> Query {
+    Query::new(NOTE).bind(Value::Array(statuses.iter().map(columns).collect()).to_string())
 }
 
 /// What is noted, in the order of [`NOTE`].
 fn columns(status: &LastStatus) -> Value {
     serde_json::json!([
         &*status.subject.account,
-        kind(&status.subject),
+        key::kind(&status.subject),
         status.subject.id.number().cast_signed(),
         status.reason,
         status.detail,
@@ -130,18 +146,17 @@ fn columns(status: &LastStatus) -> Value {
     ])
 }
 
-fn last_status(row: &SqliteRow) -> Option<LastStatus> {
-    let time = |column| row.try_get::<String, _>(column).ok().and_then(|text| text.parse().ok());
+fn last_status(row: &Row) -> Option<LastStatus> {
     Some(LastStatus {
-        subject: subject(row)?,
-        reason: row.try_get("reason").ok()?,
-        detail: row.try_get("detail").ok()?,
-        at: time("at")?,
-        begun: time("begun").or_else(|| time("at"))?,
-        wake: time("wake")?,
-        status: row.try_get("status").ok()?,
-        proven: row.try_get("proven").ok()?,
-        deadline: time("deadline"),
-        discovered: row.try_get("discovered").ok()?,
+        subject: key::subject(row)?,
+        reason: row.text("reason")?,
+        detail: row.text("detail")?,
+        at: row.time("at")?,
+        begun: row.time("begun").or_else(|| row.time("at"))?,
+        wake: row.time("wake")?,
+        status: row.text("status"),
+        proven: row.flag("proven")?,
+        deadline: row.time("deadline"),
+        discovered: row.flag("discovered")?,
     })
 }

@@ -5,18 +5,20 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
-use super::Error;
+use super::{
+    Error,
+    statement::{Query, Statement, statement},
+};
 
 /// A change of the state.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Change {
     /// A call is about to be sent; older ones than `oldest` count no more. Milliseconds since 1970.
     Call { account: String, at: i64, oldest: i64 },
-    /// Of what is up: the entries are ?1 of the statement, as JSON, and the time ?2.
-    Held { statement: &'static str, entries: String, time: String },
+    /// Any other, in one transaction.
+    Do(Vec<Query>),
 }
 
 /// A change, and who waits for it.
@@ -53,37 +55,28 @@ impl Line {
     }
 }
 
-/// Carries out changes in the order in which they came.
-pub(super) async fn perform(
-    connection: &mut SqliteConnection,
-    changes: &[Change],
-) -> Result<(), sqlx::Error> {
-    let mut calls: BTreeMap<&str, (Vec<i64>, i64)> = BTreeMap::new();
+/// What carries out changes in the order in which they came; calls, of which there may be many, one account's at once.
+pub(super) fn queries(changes: &[Change]) -> Vec<Query> {
+    let mut calls: BTreeMap<&str, (Vec<[i64; 1]>, i64)> = BTreeMap::new();
+    let mut queries = Vec::new();
     for change in changes {
         match change {
             Change::Call { account, at, oldest } => {
                 let (sent, before) = calls.entry(account).or_insert((Vec::new(), *oldest));
-                sent.push(*at);
+                sent.push([*at]);
                 *before = (*before).min(*oldest);
             }
-            Change::Held { statement, entries, time } => {
-                let query = sqlx::query(*statement).bind(entries).bind(time);
-                query.execute(&mut *connection).await?;
-            }
+            Change::Do(more) => queries.extend_from_slice(more),
         }
     }
     for (account, (sent, before)) in calls {
-        let sent = serde_json::Value::from(sent).to_string();
-        sqlx::query("INSERT INTO calls (account, sent) SELECT ?, of.value FROM json_each(?) AS of")
-            .bind(account)
-            .bind(sent)
-            .execute(&mut *connection)
-            .await?;
-        sqlx::query("DELETE FROM calls WHERE account = ? AND sent < ?")
-            .bind(account)
-            .bind(before)
-            .execute(&mut *connection)
-            .await?;
+        let sent = serde_json::json!(sent).to_string();
+        queries.push(Query::new(SENT).bind(sent).bind(account));
+        queries.push(Query::new(OVER).bind(account).bind(before));
     }
-    Ok(())
+    queries
 }
+
+const SENT: Statement =
+    statement!("INSERT INTO calls (account, sent) SELECT $2, CAST(value ->> 0 AS BIGINT) FROM", list, "");
+const OVER: Statement = statement!("DELETE FROM calls WHERE account = $1 AND sent < $2");

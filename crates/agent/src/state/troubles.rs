@@ -1,46 +1,44 @@
 //! What is in trouble for everybody, for `status`.
 
-use sqlx::{Row as _, sqlite::SqliteRow};
-
-use super::{Error, State};
+use super::{
+    Error, State,
+    statement::{Query, Row, Statement, statement},
+};
 use crate::trouble::Trouble;
+
+/// In the database each replica has its own; the database knows which one asks.
+const CLEAR: Statement = Statement {
+    sqlite: "DELETE FROM troubles",
+    postgres: "DELETE FROM troubles WHERE replica = current_setting('application_name')",
+};
+const PUT: Statement = Statement {
+    sqlite: "INSERT OR REPLACE INTO troubles (subject, since, detail) VALUES ($1, $2, $3)",
+    postgres: "INSERT INTO troubles (replica, subject, since, detail) VALUES (current_setting('application_name'), $1, $2, $3) ON CONFLICT DO NOTHING",
+};
+const ALL: Statement = statement!("SELECT DISTINCT subject, since, detail FROM troubles ORDER BY subject");
 
 impl State {
     /// Replaces what is in trouble.
     ///
     /// # Errors
-    /// When the state file fails.
+    /// When the state fails.
     pub async fn set_troubles(&self, troubles: &[Trouble]) -> Result<(), Error> {
-        self.write(async |connection| {
-            sqlx::query("DELETE FROM troubles").execute(&mut *connection).await?;
-            for Trouble { of, since, detail } in troubles {
-                sqlx::query("INSERT OR REPLACE INTO troubles (subject, since, detail) VALUES (?, ?, ?)")
-                    .bind(of)
-                    .bind(since.to_string())
-                    .bind(detail)
-                    .execute(&mut *connection)
-                    .await?;
-            }
-            Ok(())
-        })
-        .await
+        let mut queries = vec![Query::new(CLEAR)];
+        queries.extend(troubles.iter().map(|Trouble { of, since, detail }| {
+            Query::new(PUT).bind(of.as_str()).bind(since.to_string()).bind(detail.as_str())
+        }));
+        self.write(&queries).await
     }
 
     /// What was in trouble when that was told last.
     ///
     /// # Errors
-    /// When the state file fails.
+    /// When the state fails.
     pub async fn troubles(&self) -> Result<Vec<Trouble>, Error> {
-        let query = sqlx::query("SELECT subject, since, detail FROM troubles ORDER BY subject");
-        let rows = self.read(async |connection| query.fetch_all(connection).await).await?;
-        Ok(rows.iter().filter_map(trouble).collect())
+        Ok(self.rows(Query::new(ALL)).await?.iter().filter_map(trouble).collect())
     }
 }
 
-fn trouble(row: &SqliteRow) -> Option<Trouble> {
-    Some(Trouble {
-        of: row.try_get("subject").ok()?,
-        since: row.try_get::<String, _>("since").ok()?.parse().ok()?,
-        detail: row.try_get("detail").ok()?,
-    })
+fn trouble(row: &Row) -> Option<Trouble> {
+    Some(Trouble { of: row.text("subject")?, since: row.time("since")?, detail: row.text("detail")? })
 }

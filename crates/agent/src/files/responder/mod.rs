@@ -58,6 +58,11 @@ impl Responder {
         self.table.write().unwrap_or_else(PoisonError::into_inner).insert(host.clone(), value.clone());
     }
 
+    /// Shows these values, and no others.
+    pub fn show_only(&self, values: HashMap<DomainName, RandomValue>) {
+        *self.table.write().unwrap_or_else(PoisonError::into_inner) = values;
+    }
+
     /// Shows the value no more; another value on that host stays.
     pub fn remove(&self, host: &DomainName, value: &RandomValue) {
         let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);

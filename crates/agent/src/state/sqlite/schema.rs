@@ -7,6 +7,10 @@ pub(super) const VERSION: i64 = 4;
 /// all of it.
 pub(super) const STEPS: [&str; VERSION as usize] = [FIRST, DOMAINS_AND_FILES, FINISHED_WORK, ROUNDS];
 
+/// What files of the first version have, for tests of what becomes of them.
+#[cfg(test)]
+pub(in crate::state) const FIRST_FORMAT: &str = FIRST;
+
 const FIRST: &str = "
 -- Records that are, or may be, in DNS: `value` is a TXT value, or 'CNAME ' and the target. `applied` is empty from the intent until the provider confirmed it.
 CREATE TABLE IF NOT EXISTS held (

@@ -12,7 +12,7 @@ use rustix::{
     io::Errno,
 };
 
-use super::Error;
+use crate::state::Error;
 
 /// Held for as long as an agent works on a state; the host lets it go with the process, however that ends.
 #[derive(Debug)]
