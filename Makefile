@@ -11,7 +11,7 @@ export CARGO_TERM_COLOR ?= auto
 
 AGENT := target/debug/dcv-agent
 
-.PHONY: help demo test setup-build setup format lint unit docs deploy-check bench fuzz licences release
+.PHONY: help demo test setup-build setup format lint unit docs deploy-check chaos bench fuzz licences release
 
 FUZZ_SECONDS ?= 120
 
@@ -46,6 +46,9 @@ docs: ## The documentation, warnings denied
 deploy-check: ## Unit file, container image, manifests, cron
 	cargo build --package dcv-agent
 	deploy/check.sh $(AGENT)
+
+chaos: setup ## Replicas and hundreds of faults, about half an hour; CHAOS_FAULTS and CHAOS_SEED choose others
+	CHAOS_FAULTS=$${CHAOS_FAULTS:-300} cargo test --package dcv-agent --test it every_order_is_done_once -- --nocapture
 
 bench: setup ## Measure the agent beside nsupdate and octodns, how late a verdict is, and what orders at rest cost
 	@deploy/setup.sh bench

@@ -30,6 +30,8 @@ mod other_tools_leave_our_values;
 mod providers_work_side_by_side;
 mod real_name_servers_are_judged;
 mod records_go_to_the_chosen_name;
+mod replicas_share_the_work;
+mod replicas_survive_faults;
 mod rooms_stand_on_floors;
 mod scopes_are_found_and_proven;
 mod strangers_at_the_pages;

@@ -13,7 +13,7 @@ const FLOORS: [&[&str]; 8] = [
     &["cli"],
     &["daemon", "once"],
     &["start"],
-    &["engine", "pass", "discover", "forecast", "http"],
+    &["engine", "replica", "pass", "discover", "forecast", "http"],
     &["context"],
     &["board", "ca", "publish", "subjects", "telemetry"],
     &["config", "state", "ledger", "process"],

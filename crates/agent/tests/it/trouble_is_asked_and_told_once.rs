@@ -201,7 +201,7 @@ async fn explaining_leaves_no_trace() {
     assert_eq!(run.code, 75, "{run:?}");
     let state = scene.agent.path("state.db");
     let calls = async || {
-        let state = State::open_existing(&state).await.unwrap();
+        let state = State::open_existing(&dcv_agent::state::Location::File(state.clone())).await.unwrap();
         let calls = state.called("main", clock::now()).await.unwrap().len();
         state.close().await;
         calls

@@ -3,13 +3,17 @@
 #[cfg(feature = "vendors")]
 #[path = "../../../../dns-providers/tests/support/fakes.rs"]
 pub(crate) mod fakes;
+pub(crate) mod fleet;
 pub(crate) mod front;
 pub(crate) mod hostile;
 pub(crate) mod lab;
 pub(crate) mod lab_scene;
 pub(crate) mod pair;
+#[path = "../../support/postgres.rs"]
+pub(crate) mod postgres;
 pub(crate) mod powerdns;
 pub(crate) mod scene;
+pub(crate) mod way;
 pub(crate) mod web;
 
 use std::{
@@ -203,18 +207,15 @@ impl Bind {
 
     /// All records of the zone but its SOA, by a zone transfer.
     pub(crate) fn transfer(&self) -> Vec<String> {
-        let server = self.primary();
-        let output = Command::new("dig")
-            .args(["+noall", "+answer", "-y", &format!("hmac-sha256:dcv-key:{TSIG}")])
-            .args(["-p", &server.port().to_string(), "@127.0.0.1", "dcv.test", "AXFR"])
-            .output()
-            .expect("dig is missing; install the package bind9-dnsutils");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
-        let mut records: Vec<_> = text.lines().map(words).filter(|line| !line.contains(" IN SOA ")).collect();
-        assert!(records.len() > 1, "no zone transfer: {output:?}");
-        records.sort();
-        records
+        transfer(self.primary()).expect("no zone transfer")
+    }
+
+    /// To all its servers.
+    pub(crate) fn signal(&self, name: &str) {
+        for (child, _) in &self.servers {
+            let status = Command::new("kill").args([&format!("-{name}"), &child.id().to_string()]).status();
+            assert!(status.unwrap().success());
+        }
     }
 
     /// The alias at `_dnsauth.<name>` of the primary.
@@ -238,6 +239,21 @@ impl Drop for Bind {
             let _ = child.wait();
         }
     }
+}
+
+/// All records of `dcv.test` but its SOA, by a zone transfer; none where the server does not answer.
+pub(crate) fn transfer(server: SocketAddr) -> Option<Vec<String>> {
+    let output = Command::new("dig")
+        .args(["+noall", "+answer", "+time=5", "+tries=1", "-y", &format!("hmac-sha256:dcv-key:{TSIG}")])
+        .args(["-p", &server.port().to_string(), "@127.0.0.1", "dcv.test", "AXFR"])
+        .output()
+        .expect("dig is missing; install the package bind9-dnsutils");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+    let is_whole = text.lines().filter(|line| words(line).contains(" IN SOA ")).count() == 2;
+    let mut records: Vec<_> = text.lines().map(words).filter(|line| !line.contains(" IN SOA ")).collect();
+    records.sort();
+    is_whole.then_some(records)
 }
 
 /// Asks with an independent client.
@@ -403,6 +419,10 @@ pub(crate) struct Daemon {
 }
 
 impl Daemon {
+    pub(crate) fn of(command: &mut Command) -> Self {
+        Self { child: command.spawn().unwrap(), leads_group: false }
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let status =
             Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status().unwrap();
