@@ -45,6 +45,7 @@ enum Flaw {
     CutsLongValues,
     ChangesTtl,
     ForgetsTtl,
+    ListsNoTtl,
     MangledSiblings,
     KeepsTheOldAlias,
     RemovesAnyAlias,
@@ -177,7 +178,11 @@ impl DnsProvider for Memory {
         Ok(RecordSet {
             txt: of("TXT").map(|one| text(&one.data)).collect(),
             cname: of("CNAME").next().map(|one| one.data.parse().unwrap()),
-            ttl: of("TXT").chain(of("CNAME")).next().map(|one| one.ttl),
+            ttl: of("TXT")
+                .chain(of("CNAME"))
+                .next()
+                .map(|one| one.ttl)
+                .filter(|_| !self.has(Flaw::ListsNoTtl)),
         })
     }
 
@@ -261,6 +266,7 @@ async fn each_breach_is_named() {
         (Flaw::CutsLongValues, "a long value did not come back as it was"),
         (Flaw::ChangesTtl, "a sibling's time to live was changed"),
         (Flaw::ForgetsTtl, "more or less than ours changed"),
+        (Flaw::ListsNoTtl, "no time to live is listed"),
         (Flaw::MangledSiblings, "more or less than ours changed"),
         (Flaw::KeepsTheOldAlias, "a batch of the suite is applied"),
         (Flaw::RemovesAnyAlias, "another alias was removed"),
@@ -303,6 +309,7 @@ async fn a_breach_of_what_can_only_be_told_is_named() {
 async fn a_real_account_is_examined_and_left_as_it_was() {
     for (flaw, broken) in [
         (Flaw::None, None),
+        (Flaw::ListsNoTtl, Some("the time to live of others stays")),
         (Flaw::RemovingClears, Some("values of others survive")),
         (Flaw::AliasReplacesAlias, Some("two writers of an alias do not replace each other")),
         (Flaw::HalfABatch, Some("a batch is applied whole")),
@@ -323,7 +330,12 @@ async fn a_real_account_is_examined_and_left_as_it_was() {
                 assert!(finding.breach.is_some(), "{flaw:?}: {findings:?}");
             }
         }
-        examination.clean_up().await.unwrap();
+        let told = examination.lists_ttl(false);
+        if flaw == Flaw::ListsNoTtl {
+            let findings = told.run(|_| ()).await;
+            assert!(findings.iter().all(|finding| finding.breach.is_none()), "{findings:?}");
+        }
+        told.clean_up().await.unwrap();
         let left: Vec<_> = memory.lock().values().flatten().cloned().collect();
         assert!(left.is_empty(), "{flaw:?} left {left:?}");
     }

@@ -195,7 +195,7 @@ fn proof(vendor: &Vendor) -> String {
 
 fn vendors_section() -> String {
     let mut page = String::from(VENDORS);
-    page.push_str("| kind | a set is written | time to live of others at the name | smallest | apex |\n| --- | --- | --- | --- | --- |\n");
+    page.push_str("| kind | a set is written | time to live of others at the name | it is listed | smallest | apex |\n| --- | --- | --- | --- | --- | --- |\n");
     for vendor in vendors::all() {
         let written = match vendor.writes {
             Writes::Record => "value by value",
@@ -208,8 +208,17 @@ fn vendors_section() -> String {
             SetTtl::Replaced => "`keep_ttl`, or ours",
             SetTtl::Vendors => "the vendor's",
         };
-        writeln!(page, "| `{}` | {written} | {ttl} | {} s | {} |", vendor.kind, vendor.min_ttl, vendor.apex)
-            .unwrap();
+        let listed = if vendor.lists_ttl { "yes" } else { "no" };
+        writeln!(
+            page,
+            "| `{}` | {written} | {ttl} | {listed} | {} s | {} |",
+            vendor.kind, vendor.min_ttl, vendor.apex
+        )
+        .unwrap();
+    }
+    page.push_str(ZONES);
+    for vendor in vendors::all().iter().filter(|vendor| !vendor.namesakes.is_empty()) {
+        writeln!(page, "| `{}` | {} |", vendor.kind, vendor.namesakes).unwrap();
     }
     page.push('\n');
     for vendor in vendors::all() {
@@ -242,6 +251,13 @@ Each is a kind of its own (`kind = \"ns1\"`), reached by the library [dns-update
 client of our own. Settings, what they have in common, and what the library cannot tell: [vendors.md](../crates/dns-providers/docs/vendors.md). `dcv-agent conformance`
 examines the contract in your own zone: do that before you rely on one that has \"documentation only\".
 
+";
+
+const ZONES: &str = "
+No vendor's zones are listed to find one, so that their number makes no difference. Where an account may hold several zones of one name:
+
+| kind | the zone that is written |
+| --- | --- |
 ";
 
 /// As GitHub makes one of a heading.
@@ -335,7 +351,10 @@ fn a_row_of_the_table_is_whole() {
         assert!(vendor.docs.starts_with("https://"), "{kind} has no document");
         assert!(vendor.settings.iter().any(|setting| setting.secret), "{kind} has no secret");
         assert!(vendor.min_ttl > 0 && !vendor.title.is_empty() && !vendor.apex.is_empty(), "{kind}");
-        let texts = [vendor.title, vendor.least_privilege, vendor.notes, vendor.apex];
+        assert!(vendor.pause > 0, "{kind} is asked again at once when it throttles");
+        let told = !matches!(vendor.proof, Proof::CrossChecked(_)) || !vendor.namesakes.is_empty();
+        assert!(told, "{kind}: which of two zones of one name is written is known, and not told");
+        let texts = [vendor.title, vendor.least_privilege, vendor.notes, vendor.apex, vendor.namesakes];
         assert!(
             texts.iter().all(|text| !text.contains(['|', '\n']) && !text.ends_with('.')),
             "{kind} breaks the page"

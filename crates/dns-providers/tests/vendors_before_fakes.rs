@@ -9,6 +9,7 @@ mod fakes;
 use std::{
     collections::HashSet,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -24,6 +25,7 @@ use dns_providers::{
 use fakes::{Control, met_by};
 use secrecy::SecretString;
 use serde_json::{Value as Json, json};
+use tokio::task::JoinSet;
 
 const ZONE: &str = "vendor.test";
 /// The time to live of what the suite's neighbour puts there.
@@ -124,6 +126,9 @@ impl DnsProvider for Seen {
 
     async fn read(&self, zone: &Zone, site: &Site) -> Result<RecordSet, Error> {
         let mut set = self.provider.read(zone, site).await?;
+        if self.vendor.lists_ttl {
+            return Ok(set);
+        }
         let kind = if set.cname.is_some() { "CNAME " } else { "TXT " };
         let lines = self.lines(site.owner()).into_iter();
         set.ttl = lines.filter(|(_, rest)| rest.starts_with(kind)).map(|(ttl, _)| ttl).max();
@@ -284,26 +289,156 @@ async fn faults_pass_and_do_no_harm() {
     }
 }
 
-/// The library waits as long as it is told; without that, and for ever, the caller hears that it is to come later.
+/// A vendor that throttles is asked a few times, waited for as the library does, and then left alone: whoever comes meanwhile hears
+/// it from us. How long it wants to be left alone is known where the vendor says it to a client of our own; the library drops it.
 #[tokio::test]
-async fn a_throttle_is_waited_out() {
-    let Some(control) = met_by("a_throttle_is_waited_out") else { return };
+async fn a_throttle_is_told_and_the_vendor_left_alone() {
+    let Some(control) = met_by("a_throttle_is_told_and_the_vendor_left_alone") else { return };
+    let mut kinds = JoinSet::new();
     for kind in FAKED {
+        kinds.spawn(async move {
+            for (label, headers) in [("told", json!({ "retry-after": "1" })), ("untold", json!({}))] {
+                throttled(kind, label, &headers, control).await;
+            }
+        });
+    }
+    while let Some(done) = kinds.join_next().await {
+        done.unwrap();
+    }
+}
+
+/// What of a throttle is told, and how often the vendor is asked.
+async fn throttled(kind: &'static str, label: &str, headers: &Json, control: Control) {
+    control.zone(kind, ZONE);
+    let owner = format!("_dnsauth.{label}.{ZONE}");
+    control.put(kind, &owner, "TXT", 3600, &["\"theirs\""]);
+    let before = control.everything(kind, &owner);
+    let provider = provider(kind, &settings(kind)).await;
+    let limited = json!([429, "{\"message\":\"Too Many Requests\"}", headers]);
+    control.fault(kind, &limited, 1000, 0);
+    let asked = control.count(kind);
+    let error = provider.apply(&zone(), &[add(label, "v")]).await.unwrap_err();
+    is_one_clear_line(kind, &error);
+    let wanted = if kind == "ovh" { "unavailable" } else { "throttled" };
+    assert_eq!((error.class(), error.label()), (Class::Later, wanted), "{kind} {label}: {error}");
+    // The first request, or its four attempts; UltraDNS logs in before.
+    let asked = control.count(kind) - asked;
+    assert!((1..=8).contains(&asked), "{kind} {label} was asked {asked} times");
+    if kind != "ovh" {
+        let own_client = kind == "ultradns" && label == "told";
+        let pause = if own_client { 1 } else { vendors::find(kind).unwrap().pause.into() };
+        assert_eq!(error.retry_after(), Some(Duration::from_secs(pause)), "{kind} {label}");
+        if !own_client {
+            let asked = control.count(kind);
+            let error = provider.read(&zone(), &site(label)).await.unwrap_err();
+            is_one_clear_line(kind, &error);
+            assert_eq!((error.class(), error.label()), (Class::Later, "throttled"), "{kind}: {error}");
+            assert!(error.retry_after().is_some(), "{kind} does not say for how long");
+            assert_eq!(control.count(kind), asked, "{kind} is asked although it throttled a moment ago");
+        }
+    }
+    control.fault(kind, &limited, 0, 0);
+    assert_eq!(control.everything(kind, &owner), before, "{kind} {label}: what others have was touched");
+    // As after the pause.
+    let provider = self::provider(kind, &settings(kind)).await;
+    provider.apply(&zone(), &[add(label, "v")]).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
+    assert_eq!(control.everything(kind, &owner).len(), 2, "{kind} {label}");
+}
+
+/// A throttle that passes within the library's patience is not heard of.
+#[tokio::test]
+async fn a_throttle_that_passes_is_waited_out() {
+    let Some(control) = met_by("a_throttle_that_passes_is_waited_out") else { return };
+    for kind in ["digitalocean", "dnsmadeeasy", "ns1"] {
         control.zone(kind, ZONE);
         let provider = provider(kind, &settings(kind)).await;
-        provider.apply(&zone(), &[add("before", "v")]).await.unwrap();
-        for (label, headers) in [("told", json!({ "retry-after": "1" })), ("untold", json!({}))] {
-            let fault = json!([429, "{\"message\":\"Too Many Requests\"}", headers]);
-            control.fault(kind, &fault, 1, 0);
-            if let Err(error) = provider.apply(&zone(), &[add(label, "v")]).await {
-                is_one_clear_line(kind, &error);
-                let wanted = if kind == "ovh" { "unavailable" } else { "throttled" };
-                assert_eq!((error.class(), error.label()), (Class::Later, wanted), "{kind} {label}: {error}");
-            }
-            control.fault(kind, &fault, 0, 0);
-            provider.apply(&zone(), &[add(label, "v")]).await.unwrap();
-            assert_eq!(control.everything(kind, &format!("_dnsauth.{label}.{ZONE}")).len(), 1, "{kind}");
+        control.fault(kind, &json!([429, "{}", { "retry-after": "1" }]), 1, 0);
+        provider
+            .apply(&zone(), &[add("passing", "v")])
+            .await
+            .unwrap_or_else(|error| panic!("{kind}: {error}"));
+    }
+}
+
+/// A vendor may hold thousands of zones, of which ours is not on the first page of a listing; and another of the same name, in a
+/// view or under another name, which is not touched. The zone is told from both without asking more often.
+#[tokio::test]
+async fn many_zones_and_two_of_one_name_are_told_apart() {
+    let Some(control) = met_by("many_zones_and_two_of_one_name_are_told_apart") else { return };
+    for kind in FAKED {
+        let owner = format!("_dnsauth.paged.{ZONE}");
+        let has_namesake = ["bluecat", "infoblox", "ns1"].contains(&kind);
+        control.other_zones(kind, 2600);
+        if has_namesake {
+            control.zone_in(kind, "internal", ZONE);
+            control.put_in(kind, "internal", &owner, "\"theirs\"");
+            let told = vendors::find(kind).unwrap().namesakes;
+            assert!(!told.starts_with("there is one"), "{kind} may have two, and its row says: {told}");
+            // Only the other one is there: ours is not taken for it.
+            let provider = provider(kind, &settings(kind)).await;
+            let error = provider.apply(&zone(), &[add("paged", "ours")]).await.unwrap_err();
+            is_one_clear_line(kind, &error);
+            assert_eq!(control.everything_in(kind, "internal", &owner), ["3600 TXT \"theirs\""], "{kind}");
         }
+        control.zone(kind, ZONE);
+        let provider = provider(kind, &settings(kind)).await;
+        let asked = control.count(kind);
+        provider.probe(&zone()).await.unwrap_or_else(|error| panic!("{kind}: {error}"));
+        provider
+            .apply(&zone(), &[add("paged", "ours")])
+            .await
+            .unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let asked = control.count(kind) - asked;
+        assert!(asked < 25, "{kind} was asked {asked} times, as if zones were paged through");
+        let held = control.everything(kind, &owner);
+        assert!(held.len() == 1 && held[0].ends_with("TXT \"ours\""), "{kind}: {held:?}");
+        provider
+            .apply(&zone(), &[remove("paged", "ours")])
+            .await
+            .unwrap_or_else(|error| panic!("{kind}: {error}"));
+        assert!(control.everything(kind, &owner).is_empty(), "{kind}");
+        if has_namesake {
+            assert_eq!(control.everything_in(kind, "internal", &owner), ["3600 TXT \"theirs\""], "{kind}");
+        }
+    }
+}
+
+/// More records than a page has, and ours the last of them: it is found, so that it is neither added twice nor left behind.
+#[tokio::test]
+async fn a_value_among_many_records_is_found() {
+    let Some(control) = met_by("a_value_among_many_records_is_found") else { return };
+    for kind in FAKED {
+        control.zone(kind, ZONE);
+        for number in 0..300 {
+            control.put(kind, &format!("many-{number}.{ZONE}"), "TXT", 3600, &["\"theirs\""]);
+        }
+        let provider = provider(kind, &settings(kind)).await;
+        for _ in 0..2 {
+            provider
+                .apply(&zone(), &[add("late", "ours")])
+                .await
+                .unwrap_or_else(|error| panic!("{kind}: {error}"));
+        }
+        let owner = format!("_dnsauth.late.{ZONE}");
+        assert_eq!(control.everything(kind, &owner).len(), 1, "{kind}");
+        provider
+            .apply(&zone(), &[remove("late", "ours")])
+            .await
+            .unwrap_or_else(|error| panic!("{kind}: {error}"));
+        assert!(control.everything(kind, &owner).is_empty(), "{kind}");
+    }
+}
+
+/// Whether a time to live is listed is what the row says; where it is, it is the vendor's.
+#[tokio::test]
+async fn a_time_to_live_is_listed_where_the_row_says_so() {
+    let Some(control) = met_by("a_time_to_live_is_listed_where_the_row_says_so") else { return };
+    for kind in FAKED {
+        control.zone(kind, ZONE);
+        control.put(kind, &format!("_dnsauth.listed.{ZONE}"), "TXT", STANDING, &["\"theirs\""]);
+        let provider = provider(kind, &settings(kind)).await;
+        let listed = provider.read(&zone(), &site("listed")).await.unwrap().ttl;
+        assert_eq!(listed, vendors::find(kind).unwrap().lists_ttl.then_some(STANDING), "{kind}");
     }
 }
 

@@ -48,9 +48,9 @@ pub(super) async fn run(
     output: Output,
 ) -> Result<Answer, Failed> {
     let config = load(path)?;
-    let (built, managed) = build(&config, provider, zone).await?;
+    let Managed { provider: built, zone: managed, lists_ttl } = build(&config, provider, zone).await?;
     let label = format!("dcv-agent-{}", random_label());
-    let examination = Examination::new(built, managed, &label);
+    let examination = Examination::new(built, managed, &label).lists_ttl(lists_ttl);
     if let Err(error) = examination.can_be_read().await {
         return Err(cannot(&error));
     }
@@ -72,11 +72,15 @@ pub(super) async fn run(
     Ok(Answer::new(page, if kept { Exit::Success } else { Exit::Blocked }))
 }
 
-async fn build(
-    config: &Config,
-    name: &str,
-    zone: &DomainName,
-) -> Result<(Arc<dyn DnsProvider>, Zone), Failed> {
+/// What is examined.
+struct Managed {
+    provider: Arc<dyn DnsProvider>,
+    zone: Zone,
+    /// Whether its kind lists times to live.
+    lists_ttl: bool,
+}
+
+async fn build(config: &Config, name: &str, zone: &DomainName) -> Result<Managed, Failed> {
     let known = || config.providers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
     let Some(provider) = config.providers.get(name) else {
         return Err(Failed::setup(format!("no provider {name:?} is configured; there are: {}", known())));
@@ -90,7 +94,7 @@ async fn build(
         let hint = error.next_action().map(|hint| format!(" ({hint})")).unwrap_or_default();
         Failed::setup(format!("providers.{name}: {error}{hint}"))
     })?;
-    Ok((built, managed.clone()))
+    Ok(Managed { provider: built, zone: managed.clone(), lists_ttl: provider.settings.lists_ttl() })
 }
 
 /// Why nothing can be examined.

@@ -57,7 +57,17 @@ impl Throttle {
                 format!("requests_per_second is {most}; it may be {} to {}", RANGE.start(), RANGE.end());
             return Err(Error::new(Class::Setup, "bad-setting", text));
         }
-        Ok(Self { most, now: Mutex::new(Pace { part: 1.0, sent: VecDeque::new(), closed_until: None }) })
+        Ok(Self::of(most))
+    }
+
+    /// No pace: what is heeded is for how long the vendor wants to be left alone.
+    #[cfg(feature = "vendors")]
+    pub(crate) const fn unlimited() -> Self {
+        Self::of(f64::INFINITY)
+    }
+
+    const fn of(most: f64) -> Self {
+        Self { most, now: Mutex::new(Pace { part: 1.0, sent: VecDeque::new(), closed_until: None }) }
     }
 
     /// Sends a request when its turn has come, and heeds what the vendor says of the pace.
@@ -124,10 +134,12 @@ impl Pace {
             return Err(Error::new(Class::Later, THROTTLED, text)
                 .of(Extent::Provider)
                 .after(Some(rest))
-                .hint("its limit is shared by whatever uses the account; lower requests_per_second if it stays so"));
+                .hint("its limit is shared by whatever uses the account; lower requests_per_second, where the kind has it, if it stays so"));
         }
         let at = self.next(most, now);
-        self.sent.push_back(at);
+        if most.is_finite() {
+            self.sent.push_back(at);
+        }
         Ok(at)
     }
 
@@ -135,6 +147,9 @@ impl Pace {
     /// nothing for a while.
     fn next(&mut self, most: f64, now: Instant) -> Instant {
         let rate = most * self.part;
+        if rate.is_infinite() {
+            return open_from(self.closed_until, now);
+        }
         let many = rate.max(1.0).floor();
         let span = Duration::from_secs_f64(many / rate * MARGIN);
         while self.sent.len() > many as usize {
@@ -142,8 +157,12 @@ impl Pace {
         }
         let full = self.sent.len() >= many as usize;
         let earliest = self.sent.front().filter(|_| full).map(|oldest| *oldest + span);
-        [earliest, self.closed_until].into_iter().flatten().max().map_or(now, |at| at.max(now))
+        open_from(earliest.max(self.closed_until), now)
     }
+}
+
+fn open_from(earliest: Option<Instant>, now: Instant) -> Instant {
+    earliest.map_or(now, |at| at.max(now))
 }
 
 #[cfg(test)]
@@ -242,6 +261,18 @@ mod tests {
         assert_eq!(asked.get(), 1, "the vendor was asked although it said when to come back");
         let wait = error.retry_after().unwrap().as_secs();
         assert!((59..=60).contains(&wait) && error.class() == Class::Later, "{error}");
+    }
+
+    /// Where nothing is known of a vendor's limits, it is heeded all the same when it throttles.
+    #[cfg(feature = "vendors")]
+    #[tokio::test(start_paused = true)]
+    async fn without_a_pace_the_vendor_s_word_is_heeded() {
+        let throttle = Throttle::unlimited();
+        assert_eq!(sent(&throttle, 5000).await.last(), Some(&0));
+        throttle.run(std::future::ready(Err::<(), _>(throttled(Some(3))))).await.unwrap_err();
+        assert_eq!(sent(&throttle, 1).await, [3000]);
+        throttle.run(std::future::ready(Err::<(), _>(throttled(Some(60))))).await.unwrap_err();
+        throttle.run(std::future::ready(Ok(()))).await.unwrap_err();
     }
 
     #[test]

@@ -23,6 +23,7 @@ pub struct Finding {
 pub struct Examination {
     bench: Bench,
     recorder: Arc<Recorder>,
+    lists_ttl: bool,
 }
 
 /// Runs the named checks, each as a task of its own so that a breach, which is a panic, ends it alone.
@@ -53,7 +54,14 @@ impl Examination {
             neighbour: Arc::new(nobody),
             below: Some(label.to_owned()),
         };
-        Self { bench, recorder }
+        Self { bench, recorder, lists_ttl: true }
+    }
+
+    /// Whether the provider lists times to live. Where it does not, it is not examined whether those of others stay.
+    #[must_use]
+    pub const fn lists_ttl(mut self, lists: bool) -> Self {
+        self.lists_ttl = lists;
+        self
     }
 
     /// Whether what stands at a name can be asked, without which nothing can be examined.
@@ -66,7 +74,7 @@ impl Examination {
 
     /// Runs every check that needs no neighbour. `begun` is told which is under way.
     pub async fn run(&self, mut begun: impl FnMut(&'static str)) -> Vec<Finding> {
-        run! { self.bench, begun,
+        let mut findings = run! { self.bench, begun,
             "a name outside the zone is refused" => a_name_outside_the_zone_is_refused,
             "probing changes nothing" => probing_changes_nothing,
             "adding twice leaves one value" => adding_twice_leaves_one_value,
@@ -75,12 +83,19 @@ impl Examination {
             "a batch is applied whole" => a_batch_is_applied_whole,
             "two writers at one name both survive" => two_writers_at_one_name_both_survive,
             "long values come back as they are" => long_values_round_trip,
-            "the time to live of others stays" => a_sibling_keeps_its_ttl,
             "an alias is replaced in one change" => an_alias_is_replaced_in_one_change,
             "an alias keeps its capitals" => an_alias_keeps_its_capitals,
             "an alias and a text exclude each other" => an_alias_and_a_text_exclude_each_other,
             "two writers of an alias do not replace each other" => two_writers_of_an_alias_do_not_replace_each_other,
-        }
+        };
+        findings.extend(if self.lists_ttl {
+            run! { self.bench, begun, "the time to live of others stays" => a_sibling_keeps_its_ttl, }
+        } else {
+            run! { self.bench, begun,
+                "the time to live of others stays, as far as it is listed" => a_sibling_keeps_its_ttl_as_far_as_listed,
+            }
+        });
+        findings
     }
 
     /// Removes whatever was ever added, and looks whether it is gone; also after a run that was broken off.

@@ -131,6 +131,20 @@ macro_rules! kinds {
                 }
             }
 
+            /// Whether a set's time to live is listed with it.
+            #[must_use]
+            pub const fn lists_ttl(&self) -> bool {
+                match self {
+                    $(
+                        #[cfg(feature = $name)]
+                        Self::$kind(_) => <$module::$kind as Kind>::LISTS_TTL,
+                    )+
+                    #[cfg(feature = "vendors")]
+                    Self::Vendor(settings) => settings.vendor().lists_ttl,
+                    Self::Nothing { never, .. } => match *never {},
+                }
+            }
+
             /// Every secret, for a check that all of them can be read.
             pub fn secrets(&self) -> Vec<&S> {
                 match self {

@@ -250,6 +250,7 @@ impl Kind for Exec {
     type Settings<S> = ExecSettings<S>;
 
     const FACTS: &'static str = include_str!("exec/facts.toml");
+    const LISTS_TTL: bool = false;
 
     async fn build(name: &str, settings: ExecSettings<Secret>) -> Result<Self, Error> {
         Self::new(name, settings)

@@ -29,6 +29,10 @@ pub trait Kind: DnsProvider + Sized {
     /// What users should know of it, in TOML; `docs/providers.md` is made of it.
     const FACTS: &'static str;
 
+    /// Whether a set's time to live is listed with it, so that it can be told when it changes; a kind that asks somebody
+    /// else's program hears of it or not.
+    const LISTS_TTL: bool = true;
+
     /// The provider that the settings describe. Connects to nothing yet.
     ///
     /// # Errors

@@ -48,6 +48,7 @@ use crate::{
     api::{
         endpoint,
         replan::{self, OVERTAKEN},
+        throttle::Throttle,
     },
     policy::{Grant, Policy, needs},
 };
@@ -93,6 +94,8 @@ pub struct Vendors {
     /// What sets with values of others have, where the library would give them ours.
     keep_ttl: Option<u32>,
     current: std::sync::Mutex<Option<Current>>,
+    /// Of all clients that are made for the account.
+    throttle: Arc<Throttle>,
     /// Sets, and zones, are read and written whole: changes of ours take turns.
     turn: Mutex<()>,
 }
@@ -105,6 +108,11 @@ impl std::fmt::Debug for Vendors {
             .field("account", &self.account)
             .finish_non_exhaustive()
     }
+}
+
+/// Calls go as they come until the vendor throttles: each is a few requests, and takes its turn after the others anyway.
+fn throttle() -> Arc<Throttle> {
+    Arc::new(Throttle::unlimited())
 }
 
 fn batch_end() -> Instant {
@@ -132,6 +140,7 @@ impl Vendors {
             account,
             keep_ttl,
             current: Default::default(),
+            throttle: throttle(),
             turn: Mutex::default(),
         })
     }
@@ -147,6 +156,7 @@ impl Vendors {
             account: Account::default(),
             keep_ttl: None,
             current: std::sync::Mutex::new(Some(current)),
+            throttle: throttle(),
             turn: Mutex::default(),
         }
     }
@@ -156,7 +166,7 @@ impl Vendors {
         let given = self.account.given()?;
         let mut held = self.current.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(current) = held.as_ref().filter(|current| current.given.is_same(&given)) {
-            return Ok(Client { vendor: self.vendor, current: current.clone(), until });
+            return Ok(self.client_of(current.clone(), until));
         }
         let built: Result<Arc<dyn Wire>, dns_vendors::Error> = match self.vendor.by {
             By::Library => {
@@ -167,7 +177,11 @@ impl Vendors {
         let wire = built.map_err(|error| classes::explain(self.vendor, "its settings", &given, &error))?;
         let current = Current { given, wire, taken: Arc::default() };
         *held = Some(current.clone());
-        Ok(Client { vendor: self.vendor, current, until })
+        Ok(self.client_of(current, until))
+    }
+
+    fn client_of(&self, current: Current, until: Instant) -> Client {
+        Client { vendor: self.vendor, current, throttle: Arc::clone(&self.throttle), until }
     }
 
     /// Whether this may be the end of a session, which some parts of the library keep beyond it: the client is made anew then,
@@ -302,7 +316,7 @@ impl DnsProvider for Vendors {
         };
         let listed = client.current.wire.list(set(zone, &zone.name, of));
         let listed = client.call(&format!("a listing of {}", zone.name), listed).await?;
-        if of == Type::Ns && listed.is_empty() {
+        if of == Type::Ns && listed.values.is_empty() {
             let text = format!("{} has no zone {} for these credentials", self.vendor.title, zone.name);
             return Err(Error::new(Class::Setup, NO_ZONE, text)
                 .of(Extent::Zone)

@@ -102,6 +102,7 @@ impl Kind for Webhook {
     type Settings<S> = WebhookSettings<S>;
 
     const FACTS: &'static str = include_str!("webhook/facts.toml");
+    const LISTS_TTL: bool = false;
 
     async fn build(name: &str, settings: WebhookSettings<Secret>) -> Result<Self, Error> {
         Self::new(name, settings)

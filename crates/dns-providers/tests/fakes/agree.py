@@ -113,6 +113,8 @@ CLIENTS = {
 }
 
 for vendor in sys.argv[2:]:
+    # Behind so many others that a client which lists them finds it on a later page.
+    told("/zones", vendor=vendor, count=60 if vendor == "digitalocean" else 1100)
     told("/zone", vendor=vendor, zone=ZONE)
     told("/record", vendor=vendor, owner=OWNER, type="TXT", ttl=3600, values=['"theirs"'])
     client = CLIENTS[vendor](vendor)

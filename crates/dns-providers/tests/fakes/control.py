@@ -1,8 +1,9 @@
 """What tests do behind the vendors' backs, over plain HTTP on loopback.
 
-    POST /zone    {vendor, zone}                          a zone, with name servers at its apex
-    POST /record  {vendor, owner, type, ttl, values}      somebody else's set, values as in a zone file
-    GET  /records?vendor=&owner=                          every record at a name, `TTL TYPE DATA`, sorted
+    POST /zone    {vendor, zone, view}                    a zone, with name servers at its apex; in a view of that name, if any
+    POST /zones   {vendor, count}                         so many other zones, empty ones
+    POST /record  {vendor, owner, type, ttl, values, view}  somebody else's set, values as in a zone file
+    GET  /records?vendor=&owner=&view=                    every record at a name, `TTL TYPE DATA`, sorted
     POST /fault   {vendor, fault, times, after}           the next requests fail: [status, body, headers], "cut", "lost" or "garbage"
     POST /expire  {vendor}                                sessions end
     GET  /count?vendor=                                   requests so far
@@ -27,16 +28,19 @@ class Commands(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query))
         fake = self.server.fakes[query["vendor"]]
-        self.tell(fake.store.everything(query["owner"]) if parts.path == "/records" else fake.count)
+        self.tell(fake.view(query.get("view")).everything(query["owner"]) if parts.path == "/records" else fake.count)
 
     def do_POST(self):
         given = json.loads(self.rfile.read(int(self.headers["content-length"])))
         fake = self.server.fakes[given["vendor"]]
         if self.path == "/zone":
-            fake.store.make(given["zone"])
+            fake.view(given.get("view")).make(given["zone"])
+        elif self.path == "/zones":
+            for number in range(given["count"]):
+                fake.store.make(f"other-{number:05}.test", ())
         elif self.path == "/record":
             for value in given["values"]:
-                fake.store.put(given["owner"], given["type"], given["ttl"], value)
+                fake.view(given.get("view")).put(given["owner"], given["type"], given["ttl"], value)
         elif self.path == "/fault":
             fake.faults = [(given.get("after", 0), given["fault"])] * given.get("times", 1)
             fake.until_fault = given.get("after", 0)

@@ -62,9 +62,9 @@ class Store:
         self.form, self.servers = form, servers
         self.zones, self.records, self.lock = {}, [], threading.RLock()
 
-    def make(self, zone):
+    def make(self, zone, servers=tuple(NS)):
         self.zones[zone] = next(Record.ids)
-        for server in NS:
+        for server in servers:
             self.records.append(Record(zone, zone, "NS", 3600, server))
 
     def zone_of(self, name):
@@ -115,6 +115,10 @@ class Stores:
 
     def new(self, form):
         return Store(form, self)
+
+    @staticmethod
+    def unseen(form):
+        return Store(form, Stores(None, None))
 
     def show(self, store, zone, name, kind):
         if self.server is None or kind == "NS":

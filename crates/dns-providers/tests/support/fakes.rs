@@ -93,6 +93,31 @@ impl Control {
         self.post("/zone", &json!({ "vendor": vendor, "zone": zone }));
     }
 
+    /// A zone in a view that the client is not told of; `put_in` and `everything_in` are there, too.
+    pub(crate) fn zone_in(self, vendor: &str, view: &str, zone: &str) {
+        self.post("/zone", &json!({ "vendor": vendor, "zone": zone, "view": view }));
+    }
+
+    /// So many other zones.
+    pub(crate) fn other_zones(self, vendor: &str, count: u32) {
+        self.post("/zones", &json!({ "vendor": vendor, "count": count }));
+    }
+
+    pub(crate) fn put_in(self, vendor: &str, view: &str, owner: &str, value: &str) {
+        let record = json!({ "vendor": vendor, "view": view, "owner": owner, "type": "TXT", "ttl": 3600, "values": [value] });
+        self.post("/record", &record);
+    }
+
+    pub(crate) fn everything_in(self, vendor: &str, view: &str, owner: &str) -> Vec<String> {
+        let path = format!("/records?vendor={vendor}&owner={owner}&view={view}");
+        serde_json::from_value(self.ask(&format!("GET {path} HTTP/1.0\r\n\r\n"))).expect("a list")
+    }
+
+    /// Requests so far.
+    pub(crate) fn count(self, vendor: &str) -> u64 {
+        self.ask(&format!("GET /count?vendor={vendor} HTTP/1.0\r\n\r\n")).as_u64().expect("a number")
+    }
+
     pub(crate) fn put(self, vendor: &str, owner: &str, kind: &str, ttl: u32, values: &[&str]) {
         let record = json!({ "vendor": vendor, "owner": owner, "type": kind, "ttl": ttl, "values": values });
         self.post("/record", &record);

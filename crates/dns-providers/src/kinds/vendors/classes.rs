@@ -3,10 +3,15 @@
 //! The library hands on a status where there was one, and the vendor's words. The status counts first; words count where it
 //! says little (400, 403, 409, 422) or there is none.
 
+use std::time::Duration;
+
 use dns_vendors::{Given, What};
 
 use super::{NO_ZONE, vendor::Vendor};
-use crate::{Class, Error, Extent, api::replan::OVERTAKEN};
+use crate::{
+    Class, Error, Extent,
+    api::{replan::OVERTAKEN, throttle::THROTTLED as THROTTLED_LABEL},
+};
 
 /// A meaning: class, label, whose trouble it is, and what to do.
 type Meaning = (Class, &'static str, Extent, &'static str);
@@ -30,7 +35,7 @@ const NO_SUCH_ZONE: Meaning =
     (Class::Setup, NO_ZONE, Extent::Zone, "check zones, and which zones the credentials may see");
 const THROTTLED: Meaning = (
     Class::Later,
-    "throttled",
+    THROTTLED_LABEL,
     Extent::Provider,
     "the vendor limits the account's requests; it is tried again",
 );
@@ -138,7 +143,20 @@ const WORDS: &[(&[&str], Meaning)] = &[
 /// The error for what a vendor answered about `what`, without any secret that was given.
 pub(super) fn explain(vendor: &Vendor, what: &str, given: &Given, error: &dns_vendors::Error) -> Error {
     let said = given.without_values(vendor.secrets(), error.text());
-    told(vendor, what, error.what(), &said).after(error.retry_after())
+    let told = told(vendor, what, error.what(), &said);
+    let throttled = told.label() == THROTTLED_LABEL;
+    let a_while = || Duration::from_secs(vendor.pause.into());
+    let pause = || throttled.then(|| wait_in_words(&said).unwrap_or_else(a_while));
+    told.after(error.retry_after().or_else(pause))
+}
+
+/// When the vendor wants to be asked again, where it says so in its words: `Retry after: 21 seconds`.
+fn wait_in_words(said: &str) -> Option<Duration> {
+    let said = said.to_ascii_lowercase();
+    let mut words = said.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    words.by_ref().find(|word| *word == "after")?;
+    let number = words.next()?.parse().ok()?;
+    words.next().filter(|unit| unit.starts_with('s')).map(|_| Duration::from_secs(number))
 }
 
 fn told(vendor: &Vendor, what: &str, answered: What, said: &str) -> Error {
@@ -191,6 +209,24 @@ fn by_words(said: &str) -> Option<Meaning> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The library drops `Retry-After`, and hands the words on. What is left is for how long a vendor is left alone at all.
+    #[test]
+    fn a_vendor_that_throttles_is_left_alone_for_as_long_as_it_says_or_a_while() {
+        let vendor = Vendor { pause: 60, ..Vendor::USUAL };
+        let limit = |said: &str, told: Option<u64>| {
+            let error = dns_vendors::Error::new(What::Status(429), said).after(told.map(Duration::from_secs));
+            explain(&vendor, "a listing", &Given::default(), &error).retry_after().map(|wait| wait.as_secs())
+        };
+        assert_eq!(limit("Too Many Requests", None), Some(60));
+        assert_eq!(limit("Too Many Requests", Some(7)), Some(7));
+        let quota = r#"{"detail":"You have exhausted your API Request Quota. Retry after: 21 seconds."}"#;
+        assert_eq!(limit(quota, None), Some(21));
+        assert_eq!(limit("submit the request after 49s", None), Some(60), "49s is no number");
+        assert_eq!(limit("after 9 requests", None), Some(60));
+        let down = dns_vendors::Error::new(What::Status(500), "retry after 5 seconds");
+        assert_eq!(explain(&vendor, "a listing", &Given::default(), &down).retry_after(), None);
+    }
 
     /// What is answered, and what becomes of it: a wrong key pauses the provider, a vendor in trouble is waited for, and what
     /// is wrong with one name holds no other.

@@ -16,9 +16,9 @@ use super::{
     NO_ZONE, classes,
     plan::{AliasStep, Held, Plan},
     vendor::{Absent, Vendor},
-    wire::Wire,
+    wire::{Listed, Wire},
 };
-use crate::{Class, Error, Extent, Zone};
+use crate::{Class, Error, Extent, Zone, api::throttle::Throttle};
 
 /// Longest call of the library: several requests, and its waiting where it is throttled.
 const CALL: Duration = Duration::from_secs(40);
@@ -36,6 +36,8 @@ pub(super) struct Current {
 pub(super) struct Client {
     pub(super) vendor: &'static Vendor,
     pub(super) current: Current,
+    /// Holds calls back while the vendor wants none.
+    pub(super) throttle: Arc<Throttle>,
     /// When the batch has to have ended.
     pub(super) until: Instant,
 }
@@ -44,12 +46,15 @@ impl Client {
     /// Carries a call out, about something that a sentence can name.
     pub(super) async fn call<T>(&self, what: &str, call: Call<'_, T>) -> Result<T, Error> {
         let left = self.until.saturating_duration_since(Instant::now()).min(CALL);
-        match tokio::time::timeout(left, call).await {
+        let explained = async {
+            call.await.map_err(|error| classes::explain(self.vendor, what, &self.current.given, &error))
+        };
+        match tokio::time::timeout(left, self.throttle.run(explained)).await {
             Ok(Ok(done)) => {
                 self.current.taken.store(true, Ordering::Relaxed);
                 Ok(done)
             }
-            Ok(Err(error)) => Err(classes::explain(self.vendor, what, &self.current.given, &error)),
+            Ok(Err(error)) => Err(error),
             Err(_) => {
                 let text = format!("{} did not do {what} in time", self.vendor.title);
                 Err(Error::new(Class::Later, "timeout", text)
@@ -64,14 +69,15 @@ impl Client {
         let what = format!("a listing of {owner}");
         let texts = self.call(&what, wire.list(set(zone, owner, Type::Txt))).await;
         let aliases = self.call(&what, wire.list(set(zone, owner, Type::Cname))).await;
-        Ok(Held { texts: self.or_absent(texts)?, aliases: self.or_absent(aliases)? })
+        let (texts, aliases) = (self.or_absent(texts)?, self.or_absent(aliases)?);
+        Ok(Held { ttl: texts.ttl.or(aliases.ttl), texts: texts.values, aliases: aliases.values })
     }
 
     /// Nothing, where that is how the vendor answers about what is not there.
-    fn or_absent(&self, listed: Result<Vec<String>, Error>) -> Result<Vec<String>, Error> {
+    fn or_absent(&self, listed: Result<Listed, Error>) -> Result<Listed, Error> {
         match listed {
             Err(error) if self.vendor.absent == Absent::NotFound && error.label() == NO_ZONE => {
-                Ok(Vec::new())
+                Ok(Listed::default())
             }
             listed => listed,
         }

@@ -10,6 +10,8 @@ use crate::{Class, Error, RecordSet, api::text};
 pub(super) struct Held {
     pub(super) texts: Vec<String>,
     pub(super) aliases: Vec<String>,
+    /// Of whichever stands there, where it is listed.
+    pub(super) ttl: Option<u32>,
 }
 
 /// What has to happen.
@@ -136,7 +138,7 @@ pub(super) fn record_set(vendor: &Vendor, held: &Held) -> RecordSet {
     RecordSet {
         txt: held.texts.iter().map(shown).collect(),
         cname: held.aliases.first().and_then(|listed| target(listed)),
-        ttl: None,
+        ttl: held.ttl,
     }
 }
 
@@ -193,7 +195,7 @@ mod tests {
 
     fn held(texts: &[&str], aliases: &[&str]) -> Held {
         let owned = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect();
-        Held { texts: owned(texts), aliases: owned(aliases) }
+        Held { texts: owned(texts), aliases: owned(aliases), ttl: None }
     }
 
     fn planned(held: &Held, words: &str) -> Result<Plan, Error> {

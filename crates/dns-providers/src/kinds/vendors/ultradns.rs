@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::{Value as Json, json};
 use tokio::sync::Mutex;
 
-use super::wire::Wire;
+use super::wire::{Listed, Wire};
 use crate::api::http;
 
 const BASE: &str = "https://api.ultradns.com";
@@ -164,10 +164,12 @@ impl UltraDns {
 }
 
 impl Wire for UltraDns {
-    fn list<'a>(&'a self, set: Set<'a>) -> Call<'a, Vec<String>> {
-        Box::pin(
-            async move { Ok(self.standing(set).await?.map(|standing| standing.rdata).unwrap_or_default()) },
-        )
+    fn list<'a>(&'a self, set: Set<'a>) -> Call<'a, Listed> {
+        Box::pin(async move {
+            let standing = self.standing(set).await?;
+            let listed = standing.map(|Standing { ttl, rdata, .. }| Listed { values: rdata, ttl: Some(ttl) });
+            Ok(listed.unwrap_or_default())
+        })
     }
 
     fn add<'a>(&'a self, set: Set<'a>, values: &'a [String], ttl: u32) -> Call<'a, ()> {

@@ -17,10 +17,17 @@ pub struct Vendor {
     pub writes: Writes,
     /// What becomes of the time to live of values that stand there.
     pub set_ttl: SetTtl,
+    /// Whether a set's time to live is listed: no part of the library does that, a client of our own does.
+    pub lists_ttl: bool,
     /// The smallest time to live that it takes, in seconds; a smaller one is raised to it.
     pub min_ttl: u32,
     /// How texts are sent and answered.
     pub text: Text,
+    /// For how long it is left alone when it throttles, in seconds, where its own word of that is not to be had (the library
+    /// drops `Retry-After`).
+    pub pause: u32,
+    /// Which of several zones of one name is written, or why there is one only; nothing where that is not known.
+    pub namesakes: &'static str,
     /// What it calls the zone's apex; the library sees to it.
     pub apex: &'static str,
     /// Whether the target of an alias needs its final dot, without which it would lie below the zone.
@@ -47,7 +54,10 @@ impl Vendor {
         least_privilege: "as the vendor's console offers",
         writes: Writes::Record,
         set_ttl: SetTtl::OfEach,
+        lists_ttl: false,
         min_ttl: 1,
+        pause: 60,
+        namesakes: "",
         text: Text::Same,
         apex: "empty",
         alias_dot: false,

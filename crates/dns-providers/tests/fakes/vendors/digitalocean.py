@@ -10,7 +10,7 @@ see also: https://docs.digitalocean.com/reference/api/digitalocean/#tag/Domain-R
 assumed: the refusal of a TTL below 30 and of an empty value, in these words (that it is 30 is others' word: neatnik/omg.lol
 37, lego)."""
 from proxy import Refused
-from .fake import Fake, absolute, relative
+from .fake import Fake, absolute, page, relative
 
 
 class DigitalOcean(Fake):
@@ -22,7 +22,8 @@ class DigitalOcean(Fake):
 
     def serve(self, rq):
         if rq.path == ["v2", "domains"]:
-            return 200, {"domains": [{"name": zone} for zone in self.store.zones], "links": {}, "meta": {}}, {}
+            zones = [{"name": zone, "ttl": 1800} for zone in self.store.zones]
+            return 200, self.page("domains", zones, rq), {}
         _, _, zone, *rest = rq.path
         if zone not in self.store.zones:
             raise self.missing()
@@ -40,7 +41,7 @@ class DigitalOcean(Fake):
 
     @staticmethod
     def missing():
-        return Refused(404, {"id": "not_found", "message": "The resource you requested could not be found."})
+        return Refused(404, {"id": "not_found", "message": "The resource you were accessing could not be found."})
 
     def create(self, zone, body):
         no = lambda why: Refused(422, {"id": "unprocessable_entity", "message": why})
@@ -57,13 +58,16 @@ class DigitalOcean(Fake):
         return self.store.add(zone, name, kind, ttl, data.rstrip(".") if kind == "CNAME" else data)
 
     def listed(self, zone, rq):
-        size, page = min(int(rq.query.get("per_page", 20)), 200), int(rq.query.get("page", 1))
-        records = self.store.at(zone, rq.query.get("name"), rq.query.get("type"))
-        last = max(1, -(-len(records) // size))
-        pages = {} if page >= last else {"next": f"https://{self.hosts[0]}/?page={page + 1}", "last": f"https://{self.hosts[0]}/?page={last}"}
-        here = records[(page - 1) * size: page * size]
-        return {"domain_records": [self.shown(one) for one in here], "links": {"pages": pages} if pages else {},
-                "meta": {"total": len(records)}}
+        records = [self.shown(one) for one in self.store.at(zone, rq.query.get("name"), rq.query.get("type"))]
+        return self.page("domain_records", records, rq)
+
+    def page(self, what, items, rq):
+        size, number = min(int(rq.query.get("per_page", 20)), 200), int(rq.query.get("page", 1))
+        here, more = page(items, size, number)
+        at = lambda other: f"https://{self.hosts[0]}{rq.target.split('?')[0]}?page={other}"
+        pages = {"first": at(1), "prev": at(number - 1)} if number > 1 else {}
+        pages |= {"next": at(number + 1), "last": at(-(-len(items) // size))} if more else {}
+        return {what: here, "links": {"pages": pages} if pages else {}, "meta": {"total": len(items)}}
 
     def shown(self, one):
         data, priority = one.value.rstrip(".") if one.kind in ("CNAME", "NS", "MX") else one.value, None

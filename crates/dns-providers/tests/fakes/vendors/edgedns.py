@@ -18,7 +18,7 @@ from http import HTTPStatus
 
 from proxy import Refused
 from store import ZoneFile, strings
-from .fake import Fake
+from .fake import Fake, page
 
 problem = lambda status, kind, title, detail: Refused(
     status, {"type": f"https://problems.luna.akamaiapis.net/{kind}", "title": title, "status": status, "detail": detail},
@@ -51,7 +51,12 @@ class EdgeDns(Fake):
             raise no(400, "Invalid timestamp")
 
     def serve(self, rq):
-        _, _, _, zone, *rest = rq.path  # config-dns/v2/zones
+        if rq.path[3:] == []:  # config-dns/v2/zones
+            size, number = int(rq.query.get("pageSize", 25)), int(rq.query.get("page", 1))
+            zones = [{"zone": zone, "type": "PRIMARY"} for zone in self.store.zones if rq.query.get("search", "") in zone]
+            return 200, {"metadata": {"page": number, "pageSize": size, "totalElements": len(zones)},
+                         "zones": page(zones, size, number)[0]}, {}
+        _, _, _, zone, *rest = rq.path
         zone = zone.lower()
         if zone not in self.store.zones:
             raise missing(f"Unable to find zone '{zone}'")

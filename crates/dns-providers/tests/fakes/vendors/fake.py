@@ -9,7 +9,7 @@ class Fake:
     name, hosts, form = "", (), Plain
 
     def __init__(self, stores):
-        self.store = stores.new(self.form())
+        self.stores, self.store, self.views = stores, stores.new(self.form()), {}
         self.faults, self.until_fault, self.count = [], 0, 0
 
     def fault(self, rq):
@@ -28,6 +28,12 @@ class Fake:
             except Refused as refused:
                 return refused.answer
 
+    def view(self, name):
+        """Zones that are another view's; none is served by the name server. `None` is the view that the client is told."""
+        if name is None:
+            return self.store
+        return self.views.setdefault(name, self.stores.unseen(self.form()))
+
     def expire(self):
         """Ends sessions, where there are any."""
 
@@ -36,6 +42,11 @@ class Fake:
 
     def serve(self, rq):
         raise NotImplementedError
+
+
+def page(items, size, number):
+    """Such a page of so many, and whether there is another; the first is 1."""
+    return items[(number - 1) * size: number * size], len(items) > number * size
 
 
 def relative(name, zone, apex):

@@ -7,7 +7,7 @@ others: UNABLE_TO_AUTHENTICATE with 401 (acmesh-official/acme.sh 1564, qdm12/ddn
 with 403 for accounts that may not use the API (jeessy2/ddns-go 1105), 429 after about 60 requests in a minute
 (n3integration/terraform-provider-godaddy 6).
 see also: https://developer.godaddy.com/doc/endpoint/domains
-assumed: the largest TTL; 404 where a set that is not there is deleted; the code DUPLICATE_RECORD; the refusal beside an
+assumed: how many domains are listed at once; the largest TTL; 404 where a set that is not there is deleted; the code DUPLICATE_RECORD; the refusal beside an
 alias."""
 from proxy import Refused
 from .fake import Fake, absolute, relative
@@ -26,6 +26,9 @@ class GoDaddy(Fake):
             raise no(401, "UNABLE_TO_AUTHENTICATE", "Unauthorized : Could not authenticate API key/secret")
 
     def serve(self, rq):
+        if rq.path == ["v1", "domains"]:
+            size, after = int(rq.query.get("limit", 100)), rq.query.get("marker", "")
+            return 200, [{"domain": zone, "status": "ACTIVE"} for zone in sorted(self.store.zones) if zone > after][:size], {}
         _, _, zone, *rest = rq.path
         if zone not in self.store.zones:
             raise no(404, "NOT_FOUND", f"Domain {zone} not found for shopper")

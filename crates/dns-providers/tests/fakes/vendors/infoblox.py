@@ -23,7 +23,7 @@ FIELDS = {"txt": "text", "cname": "canonical", "a": "ipv4addr", "mx": "mail_exch
 
 class Infoblox(Fake):
     name, hosts, form = "infoblox", ("gm.test",), ZoneFile
-    key, view = "nios-user:nios-password", "default"
+    key, told = "nios-user:nios-password", "default"
 
     def authorize(self, rq):
         good = base64.b64encode(self.key.encode()).decode()
@@ -34,9 +34,12 @@ class Infoblox(Fake):
         thing = rq.path[2]
         cookie = {"set-cookie": "ibapauth=good; path=/"}
         if thing == "zone_auth":
-            zones = [{"_ref": f"zone_auth/{zone}:{zone}/{self.view}", "fqdn": zone, "view": self.view}
-                     for zone in self.store.zones if zone == rq.query.get("fqdn", zone)]
-            return 200, zones, cookie
+            zones = [{"_ref": f"zone_auth/{zone}:{zone}/{view}", "fqdn": zone, "view": view} for view, store in self.all().items()
+                     for zone in store.zones if (zone, view) == (rq.query.get("fqdn", zone), rq.query.get("view", view))]
+            most = int(rq.query.get("_max_results", -1000))
+            if most < 0 and len(zones) > -most:
+                raise no(400, "AdmConProtoError", f"Result set too large (> {-most})")
+            return 200, zones[:abs(most)], cookie
         if thing in ("view", "?_schema", "grid", "network"):
             return 200, [], cookie
         kind = thing.removeprefix("record:")
@@ -44,42 +47,52 @@ class Infoblox(Fake):
             return 201, json.dumps(self.ref(self.create(kind, rq.json()))), cookie
         if rq.method == "DELETE":
             ident = rq.path[3].split(":")[0]
-            record = next((one for one in self.store.records if str(one.id) == ident), None)
+            store, record = next(((store, one) for store in self.all().values() for one in store.records if str(one.id) == ident),
+                                 (None, None))
             if record is None:
                 raise no(404, "AdmDataNotFoundError", "Reference not found")
-            self.store.remove(record)
-            return 200, json.dumps(self.ref(record)), cookie
-        if rq.query.get("view", self.view) != self.view:
+            reference = self.ref(record)
+            store.remove(record)
+            return 200, json.dumps(reference), cookie
+        if rq.query.get("view", self.told) not in self.all():
             raise no(404, "AdmConDataNotFoundError", f"View {rq.query['view']} not found")
-        found = [one for one in self.store.records if one.kind == kind.upper() and one.name == rq.query.get("name", one.name)
-                 and one.kind.lower() in FIELDS]
+        looked = [self.all()[rq.query["view"]]] if "view" in rq.query else self.all().values()
+        found = [one for store in looked for one in store.records if one.kind == kind.upper()
+                 and one.name == rq.query.get("name", one.name) and one.kind.lower() in FIELDS]
         return 200, [self.shown(one) for one in found], cookie
 
     def create(self, kind, body):
         name, value = body.get("name", "").lower(), body.get(FIELDS[kind], "")
-        zones = [zone for zone in self.store.zones if name == zone or name.endswith("." + zone)]
+        view = body.get("view", self.told)
+        if view not in self.all():
+            raise no(404, "AdmConDataNotFoundError", f"View {view} not found")
+        store = self.all()[view]
+        zones = [zone for zone in store.zones if name == zone or name.endswith("." + zone)]
         if not zones:
             raise conflict("The action is not allowed. A parent was not found.")
-        if body.get("view", self.view) != self.view:
-            raise no(404, "AdmConDataNotFoundError", f"View {body['view']} not found")
         if kind == "txt":
             value = value if value.startswith('"') or " " not in value else " ".join(f'"{part}"' for part in value.split())
         elif value.endswith("."):
             raise no(400, "AdmConProtoError", f"Invalid value for field {FIELDS[kind]}: must not end with a dot")
         zone = max(zones, key=len)
-        if any(one.value == value for one in self.store.at(zone, name, kind.upper())):
+        if any(one.value == value for one in store.at(zone, name, kind.upper())):
             raise conflict(f"The record '{name}' already exists.")
-        if self.store.clash(zone, name, kind.upper()):
+        if store.clash(zone, name, kind.upper()):
             raise conflict("A CNAME record cannot share its name.")
         ttl = body.get("ttl", 28800) if body.get("use_ttl", "ttl" in body) else 28800
-        return self.store.add(zone, name, kind.upper(), ttl, value)
+        return store.add(zone, name, kind.upper(), ttl, value)
+
+    def all(self):
+        """The views: whatever others there are, and the one that the client is told."""
+        return {**self.views, self.told: self.store}
 
     def ref(self, one):
-        return f"record:{one.kind.lower()}/{one.id}:{one.name}/{self.view}"
+        view = next(view for view, store in self.all().items() if one in store.records)
+        return f"record:{one.kind.lower()}/{one.id}:{one.name}/{view}"
 
     def shown(self, one):
         value = bare(one.value) if one.kind == "TXT" else one.value.rstrip(".")
-        return {"_ref": self.ref(one), "name": one.name, FIELDS[one.kind.lower()]: value, "view": self.view, "ttl": one.ttl,
+        return {"_ref": self.ref(one), "name": one.name, FIELDS[one.kind.lower()]: value, "view": self.ref(one).rsplit("/", 1)[1], "ttl": one.ttl,
                 "use_ttl": True}
 
 

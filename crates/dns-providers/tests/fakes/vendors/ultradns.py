@@ -13,7 +13,7 @@ vendor's older interface); code and words of the refusal beside an alias; that r
 import itertools
 
 from proxy import Refused
-from .fake import Fake
+from .fake import Fake, page
 
 TYPES = {"A": 1, "NS": 2, "CNAME": 5, "MX": 15, "TXT": 16, "AAAA": 28}
 no = lambda status, code, text: Refused(status, [{"errorCode": code, "errorMessage": text}])
@@ -46,7 +46,9 @@ class UltraDns(Fake):
             return 200, self.token(rq.form()), {}
         if path == ["zones"]:
             zones = [{"properties": {"name": f"{zone}.", "valimailMonitor": False}} for zone in self.store.zones]
-            return 200, {"zones": zones, "cursorInfo": {}, "queryInfo": {}}, {}
+            size, number = min(int(rq.query.get("limit", 100)), 1000), int(rq.query.get("cursor", 1))
+            here, more = page(zones, size, number)
+            return 200, {"zones": here, "cursorInfo": {"next": str(number + 1)} if more else {}, "queryInfo": {}}, {}
         zone = path[1].rstrip(".").lower()
         if zone not in self.store.zones:
             raise no(404, 1801, "Zone does not exist in the system.")

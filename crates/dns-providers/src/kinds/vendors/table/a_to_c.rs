@@ -69,6 +69,7 @@ pub(super) const ROWS: &[Vendor] = &[
         least_privilege: "an API user with `Change` on the zone's resource records, and quick deployment",
         apex: "empty",
         proof: Proof::CrossChecked("bluecat-libraries 26.1.0"),
+        namesakes: "the one of `configuration` and `view`",
         ..Vendor::USUAL
     },
     Vendor {
@@ -91,6 +92,8 @@ pub(super) const ROWS: &[Vendor] = &[
         ],
         least_privilege: "an API sub-user to which single zones are delegated",
         min_ttl: 60,
+        // 20 requests in a second (cloudns.net/wiki/article/41).
+        pause: 5,
         ..Vendor::USUAL
     },
     Vendor {
@@ -108,6 +111,7 @@ pub(super) const ROWS: &[Vendor] = &[
         absent: Absent::NotFound,
         notes: "where a name is served by pools or regions (GTD), its TXT set is not a plain list: delegate such a name. The first value of a set, and aliases, go by requests that no other client makes: try `doctor --write`",
         proof: Proof::CrossChecked("octodns-constellix 1.0.1"),
+        namesakes: "the first of a search for the exact name",
         ..Vendor::USUAL
     },
     Vendor {

@@ -26,6 +26,7 @@ pub(super) const ROWS: &[Vendor] = &[
         apex: "`@`",
         alias_dot: true,
         proof: Proof::CrossChecked("octodns-digitalocean 1.0.1"),
+        namesakes: "there is one: a domain is in one account only",
         ..Vendor::USUAL
     },
     Vendor {
@@ -51,6 +52,7 @@ pub(super) const ROWS: &[Vendor] = &[
         alias_dot: true,
         notes: "150 requests in 5 minutes for an account; a change of a name takes about eight",
         proof: Proof::CrossChecked("octodns-dnsmadeeasy 1.0.1"),
+        namesakes: "there is one, addressed by name",
         ..Vendor::USUAL
     },
     Vendor {
@@ -114,6 +116,7 @@ pub(super) const ROWS: &[Vendor] = &[
         found_by: FoundBy::NameServers,
         notes: "Akamai's smallest time to live is 300 seconds, unless a contract says otherwise",
         proof: Proof::CrossChecked("octodns-edgedns 1.1.0"),
+        namesakes: "there is one, addressed by name",
         ..Vendor::USUAL
     },
     Vendor {
@@ -175,6 +178,7 @@ pub(super) const ROWS: &[Vendor] = &[
         found_by: FoundBy::NameServers,
         notes: "GoDaddy gives the API to accounts with ten domains, or with its Discount Domain Club Premier",
         proof: Proof::CrossChecked("dns-lexicon 3.25.2"),
+        namesakes: "there is one, addressed by name",
         ..Vendor::USUAL
     },
 ];

@@ -84,6 +84,7 @@ pub(super) const ROWS: &[Vendor] = &[
         notes: "a zone that is not there is told by the first change only",
         text: Text::AnsweredInQuotes,
         proof: Proof::CrossChecked("dns-lexicon 3.25.2"),
+        namesakes: "the one of `view`, which is `default` without",
         ..Vendor::USUAL
     },
     Vendor {

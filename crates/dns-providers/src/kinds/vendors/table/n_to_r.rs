@@ -89,6 +89,9 @@ pub(super) const ROWS: &[Vendor] = &[
         found_by: FoundBy::NameServers,
         notes: "what others set on a record beside its answers (filters, metadata of answers) is not sent back; delegate such a name",
         proof: Proof::CrossChecked("octodns-ns1 1.0.2"),
+        // Tokens come back one by one, those of PUT as 100 in 200 seconds (X-Ratelimit-* of recorded answers).
+        pause: 20,
+        namesakes: "the one that has the domain for its name in the account; another of the same domain in a view has another name there, and is not touched",
         ..Vendor::USUAL
     },
     Vendor {
@@ -126,6 +129,7 @@ pub(super) const ROWS: &[Vendor] = &[
         notes: "a refused key and an API that is down look alike through the library: both are tried again later",
         text: Text::AnsweredInQuotes,
         proof: Proof::CrossChecked("octodns-ovh 1.2.0"),
+        namesakes: "there is one, addressed by name",
         ..Vendor::USUAL
     },
     Vendor {

@@ -113,6 +113,8 @@ pub(super) const ROWS: &[Vendor] = &[
         by: By::UltraDns,
         notes: "a name with a pool (SiteBacker, Traffic Controller) is not a plain list; delegate such a name",
         proof: Proof::CrossChecked("octodns-ultra 1.1.3"),
+        lists_ttl: true,
+        namesakes: "there is one, addressed by name",
         ..Vendor::USUAL
     },
     Vendor {
