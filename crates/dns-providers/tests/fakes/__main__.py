@@ -1,6 +1,6 @@
 """Stand-ins for vendors of DNS, for tests: stateful, and they refuse what the vendor refuses.
 
-    python3 fakes --dir FOLDER [--dns HOST:PORT --tsig NAME:SECRET]
+    python3 fakes --dir FOLDER [--dns HOST:PORT --tsig NAME:SECRET] [--recorded FOLDER]
 
 A proxy takes CONNECT for the vendors' hosts and answers them itself, under a CA of its own (FOLDER/ca.pem): a client needs
 HTTPS_PROXY and SSL_CERT_FILE (or REQUESTS_CA_BUNDLE) and nothing else. What a fake holds is sent to a name server by
@@ -9,6 +9,7 @@ somebody else who edits them, and has the next requests fail. Both ports are on 
 """
 import argparse, json, sys, threading
 
+import recorded
 from control import Control
 from proxy import Proxy, certificates
 from store import Stores
@@ -18,10 +19,12 @@ options = argparse.ArgumentParser()
 options.add_argument("--dir", required=True)
 options.add_argument("--dns")
 options.add_argument("--tsig")
+options.add_argument("--recorded", help="real answers that are replayed, in the place of stand-ins (see recorded.py)")
 given = options.parse_args()
 
 stores = Stores(given.dns, given.tsig)
-fakes = {vendor.name: vendor(stores) for vendor in VENDORS}
+standing = recorded.load(given.recorded) if given.recorded else [vendor(stores) for vendor in VENDORS]
+fakes = {fake.name: fake for fake in standing}
 hosts = {host: fake for fake in fakes.values() for host in fake.hosts}
 context = certificates(given.dir, sorted(hosts))
 proxy, control = Proxy(hosts, context), Control(fakes)

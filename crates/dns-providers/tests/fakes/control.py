@@ -7,6 +7,7 @@
     POST /fault   {vendor, fault, times, after}           the next requests fail: [status, body, headers], "cut", "lost" or "garbage"
     POST /expire  {vendor}                                sessions end
     GET  /count?vendor=                                   requests so far
+    GET  /strange?vendor=, /missing?vendor=               of replayed answers: what was asked beside them, which writes never came
 """
 import json
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,6 +29,8 @@ class Commands(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         query = dict(parse_qsl(parts.query))
         fake = self.server.fakes[query["vendor"]]
+        if parts.path in ("/strange", "/missing"):
+            return self.tell(fake.strange if parts.path == "/strange" else fake.missing())
         self.tell(fake.view(query.get("view")).everything(query["owner"]) if parts.path == "/records" else fake.count)
 
     def do_POST(self):

@@ -64,10 +64,15 @@ impl Fakes {
 /// In the process that meets the stand-ins: their control port. In any other: `None`, after the test of that name has been run in
 /// such a process and has passed there. A client reads proxy and certificates from its environment when it is made.
 pub(crate) fn met_by(test: &str) -> Option<Control> {
+    met_with(test, &[])
+}
+
+/// The same, the stand-ins started with further arguments.
+pub(crate) fn met_with(test: &str, arguments: &[&str]) -> Option<Control> {
     if let Some(port) = std::env::var_os(CONTROL) {
         return Some(Control(port.to_str()?.parse().ok()?));
     }
-    let fakes = Fakes::start(&[]);
+    let fakes = Fakes::start(arguments);
     let program = std::env::current_exe().expect("this program has a path");
     let run = Command::new(program)
         .args(["--exact", test, "--nocapture", "--test-threads", "1"])
@@ -111,6 +116,12 @@ impl Control {
     pub(crate) fn everything_in(self, vendor: &str, view: &str, owner: &str) -> Vec<String> {
         let path = format!("/records?vendor={vendor}&owner={owner}&view={view}");
         serde_json::from_value(self.ask(&format!("GET {path} HTTP/1.0\r\n\r\n"))).expect("a list")
+    }
+
+    /// Of answers that are replayed: what was asked beside them, and which writes never came.
+    pub(crate) fn strange_and_missing(self, vendor: &str) -> (Json, Json) {
+        let ask = |what: &str| self.ask(&format!("GET /{what}?vendor={vendor} HTTP/1.0\r\n\r\n"));
+        (ask("strange"), ask("missing"))
     }
 
     /// Requests so far.

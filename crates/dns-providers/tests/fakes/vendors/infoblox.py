@@ -59,7 +59,7 @@ class Infoblox(Fake):
         looked = [self.all()[rq.query["view"]]] if "view" in rq.query else self.all().values()
         found = [one for store in looked for one in store.records if one.kind == kind.upper()
                  and one.name == rq.query.get("name", one.name) and one.kind.lower() in FIELDS]
-        return 200, [self.shown(one) for one in found], cookie
+        return 200, [self.shown(one, rq.query.get("_return_fields")) for one in found], cookie
 
     def create(self, kind, body):
         name, value = body.get("name", "").lower(), body.get(FIELDS[kind], "")
@@ -90,10 +90,12 @@ class Infoblox(Fake):
         view = next(view for view, store in self.all().items() if one in store.records)
         return f"record:{one.kind.lower()}/{one.id}:{one.name}/{view}"
 
-    def shown(self, one):
-        value = bare(one.value) if one.kind == "TXT" else one.value.rstrip(".")
-        return {"_ref": self.ref(one), "name": one.name, FIELDS[one.kind.lower()]: value, "view": self.ref(one).rsplit("/", 1)[1], "ttl": one.ttl,
-                "use_ttl": True}
+    def shown(self, one, fields):
+        """The fields that were asked for; name, value and view where none were."""
+        value, field = bare(one.value) if one.kind == "TXT" else one.value.rstrip("."), FIELDS[one.kind.lower()]
+        every = {"_ref": self.ref(one), "name": one.name, field: value, "view": self.ref(one).rsplit("/", 1)[1], "ttl": one.ttl,
+                 "use_ttl": True}
+        return {name: every[name] for name in ["_ref", *(fields.split(",") if fields else ["name", field, "view"])]}
 
 
 def bare(value):
