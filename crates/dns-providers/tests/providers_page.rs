@@ -19,7 +19,7 @@ use dns_providers::{
     FACTS, KINDS, NATIVE,
     kinds::vendors::{
         self,
-        vendor::{Proof, SetTtl, Setting, Vendor, Writes},
+        vendor::{Owner, Proof, Sent, SetTtl, Setting, Vendor, Writes},
     },
 };
 use serde::Deserialize;
@@ -189,13 +189,15 @@ fn proof(vendor: &Vendor) -> String {
     match vendor.proof {
         Proof::CrossChecked(client) => format!("a fake of our own that {client} agrees with"),
         Proof::Fake(why) => format!("a fake of our own; {why}"),
-        Proof::Documentation => "documentation only, and the library's records in memory".to_owned(),
+        Proof::Documentation => {
+            "documentation only, the library's records in memory, and what it sends".to_owned()
+        }
     }
 }
 
 fn vendors_section() -> String {
     let mut page = String::from(VENDORS);
-    page.push_str("| kind | a set is written | time to live of others at the name | it is listed | smallest | apex |\n| --- | --- | --- | --- | --- | --- |\n");
+    page.push_str("| kind | a set is written | time to live of others at the name | it is listed | smallest | a text is sent | owner | apex |\n| --- | --- | --- | --- | --- | --- | --- | --- |\n");
     for vendor in vendors::all() {
         let written = match vendor.writes {
             Writes::Record => "value by value",
@@ -209,9 +211,10 @@ fn vendors_section() -> String {
             SetTtl::Vendors => "the vendor's",
         };
         let listed = if vendor.lists_ttl { "yes" } else { "no" };
+        let (sent, owner) = (spelling(vendor.sent), owner(vendor.owner));
         writeln!(
             page,
-            "| `{}` | {written} | {ttl} | {listed} | {} s | {} |",
+            "| `{}` | {written} | {ttl} | {listed} | {} s | {sent} | {owner} | {} |",
             vendor.kind, vendor.min_ttl, vendor.apex
         )
         .unwrap();
@@ -238,6 +241,25 @@ fn vendors_section() -> String {
     page
 }
 
+const fn spelling(sent: Sent) -> &'static str {
+    match sent {
+        Sent::Plain => "as it is",
+        Sent::ZoneFile => "as in a zone file",
+        Sent::WhereNeeded => "as in a zone file, where it holds quotes or is long",
+        Sent::Undivided => "as in a zone file, at most 255 octets",
+        Sent::Quoted => "in quotes, without backslashes, at most 255 octets",
+        Sent::Wrapped => "in quotes, without quotes or backslashes, at most 255 octets",
+    }
+}
+
+const fn owner(owner: Owner) -> &'static str {
+    match owner {
+        Owner::Relative => "relative",
+        Owner::Absolute { dot: false } => "absolute",
+        Owner::Absolute { dot: true } => "absolute, with its dot",
+    }
+}
+
 fn setting(setting: &Setting) -> String {
     let kind = if setting.secret { ", a secret reference" } else { "" };
     let optional = if setting.required { "" } else { ", optional" };
@@ -250,6 +272,9 @@ const VENDORS: &str = "
 Each is a kind of its own (`kind = \"ns1\"`), reached by the library [dns-update](https://crates.io/crates/dns-update) 0.6.1, UltraDNS by a
 client of our own. Settings, what they have in common, and what the library cannot tell: [vendors.md](../crates/dns-providers/docs/vendors.md). `dcv-agent conformance`
 examines the contract in your own zone: do that before you rely on one that has \"documentation only\".
+
+How a text, its owner and its time to live are spelled was seen in what every vendor's part of the library sends. \"Without\" and \"at
+most\" hold for others' texts that have to be put back: ours are letters and digits, and what stands there is sent as it was listed.
 
 ";
 

@@ -1,6 +1,6 @@
 """Stand-ins for vendors of DNS, for tests: stateful, and they refuse what the vendor refuses.
 
-    python3 fakes --dir FOLDER [--dns HOST:PORT --tsig NAME:SECRET] [--recorded FOLDER]
+    python3 fakes --dir FOLDER [--dns HOST:PORT --tsig NAME:SECRET] [--recorded FOLDER | --written]
 
 A proxy takes CONNECT for the vendors' hosts and answers them itself, under a CA of its own (FOLDER/ca.pem): a client needs
 HTTPS_PROXY and SSL_CERT_FILE (or REQUESTS_CA_BUNDLE) and nothing else. What a fake holds is sent to a name server by
@@ -9,7 +9,7 @@ somebody else who edits them, and has the next requests fail. Both ports are on 
 """
 import argparse, json, sys, threading
 
-import recorded
+import recorded, written
 from control import Control
 from proxy import Proxy, certificates
 from store import Stores
@@ -20,10 +20,16 @@ options.add_argument("--dir", required=True)
 options.add_argument("--dns")
 options.add_argument("--tsig")
 options.add_argument("--recorded", help="real answers that are replayed, in the place of stand-ins (see recorded.py)")
+options.add_argument("--written", action="store_true", help="vendors that take everything and keep what they are sent (see written.py)")
 given = options.parse_args()
 
 stores = Stores(given.dns, given.tsig)
-standing = recorded.load(given.recorded) if given.recorded else [vendor(stores) for vendor in VENDORS]
+if given.recorded:
+    standing = recorded.load(given.recorded)
+elif given.written:
+    standing = [written.Written(name) for name in written.LOOKS]
+else:
+    standing = [vendor(stores) for vendor in VENDORS]
 fakes = {fake.name: fake for fake in standing}
 hosts = {host: fake for fake in fakes.values() for host in fake.hosts}
 context = certificates(given.dir, sorted(hosts))

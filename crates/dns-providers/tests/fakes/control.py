@@ -7,6 +7,7 @@
     POST /fault   {vendor, fault, times, after}           the next requests fail: [status, body, headers], "cut", "lost" or "garbage"
     POST /expire  {vendor}                                sessions end
     GET  /count?vendor=                                   requests so far
+    GET  /written?vendor=                                 of vendors that take everything: what they were sent, once
     GET  /strange?vendor=, /missing?vendor=               of replayed answers: what was asked beside them, which writes never came
 """
 import json
@@ -31,6 +32,9 @@ class Commands(BaseHTTPRequestHandler):
         fake = self.server.fakes[query["vendor"]]
         if parts.path in ("/strange", "/missing"):
             return self.tell(fake.strange if parts.path == "/strange" else fake.missing())
+        if parts.path == "/written":
+            fake.written, kept = [], fake.written
+            return self.tell(kept)
         self.tell(fake.view(query.get("view")).everything(query["owner"]) if parts.path == "/records" else fake.count)
 
     def do_POST(self):

@@ -118,6 +118,12 @@ impl Control {
         serde_json::from_value(self.ask(&format!("GET {path} HTTP/1.0\r\n\r\n"))).expect("a list")
     }
 
+    /// Of vendors that take everything: what they were sent since this was asked last.
+    pub(crate) fn written(self, vendor: &str) -> Vec<Json> {
+        let answer = self.ask(&format!("GET /written?vendor={vendor} HTTP/1.0\r\n\r\n"));
+        serde_json::from_value(answer).expect("a list")
+    }
+
     /// Of answers that are replayed: what was asked beside them, and which writes never came.
     pub(crate) fn strange_and_missing(self, vendor: &str) -> (Json, Json) {
         let ask = |what: &str| self.ask(&format!("GET /{what}?vendor={vendor} HTTP/1.0\r\n\r\n"));

@@ -21,13 +21,17 @@ pub struct Vendor {
     pub lists_ttl: bool,
     /// The smallest time to live that it takes, in seconds; a smaller one is raised to it.
     pub min_ttl: u32,
-    /// How texts are sent and answered.
+    /// How the library reads and hands on texts.
     pub text: Text,
+    /// How the library spells a text in what is sent; what others have is sent again as it was listed.
+    pub sent: Sent,
     /// For how long it is left alone when it throttles, in seconds, where its own word of that is not to be had (the library
     /// drops `Retry-After`).
     pub pause: u32,
     /// Which of several zones of one name is written, or why there is one only; nothing where that is not known.
     pub namesakes: &'static str,
+    /// How an owner name is spelled in what is sent; the library sees to it.
+    pub owner: Owner,
     /// What it calls the zone's apex; the library sees to it.
     pub apex: &'static str,
     /// Whether the target of an alias needs its final dot, without which it would lie below the zone.
@@ -59,6 +63,8 @@ impl Vendor {
         pause: 60,
         namesakes: "",
         text: Text::Same,
+        sent: Sent::Plain,
+        owner: Owner::Relative,
         apex: "empty",
         alias_dot: false,
         found_by: FoundBy::Texts,
@@ -150,6 +156,35 @@ pub enum Text {
     AnsweredInQuotes,
     /// The library writes them as in a zone file, and reads them so.
     ZoneFile,
+}
+
+/// How a text is spelled in what is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sent {
+    /// As it is.
+    Plain,
+    /// As in a zone file: in quotes, quotes and backslashes escaped, in strings of 255 octets.
+    ZoneFile,
+    /// The same where it holds a quote or a backslash or is longer than 255 octets, and as it is otherwise.
+    WhereNeeded,
+    /// In quotes and escaped, and not divided: nothing longer than 255 octets.
+    Undivided,
+    /// In quotes, of which those within are escaped, backslashes are not: none of those, and nothing longer.
+    Quoted,
+    /// In quotes, and within as it is: neither quotes nor backslashes, and nothing longer.
+    Wrapped,
+}
+
+/// How an owner name is spelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Without the zone.
+    Relative,
+    /// With it.
+    Absolute {
+        /// And with the final dot.
+        dot: bool,
+    },
 }
 
 /// How a zone is told from none, before anything is written.

@@ -1,6 +1,8 @@
 //! Vendors from Alibaba Cloud to cPanel.
 
-use crate::kinds::vendors::vendor::{Absent, FoundBy, Proof, SetTtl, Setting, Text, Vendor, Writes};
+use crate::kinds::vendors::vendor::{
+    Absent, FoundBy, Owner, Proof, Sent, SetTtl, Setting, Text, Vendor, Writes,
+};
 
 pub(super) const ROWS: &[Vendor] = &[
     Vendor {
@@ -39,7 +41,8 @@ pub(super) const ROWS: &[Vendor] = &[
             Setting::word("context", "context number").or_none(),
         ],
         min_ttl: 60,
-        apex: "`@`",
+        apex: "full name",
+        owner: Owner::Absolute { dot: true },
         ..Vendor::USUAL
     },
     Vendor {
@@ -92,6 +95,7 @@ pub(super) const ROWS: &[Vendor] = &[
         ],
         least_privilege: "an API sub-user to which single zones are delegated",
         min_ttl: 60,
+        notes: "the time to live is raised to the next of 60, 300, 900, 1800, 3600, 21600, 43200 or 86400 seconds",
         // 20 requests in a second (cloudns.net/wiki/article/41).
         pause: 5,
         ..Vendor::USUAL
@@ -112,6 +116,7 @@ pub(super) const ROWS: &[Vendor] = &[
         notes: "where a name is served by pools or regions (GTD), its TXT set is not a plain list: delegate such a name. The first value of a set, and aliases, go by requests that no other client makes: try `doctor --write`",
         proof: Proof::CrossChecked("octodns-constellix 1.0.1"),
         namesakes: "the first of a search for the exact name",
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -129,6 +134,8 @@ pub(super) const ROWS: &[Vendor] = &[
         text: Text::ZoneFile,
         apex: "full name",
         notes: "a change carries the zone's serial, so that one that was overtaken is refused",
+        owner: Owner::Absolute { dot: true },
+        sent: Sent::WhereNeeded,
         ..Vendor::USUAL
     },
 ];

@@ -1,6 +1,6 @@
 //! Vendors from deSEC to GoDaddy.
 
-use crate::kinds::vendors::vendor::{FoundBy, Proof, SetTtl, Setting, Text, Vendor, Writes};
+use crate::kinds::vendors::vendor::{FoundBy, Owner, Proof, Sent, SetTtl, Setting, Text, Vendor, Writes};
 
 pub(super) const ROWS: &[Vendor] = &[
     Vendor {
@@ -13,7 +13,8 @@ pub(super) const ROWS: &[Vendor] = &[
         set_ttl: SetTtl::Replaced,
         min_ttl: 3600,
         text: Text::ZoneFile,
-        apex: "`@` in addresses, empty in bodies",
+        apex: "empty",
+        sent: Sent::Wrapped,
         ..Vendor::USUAL
     },
     Vendor {
@@ -74,6 +75,7 @@ pub(super) const ROWS: &[Vendor] = &[
         set_ttl: SetTtl::Vendors,
         apex: "full name",
         alias_dot: true,
+        owner: Owner::Absolute { dot: false },
         ..Vendor::USUAL
     },
     Vendor {
@@ -117,6 +119,8 @@ pub(super) const ROWS: &[Vendor] = &[
         notes: "Akamai's smallest time to live is 300 seconds, unless a contract says otherwise",
         proof: Proof::CrossChecked("octodns-edgedns 1.1.0"),
         namesakes: "there is one, addressed by name",
+        owner: Owner::Absolute { dot: false },
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -127,6 +131,7 @@ pub(super) const ROWS: &[Vendor] = &[
         least_privilege: "an IAM role that allows the DNS operations alone",
         min_ttl: 60,
         text: Text::ZoneFile,
+        sent: Sent::Quoted,
         ..Vendor::USUAL
     },
     Vendor {
@@ -141,6 +146,7 @@ pub(super) const ROWS: &[Vendor] = &[
         text: Text::ZoneFile,
         apex: "`@`",
         found_by: FoundBy::NameServers,
+        sent: Sent::Quoted,
         ..Vendor::USUAL
     },
     Vendor {
@@ -152,6 +158,7 @@ pub(super) const ROWS: &[Vendor] = &[
         set_ttl: SetTtl::Kept,
         min_ttl: 120,
         apex: "full name",
+        owner: Owner::Absolute { dot: false },
         ..Vendor::USUAL
     },
     Vendor {

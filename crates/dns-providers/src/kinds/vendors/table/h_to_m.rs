@@ -1,6 +1,6 @@
 //! Vendors from Hetzner to Mythic Beasts.
 
-use crate::kinds::vendors::vendor::{FoundBy, Proof, SetTtl, Setting, Text, Vendor, Writes};
+use crate::kinds::vendors::vendor::{FoundBy, Owner, Proof, Sent, SetTtl, Setting, Text, Vendor, Writes};
 
 pub(super) const ROWS: &[Vendor] = &[
     Vendor {
@@ -14,6 +14,7 @@ pub(super) const ROWS: &[Vendor] = &[
         text: Text::ZoneFile,
         apex: "`@`",
         found_by: FoundBy::NameServers,
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -25,6 +26,8 @@ pub(super) const ROWS: &[Vendor] = &[
         min_ttl: 60,
         text: Text::ZoneFile,
         apex: "full name",
+        owner: Owner::Absolute { dot: false },
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -54,6 +57,8 @@ pub(super) const ROWS: &[Vendor] = &[
         text: Text::ZoneFile,
         apex: "full name",
         found_by: FoundBy::NameServers,
+        owner: Owner::Absolute { dot: true },
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -84,7 +89,8 @@ pub(super) const ROWS: &[Vendor] = &[
         notes: "a zone that is not there is told by the first change only",
         text: Text::AnsweredInQuotes,
         proof: Proof::CrossChecked("dns-lexicon 3.25.2"),
-        namesakes: "the one of `view`, which is `default` without",
+        namesakes: "the one of `view`, `External` without",
+        owner: Owner::Absolute { dot: false },
         ..Vendor::USUAL
     },
     Vendor {
@@ -95,7 +101,8 @@ pub(super) const ROWS: &[Vendor] = &[
         least_privilege: "a token with the scope `domain`",
         min_ttl: 300,
         text: Text::ZoneFile,
-        apex: "`.`",
+        apex: "empty",
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -109,6 +116,8 @@ pub(super) const ROWS: &[Vendor] = &[
         ],
         least_privilege: "a sub-account with the role for DNS; one with a second factor cannot be used",
         min_ttl: 300,
+        owner: Owner::Absolute { dot: false },
+        apex: "full name",
         ..Vendor::USUAL
     },
     Vendor {
@@ -120,6 +129,8 @@ pub(super) const ROWS: &[Vendor] = &[
         min_ttl: 60,
         text: Text::ZoneFile,
         apex: "full name",
+        owner: Owner::Absolute { dot: false },
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -144,6 +155,7 @@ pub(super) const ROWS: &[Vendor] = &[
         min_ttl: 300,
         text: Text::ZoneFile,
         apex: "`@`",
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -161,6 +173,8 @@ pub(super) const ROWS: &[Vendor] = &[
         text: Text::ZoneFile,
         apex: "full name",
         alias_dot: true,
+        owner: Owner::Absolute { dot: false },
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -181,6 +195,7 @@ pub(super) const ROWS: &[Vendor] = &[
         least_privilege: "a token restricted to single zones",
         min_ttl: 300,
         apex: "full name",
+        owner: Owner::Absolute { dot: true },
         ..Vendor::USUAL
     },
     Vendor {

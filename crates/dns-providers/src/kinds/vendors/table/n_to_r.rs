@@ -1,6 +1,6 @@
 //! Vendors from Namecheap to Porkbun.
 
-use crate::kinds::vendors::vendor::{FoundBy, Proof, SetTtl, Setting, Text, Vendor, Writes};
+use crate::kinds::vendors::vendor::{FoundBy, Owner, Proof, Sent, SetTtl, Setting, Text, Vendor, Writes};
 
 pub(super) const ROWS: &[Vendor] = &[
     Vendor {
@@ -59,6 +59,7 @@ pub(super) const ROWS: &[Vendor] = &[
         settings: &[Setting::secret("token", "personal access token")],
         least_privilege: "none: the token may do whatever its user may",
         apex: "full name",
+        owner: Owner::Absolute { dot: false },
         ..Vendor::USUAL
     },
     Vendor {
@@ -75,6 +76,7 @@ pub(super) const ROWS: &[Vendor] = &[
         text: Text::ZoneFile,
         apex: "`@`",
         notes: "a change names the whole old set to delete, as Route 53's does",
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -92,6 +94,7 @@ pub(super) const ROWS: &[Vendor] = &[
         // Tokens come back one by one, those of PUT as 100 in 200 seconds (X-Ratelimit-* of recorded answers).
         pause: 20,
         namesakes: "the one that has the domain for its name in the account; another of the same domain in a view has another name there, and is not touched",
+        owner: Owner::Absolute { dot: false },
         ..Vendor::USUAL
     },
     Vendor {
@@ -111,6 +114,8 @@ pub(super) const ROWS: &[Vendor] = &[
         text: Text::ZoneFile,
         apex: "full name",
         found_by: FoundBy::NameServers,
+        owner: Owner::Absolute { dot: false },
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -143,6 +148,7 @@ pub(super) const ROWS: &[Vendor] = &[
         least_privilege: "none: the key may do whatever its user may, from the addresses that it is for",
         apex: "full name",
         alias_dot: true,
+        owner: Owner::Absolute { dot: false },
         ..Vendor::USUAL
     },
     Vendor {

@@ -1,6 +1,6 @@
 //! Vendors from SafeDNS to Zone.eu.
 
-use crate::kinds::vendors::vendor::{By, FoundBy, Proof, SetTtl, Setting, Text, Vendor, Writes};
+use crate::kinds::vendors::vendor::{By, FoundBy, Owner, Proof, Sent, SetTtl, Setting, Text, Vendor, Writes};
 
 pub(super) const ROWS: &[Vendor] = &[
     Vendor {
@@ -11,6 +11,8 @@ pub(super) const ROWS: &[Vendor] = &[
         least_privilege: "an API key for SafeDNS alone",
         text: Text::ZoneFile,
         apex: "full name",
+        owner: Owner::Absolute { dot: false },
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -22,6 +24,7 @@ pub(super) const ROWS: &[Vendor] = &[
         min_ttl: 60,
         text: Text::ZoneFile,
         apex: "`@`",
+        sent: Sent::Quoted,
         ..Vendor::USUAL
     },
     Vendor {
@@ -40,6 +43,8 @@ pub(super) const ROWS: &[Vendor] = &[
         min_ttl: 60,
         text: Text::ZoneFile,
         apex: "full name",
+        owner: Owner::Absolute { dot: true },
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -115,6 +120,7 @@ pub(super) const ROWS: &[Vendor] = &[
         proof: Proof::CrossChecked("octodns-ultra 1.1.3"),
         lists_ttl: true,
         namesakes: "there is one, addressed by name",
+        owner: Owner::Absolute { dot: false },
         ..Vendor::USUAL
     },
     Vendor {
@@ -141,6 +147,7 @@ pub(super) const ROWS: &[Vendor] = &[
         min_ttl: 600,
         text: Text::ZoneFile,
         apex: "`@`",
+        sent: Sent::ZoneFile,
         ..Vendor::USUAL
     },
     Vendor {
@@ -151,6 +158,7 @@ pub(super) const ROWS: &[Vendor] = &[
         least_privilege: "a sub-user with `Manage DNS` alone, from listed addresses",
         min_ttl: 120,
         text: Text::ZoneFile,
+        sent: Sent::Undivided,
         ..Vendor::USUAL
     },
     Vendor {
@@ -177,6 +185,7 @@ pub(super) const ROWS: &[Vendor] = &[
         apex: "`@`",
         alias_dot: true,
         notes: "values are merged by Yandex itself (`upsertRecordSets`, `merges`)",
+        sent: Sent::WhereNeeded,
         ..Vendor::USUAL
     },
     Vendor {
@@ -187,6 +196,7 @@ pub(super) const ROWS: &[Vendor] = &[
         least_privilege: "none: the key may do whatever its user may",
         set_ttl: SetTtl::Vendors,
         apex: "full name",
+        owner: Owner::Absolute { dot: false },
         ..Vendor::USUAL
     },
 ];
