@@ -1,5 +1,7 @@
 //! Whether CAA records let DigiCert issue (RFC 8659), judged from the relevant record set.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use crate::DomainName;
@@ -31,6 +33,13 @@ pub struct CertName {
     pub name: DomainName,
     /// Whether the certificate names `*.<name>`: then `issuewild` counts.
     pub wildcard: bool,
+}
+
+impl fmt::Display for CertName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let star = if self.wildcard { "*." } else { "" };
+        write!(f, "{star}{}", self.name)
+    }
 }
 
 /// One CAA record.

@@ -86,6 +86,25 @@ impl StepKind {
             Self::Retract => "retract",
         }
     }
+
+    /// What is done, in a sentence for people.
+    #[must_use]
+    pub const fn doing(self) -> &'static str {
+        match self {
+            Self::ReadOrder => "reading the order",
+            Self::RequestValue => "asking DigiCert for the random value",
+            Self::ReadDomain => "reading the domain",
+            Self::SubmitDomain => "submitting the domain",
+            Self::NewDomainValue => "asking DigiCert for a new value",
+            Self::SwitchMethod => "changing the DCV method",
+            Self::Locate => "finding out which zone holds the name",
+            Self::Publish => "publishing the value",
+            Self::Look => "looking for the value",
+            Self::ReadCaa => "reading CAA records",
+            Self::AskCa => "asking DigiCert to check",
+            Self::Retract => "removing the value",
+        }
+    }
 }
 
 impl Serialize for StepKind {

@@ -28,7 +28,7 @@ pub(super) fn inactive(s: &Situation<'_>) -> Option<Decision> {
 }
 
 pub(super) fn unread(s: &Situation<'_>) -> Option<Decision> {
-    let detail = "what is to be proven is not known yet";
+    let detail = "reading the domain to see what is to be proven";
     s.facts.domain.is_none().then(|| s.act(Step::ReadDomain, Reason::DomainUnread, detail))
 }
 

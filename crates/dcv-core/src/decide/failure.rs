@@ -68,6 +68,6 @@ fn rest(s: &Situation<'_>, failure: &FailedStep, reason: Reason, wait: SignedDur
     // Not past the end of what is up.
     let end = s.expiry().filter(|&end| end > s.now && !s.facts.held.is_empty());
     let until = end.map_or(until, |end| until.min(end));
-    let detail = || format!("{}: {}", failure.step.label(), failure.detail);
+    let detail = || format!("{}: {}", failure.step.doing(), failure.detail);
     (until > s.now).then(|| s.rest(until, reason, detail()))
 }

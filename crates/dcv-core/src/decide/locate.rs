@@ -26,7 +26,7 @@ pub(super) fn unprovable(s: &Situation<'_>) -> Option<Decision> {
 
 pub(super) fn find_out(s: &Situation<'_>) -> Option<Decision> {
     let unknown = unknown(s);
-    let detail = || format!("finding out where {} leads", list(&unknown));
+    let detail = || format!("finding out which zone holds {}", list(&unknown));
     let detail = (!unknown.is_empty()).then(detail)?;
     Some(s.act(Step::Locate(unknown), Reason::SiteUnknown, detail))
 }

@@ -21,7 +21,7 @@ pub(super) fn over(s: &Situation<'_>) -> Option<Decision> {
         }
         (None, _) if !s.facts.proven => None,
         (None, Some(order)) => Some(proven(s, order)),
-        (None, None) => Some(s.rest_until_audit(Reason::Validated, "every scope is proven")),
+        (None, None) => Some(s.rest_until_audit(Reason::Validated, "every domain is proven")),
     }
 }
 
@@ -38,7 +38,7 @@ fn proven(s: &Situation<'_>, order: &OrderFacts) -> Decision {
         missing => format!(": {}", list(missing)),
     };
     let status = &order.status;
-    let detail = format!("every scope is proven; the order is {status} and waits for DigiCert{missing}");
+    let detail = format!("every domain is proven; the order is {status} and waits for DigiCert{missing}");
     s.rest_until_audit(Reason::WaitingForDigicert, with_unreadable(s, detail))
 }
 
@@ -129,7 +129,8 @@ fn unsupported(s: &Situation<'_>, method: &Method, open: &[OpenScope<'_>]) -> St
 
 pub(super) fn unread(s: &Situation<'_>) -> Option<Decision> {
     let unknown = s.facts.order.is_none() && s.facts.configured.is_empty();
-    unknown.then(|| s.act(Step::ReadOrder, Reason::OrderUnread, "the order's scopes are not known yet"))
+    unknown
+        .then(|| s.act(Step::ReadOrder, Reason::OrderUnread, "reading the order to see what is to be proven"))
 }
 
 pub(super) fn no_scopes(s: &Situation<'_>) -> Option<Decision> {
@@ -140,7 +141,7 @@ pub(super) fn no_scopes(s: &Situation<'_>) -> Option<Decision> {
 }
 
 pub(super) fn value_missing(s: &Situation<'_>) -> Option<Decision> {
-    let detail = "the order's random value is not at hand";
+    let detail = "asking DigiCert for the order's random value";
     s.facts.token.is_none().then(|| s.act(Step::RequestValue, Reason::ValueMissing, detail))
 }
 

@@ -30,7 +30,7 @@ fn why_unseen(s: &Situation<'_>, unseen: &[Wanted]) -> (Reason, String) {
         match s.verdict(wanted) {
             Some(Verdict::Lagging { without, failed }) => {
                 let lag: Vec<_> = without.into_iter().chain(failed).collect();
-                lagging.push(format!("{name} is not at {}", list(&lag)));
+                lagging.push(format!("the value for {name} is not shown yet by {}", list(&lag)));
             }
             Some(Verdict::Bogus { servers }) => {
                 bogus.push(format!("DNSSEC is broken for {name}: {}", list(&servers)));
@@ -40,7 +40,7 @@ fn why_unseen(s: &Situation<'_>, unseen: &[Wanted]) -> (Reason, String) {
                 list(&servers)
             )),
             Some(Verdict::Visible | Verdict::Unseen) | None => {
-                lagging.push(format!("{name} was not looked at yet"));
+                lagging.push(format!("looking for the value of {name}"));
             }
         }
     }

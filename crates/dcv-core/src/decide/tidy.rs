@@ -68,7 +68,7 @@ pub(super) fn audit(s: &Situation<'_>) -> Option<Decision> {
             is_older(domain.at, s.policy.audit, s.now) && !only_listed
         }
     };
-    is_due.then(|| s.act(s.read(), Reason::AuditDue, "what is known of it is old"))
+    is_due.then(|| s.act(s.read(), Reason::AuditDue, "reading again what was last read long ago"))
 }
 
 /// Whether nothing is left to prove.
