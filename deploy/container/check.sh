@@ -36,7 +36,7 @@ said=$(pod run --rm "${limits[@]}" dcv-agent --version) || fail "container: the 
 ok "container: the image is built from nothing and runs as 65532: $said"
 
 mkdir "$work/etc" "$work/sandbox"
-"$binary" sandbox --folder "$work/sandbox" >"$work/sandbox.log" 2>&1 &
+"$binary" sandbox --listen 127.0.0.1:0 --dns-listen 127.0.0.1:0 --folder "$work/sandbox" >"$work/sandbox.log" 2>&1 &
 sandbox=$!
 wait_for 10 "container: the sandbox has written its files" test -s "$work/sandbox/config.toml"
 cp "$work"/sandbox/*.key "$work/etc"

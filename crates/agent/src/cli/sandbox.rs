@@ -1,6 +1,11 @@
 //! `sandbox`: the simulator and name servers alone, for trying configurations and for tests from outside.
 
-use std::{collections::BTreeMap, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use clap::Args;
 use dcv_sandbox::{
@@ -34,13 +39,16 @@ pub(super) struct Options {
     /// A rate limit, such as 100/5; may be given several times
     #[arg(long = "rate", value_name = "CALLS/SECONDS", value_parser = rate)]
     rate: Vec<RateWindow>,
-    /// Where the API listens
-    #[arg(long, default_value = "127.0.0.1:0")]
+    /// Where the API listens; port 0 is any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9880")]
     listen: SocketAddr,
+    /// Where the name server listens, with --lag the secondary at the next port; port 0 is any that is free
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9853")]
+    dns_listen: SocketAddr,
     /// Behaviour switches of the simulator, as a JSON object
     #[arg(long, value_name = "JSON", value_parser = profile, default_value = "{}")]
     profile: Profile,
-    /// Where to write the secrets and config.toml; the configuration is printed all the same
+    /// Where to write the secrets and config.toml, made if it is missing; a config.toml that is there already stays as it is
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }
@@ -63,7 +71,7 @@ async fn serve(options: Options) -> std::io::Result<()> {
     let specs = options.orders.iter().filter(|order| !order.is_empty()).map(|order| spec(order));
     if !ca.authorities.is_empty() {
         // The name servers are somebody else's, and so is the configuration; only the CA is ours.
-        let simulator = CaSimulator::start(ca).await?;
+        let simulator = CaSimulator::start(ca).await.map_err(taken)?;
         let orders: Vec<u64> = specs.map(|spec| simulator.place(spec)).collect();
         for name in &options.domains {
             simulator.place_domain(DomainSpec::new(name));
@@ -78,29 +86,67 @@ async fn serve(options: Options) -> std::io::Result<()> {
         return Ok(());
     }
     let zones = options.zones.iter().map(ZoneSpec::new).collect();
-    let dns =
-        DnsConfig { zones, lag: options.lag.map(Duration::from_millis), ..SandboxConfig::default().dns };
-    let sandbox = Sandbox::start(SandboxConfig { ca, dns }).await?;
+    let dns = DnsConfig {
+        zones,
+        lag: options.lag.map(Duration::from_millis),
+        listen: options.dns_listen,
+        ..SandboxConfig::default().dns
+    };
+    let sandbox = Sandbox::start(SandboxConfig { ca, dns }).await.map_err(taken)?;
     let orders: Vec<u64> = specs.map(|spec| sandbox.ca.place(spec)).collect();
     for name in &options.domains {
         sandbox.ca.place_domain(DomainSpec::new(name));
     }
     let folder = tempfile::tempdir()?;
-    let files = AgentFiles::in_dir(options.folder.as_deref().unwrap_or_else(|| folder.path()));
+    let files = AgentFiles::in_dir(&in_folder(options.folder.as_deref(), folder.path())?);
     sandbox.write_secrets(&files)?;
     let mut config = sandbox.agent_config(&files, &orders);
     if !options.domains.is_empty() {
         config = config.replace("insecure_http = true", "insecure_http = true\ndomains = {}");
     }
-    if let Some(folder) = &options.folder {
-        std::fs::write(folder.join("config.toml"), &config)?;
-    }
     show::line(&config);
     show::line(&format!("# control: {}", sandbox.ca.control_url()));
-    show::progress("running; Ctrl-C ends it");
+    match &options.folder {
+        Some(folder) => offer(&folder.join("config.toml"), &config)?,
+        None => show::note("running; Ctrl-C ends it"),
+    }
     wait().await;
     sandbox.shutdown().await;
     Ok(())
+}
+
+/// An absolute path, so that the configuration can be used from everywhere.
+fn in_folder(wanted: Option<&Path>, temporary: &Path) -> std::io::Result<PathBuf> {
+    let folder = wanted.unwrap_or(temporary);
+    std::fs::create_dir_all(folder)?;
+    folder.canonicalize()
+}
+
+/// Writes the configuration where none is, and says how to go on.
+fn offer(path: &Path, config: &str) -> std::io::Result<()> {
+    if path.exists() {
+        show::note(&format!(
+            "{} is there already and stays as it is; what is above may differ",
+            path.display()
+        ));
+    } else {
+        std::fs::write(path, config)?;
+    }
+    show::note("running; Ctrl-C ends it. In another terminal, as often as you like:");
+    show::note(&format!("  dcv-agent --config {} --once", path.display()));
+    Ok(())
+}
+
+/// The ports are the same each time, so that a configuration stays right; another sandbox may have them.
+fn taken(error: std::io::Error) -> std::io::Error {
+    let kind = error.kind();
+    let hint = match kind {
+        std::io::ErrorKind::AddrInUse => {
+            " (does another sandbox run? choose others with --listen and --dns-listen)"
+        }
+        _ => "",
+    };
+    std::io::Error::new(kind, format!("{error}{hint}"))
 }
 
 /// `http-token:www.example.com,example.com`, or names alone.

@@ -90,6 +90,8 @@ pub struct Profile {
     pub former_domain_value: FormerDomainValue,
     /// Reply to a missing or wrong key.
     pub bad_key: BadKey,
+    /// The role of the user to whom the keys belong, in the API's words.
+    pub role: String,
     /// Seconds in a `Retry-After` header of 429 replies; the real service documents none.
     pub retry_after: Option<u64>,
     /// Bodies of successful PUTs other than *dcv-random-value*, and of submitted domains, whose value has to be read then.
@@ -137,6 +139,7 @@ impl Default for Profile {
             domain_reuse: Duration::from_secs(199 * 24 * 3600),
             former_domain_value: FormerDomainValue::default(),
             bad_key: BadKey::default(),
+            role: "Standard user".to_owned(),
             retry_after: None,
             success_bodies: SuccessBodies::default(),
             id_types: IdTypes::default(),

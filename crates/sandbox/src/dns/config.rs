@@ -2,7 +2,7 @@
 
 use std::{
     io,
-    net::{IpAddr, Ipv4Addr},
+    net::{Ipv4Addr, SocketAddr},
     time::Duration,
 };
 
@@ -20,8 +20,8 @@ pub struct DnsConfig {
     pub policy: UpdatePolicy,
     /// `Some` also starts a secondary that shows each change this much later.
     pub lag: Option<Duration>,
-    /// Address to listen on; the ports are chosen by the system.
-    pub listen: IpAddr,
+    /// Address of the primary; port 0 has the system choose. The secondary is at the next port, or at another chosen one.
+    pub listen: SocketAddr,
 }
 
 impl Default for DnsConfig {
@@ -32,7 +32,7 @@ impl Default for DnsConfig {
             tsig: None,
             policy: UpdatePolicy::ValidationOnly,
             lag: None,
-            listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         }
     }
 }

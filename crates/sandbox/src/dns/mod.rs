@@ -64,7 +64,7 @@ impl DnsServer {
     /// # Errors
     /// `InvalidInput` when a zone, a record or the key cannot be read; else what the system says about the port.
     pub async fn start(config: DnsConfig) -> io::Result<Self> {
-        let zones = Zones::load(&config.zones, config.listen)?;
+        let zones = Zones::load(&config.zones, config.listen.ip())?;
         let signer = config.tsig.as_ref().map(TsigKey::signer).transpose()?;
         let updates = Arc::new(AtomicUsize::new(0));
         let mut replication = JoinSet::new();
@@ -73,11 +73,11 @@ impl DnsServer {
             None => (None, None),
             Some(lag) => {
                 let (outbox, inbox) = mpsc::unbounded_channel();
-                let copy = Zones::load(&config.zones, config.listen)?;
+                let copy = Zones::load(&config.zones, config.listen.ip())?;
                 replication.spawn(secondary::follow(copy.clone(), inbox));
                 // A secondary takes no updates: without a signer every one is refused.
                 let front = Front::new(copy.catalog(), Updates::refused(copy));
-                (Some(Outbox::new(outbox, lag)), Some(Listening::open(front, config.listen).await?))
+                (Some(Outbox::new(outbox, lag)), Some(Listening::open(front, beside(config.listen)).await?))
             }
         };
 
@@ -173,6 +173,12 @@ impl DnsServer {
     }
 }
 
+/// The next port; the system's choice stays its choice.
+fn beside(address: SocketAddr) -> SocketAddr {
+    let port = if address.port() == 0 { 0 } else { address.port().wrapping_add(1) };
+    SocketAddr::new(address.ip(), port)
+}
+
 impl std::fmt::Debug for DnsServer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("DnsServer")
@@ -184,13 +190,13 @@ impl std::fmt::Debug for DnsServer {
 }
 
 impl Listening {
-    async fn open(front: Front, ip: std::net::IpAddr) -> io::Result<Self> {
+    async fn open(front: Front, wanted: SocketAddr) -> io::Result<Self> {
         /// A silent TCP connection is closed after this.
         const IDLE: Duration = Duration::from_secs(10);
         /// Replies waiting per TCP connection.
         const REPLIES: usize = 32;
 
-        let (udp, tcp, address) = socket::same_port(ip).await?;
+        let (udp, tcp, address) = socket::same_port(wanted).await?;
         let mut server = Server::new(front);
         server.register_socket(udp);
         server.register_listener(tcp, IDLE, REPLIES);

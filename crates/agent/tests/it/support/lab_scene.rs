@@ -93,7 +93,17 @@ impl LabScene {
         let mut ca = self
             .lab
             .command(BINARY)
-            .args(["sandbox", "--profile", profile, "--order", names, "--authority", authority])
+            .args([
+                "sandbox",
+                "--listen",
+                "127.0.0.1:0",
+                "--profile",
+                profile,
+                "--order",
+                names,
+                "--authority",
+                authority,
+            ])
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()

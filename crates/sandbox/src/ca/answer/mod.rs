@@ -61,7 +61,7 @@ pub(super) async fn answer(
             "username": "sandbox",
             "account": { "id": account },
             "status": "active",
-            "access_roles": [{ "id": 1, "name": "Administrator" }],
+            "access_roles": [{ "id": 5, "name": world.lock().profile.role }],
         }))),
         Endpoint::Unknown => Err(Refusal::no_such_route()),
     }
