@@ -25,7 +25,7 @@ use crate::{
     replica::{self, Replica},
     start::{self, Discovery, Hold},
     subjects::Subjects,
-    telemetry,
+    telemetry::{Logs, Wishes},
 };
 
 /// Between attempts to begin a round for which the database is needed.
@@ -37,11 +37,11 @@ const LEAVE_LIMIT: Duration = Duration::from_secs(1);
 ///
 /// # Errors
 /// What keeps it from starting.
-pub async fn run(path: &Path) -> Result<(), Failed> {
+pub async fn run(path: &Path, wishes: Wishes) -> Result<(), Failed> {
     // Before anything slow: a SIGHUP that comes while the agent begins is a reload and not its end.
     let mut signals = Signals::listen()?;
     let config = start::load(path)?;
-    telemetry::start(&config.log_level, config.log_format);
+    let logs = Logs::start(&config, wishes);
     start::keys(&config)?;
     let own = || {
         start::own(&config, |taken| {
@@ -96,6 +96,7 @@ pub async fn run(path: &Path) -> Result<(), Failed> {
             }
         }
         context = next;
+        logs.follow(&context.config);
         context.ledger.note(Some(Event::started("reload"))).await;
     }
     stop.cancel();
@@ -282,14 +283,18 @@ async fn reload(path: &Path, context: &Context) -> Option<Arc<Context>> {
             return None;
         }
     };
-    let fixed =
-        |config: &Config| (config.state.clone(), config.listen, config.hosts.clone(), config.http.listen);
+    let fixed = |config: &Config| {
+        (config.state.clone(), config.listen, config.hosts.clone(), config.http.listen, config.log_format)
+    };
     if fixed(&config) != fixed(&context.config) {
-        warn!("agent.state, agent.listen, agent.hosts and http.listen change at the next start only");
+        warn!(
+            "agent.state, agent.listen, agent.hosts, agent.log.format and http.listen change at the next start only"
+        );
     }
     match Context::build(config, context.state.clone(), Some(context)).await {
         Ok(context) => {
             info!("configuration reloaded");
+            start::tell_warnings(&context.config);
             Some(Arc::new(context))
         }
         Err(error) => {

@@ -96,7 +96,8 @@ pub async fn watch(
 fn say_what_lasts(lasting: &[Status], now: Timestamp) {
     for Status { subject, reason, detail, since, .. } in lasting.iter().take(NAMED) {
         let minutes = now.duration_since(*since).as_secs() / 60;
-        info!(%subject, %reason, "{subject} has been {reason} for {minutes} min: {detail}");
+        let (order, domain) = (subject.id.order(), subject.id.domain());
+        info!(account = %subject.account, order, domain, %reason, "{subject} has been {reason} for {minutes} min: {detail}");
     }
     if let Some(more) = lasting.len().checked_sub(NAMED).filter(|more| *more > 0) {
         info!("{more} more orders and domains are not done yet either; `dcv-agent status` lists them");
@@ -113,21 +114,21 @@ fn follow(bursts: &mut BTreeMap<String, Burst>, backlog: &Backlog, now: Timestam
     match bursts.get_mut(&backlog.account) {
         None if backlog.forecast.is_burst => {
             let sentence = describe(backlog, now);
-            warn!(account = backlog.account, "burst: {sentence}");
+            warn!(account = %backlog.account, "burst: {sentence}");
             tell(&format!("burst: {sentence}"));
             bursts.insert(backlog.account.clone(), Burst { since: now, told: now });
         }
         Some(burst) if !backlog.forecast.is_burst && backlog.waiting == 0 => {
             let seconds = now.duration_since(burst.since).as_secs();
             let sentence = format!("account {}: the burst is over after {seconds} s", backlog.account);
-            info!(account = backlog.account, "{sentence}");
+            info!(account = %backlog.account, "{sentence}");
             tell(&sentence);
             bursts.remove(&backlog.account);
         }
         Some(burst) if now.duration_since(burst.told) >= TELL => {
             burst.told = now;
             let sentence = describe(backlog, now);
-            info!(account = backlog.account, "{sentence}");
+            info!(account = %backlog.account, "{sentence}");
             tell(&sentence);
         }
         Some(_) | None => {}

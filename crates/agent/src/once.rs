@@ -3,10 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use serde::Serialize;
-use tokio::{
-    sync::broadcast::{self, error::RecvError},
-    task::JoinHandle,
-};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
@@ -61,11 +58,27 @@ impl Summary {
     }
 }
 
-/// Runs a configuration once. Progress goes, line by line, to whoever wants it.
+/// Somebody who watches a run.
+pub trait Watcher: Send + Sync {
+    /// Shows how it stands; called several times a second.
+    fn show(&self, board: &StatusBoard);
+
+    /// Says a sentence that is worth one.
+    fn say(&self, sentence: &str);
+}
+
+/// How often a watcher is shown how the run stands.
+const FRAME: Duration = Duration::from_millis(200);
+
+/// Runs a configuration once, before the eyes of whoever wants to watch.
 ///
 /// # Errors
 /// What keeps it from starting.
-pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) -> Result<Summary, Failed> {
+pub async fn run(
+    config: Config,
+    timeout: Duration,
+    watcher: Option<Arc<dyn Watcher>>,
+) -> Result<Summary, Failed> {
     let mut signals = Signals::listen()?;
     let (state, hold) = start::own(&config, |taken| {
         Failed::later(format!("{taken} and does this work already; nothing was done"))
@@ -77,13 +90,13 @@ pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) 
     let mut subjects = start::subjects(&context, &board, Subjects::new(), &hold).await?;
     let failed = |error| Failed::setup(chain(&error));
     discover::leave_settled(&context, &board, &mut subjects).await.map_err(failed)?;
-    let printing = progress.map(|tell| tokio::spawn(print(board.subscribe(), tell)));
+    let watching = watcher.clone().map(|watcher| tokio::spawn(watch(Arc::clone(&board), watcher)));
     let stop = CancellationToken::new();
     // Ends with the process: what is validated is fetched until the last moment.
     start::serve_files(&context, &CancellationToken::new()).await?;
     let Discovery { intake, triggers, lists, progress: reported, shared } =
         start::discovery(&context, &board, &stop, Mode::Once, &hold);
-    let tell = move |line: &str| progress.into_iter().for_each(|tell| tell(line));
+    let tell = move |sentence: &str| watcher.iter().for_each(|watcher| watcher.say(sentence));
     tokio::spawn(forecast::watch(Arc::clone(&context), Arc::clone(&board), stop.clone(), tell));
     start::keep_saved(&context, &board, &stop);
     let engine =
@@ -100,8 +113,8 @@ pub async fn run(config: Config, timeout: Duration, progress: Option<fn(&str)>) 
         stop.cancel();
         let _ = running.await;
     }
-    if let Some(printing) = printing {
-        printing.abort();
+    if let Some(watching) = watching {
+        watching.abort();
     }
     stop.cancel();
     let held = state.held().await.map_or(0, |held| held.len());
@@ -150,15 +163,11 @@ async fn ending(statuses: &[Status], lists: Vec<JoinHandle<Listed>>) -> Exit {
     exit
 }
 
-/// One line for each change of an order's reason. A slow terminal misses lines, never the rest of the run.
-async fn print(mut changes: broadcast::Receiver<Status>, tell: fn(&str)) {
+/// Until it is aborted.
+async fn watch(board: Arc<StatusBoard>, watcher: Arc<dyn Watcher>) {
+    let mut frames = tokio::time::interval(FRAME);
     loop {
-        match changes.recv().await {
-            Ok(Status { subject, reason, detail, .. }) => {
-                tell(&format!("{:.0}  {subject}  {reason}  {detail}", clock::now()));
-            }
-            Err(RecvError::Lagged(missed)) => tell(&format!("({missed} changes are not shown)")),
-            Err(RecvError::Closed) => return,
-        }
+        frames.tick().await;
+        watcher.show(&board);
     }
 }

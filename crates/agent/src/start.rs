@@ -5,7 +5,7 @@ use std::{path::Path, sync::Arc};
 use dns_providers::SecretSource as _;
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::{
     board::StatusBoard,
@@ -105,8 +105,16 @@ pub async fn begin(config: Config, state: &State, mode: &'static str) -> Result<
     if context.config.acting == Acting::Watch {
         info!("agent.mode is \"watch\": what would be done is said, and nothing is written anywhere");
     }
+    tell_warnings(&context.config);
     context.ledger.keep(Event::started(mode)).await.map_err(Failed::setup)?;
     Ok(Arc::new(context))
+}
+
+/// Says once what is allowed in a configuration and hardly meant.
+pub fn tell_warnings(config: &Config) {
+    for warning in config.warnings() {
+        warn!("{warning}");
+    }
 }
 
 /// All that is looked after from the beginning, with what is remembered of it.

@@ -16,6 +16,9 @@ pub struct Subject {
     pub id: Id,
 }
 
+/// The number under which probes are held; no order's.
+pub const PROBE: u64 = 0;
+
 /// DigiCert's number, and of what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,6 +36,18 @@ impl Subject {
         Self { account: account.into(), id: Id::Order(number) }
     }
 
+    /// The holder of what `doctor` writes to try things out. DigiCert has no order of that number.
+    #[must_use]
+    pub fn probe() -> Self {
+        Self::order("doctor", PROBE)
+    }
+
+    /// Whether it is that one, and no order.
+    #[must_use]
+    pub fn is_probe(&self) -> bool {
+        self.id == Id::Order(PROBE)
+    }
+
     /// A domain.
     #[must_use]
     pub fn domain(account: impl Into<Arc<str>>, number: u64) -> Self {
@@ -46,6 +61,24 @@ impl Id {
     pub const fn number(self) -> u64 {
         match self {
             Self::Order(number) | Self::Domain(number) => number,
+        }
+    }
+
+    /// The number of an order.
+    #[must_use]
+    pub const fn order(self) -> Option<u64> {
+        match self {
+            Self::Order(number) => Some(number),
+            Self::Domain(_) => None,
+        }
+    }
+
+    /// The number of a domain.
+    #[must_use]
+    pub const fn domain(self) -> Option<u64> {
+        match self {
+            Self::Order(_) => None,
+            Self::Domain(number) => Some(number),
         }
     }
 
@@ -73,6 +106,7 @@ pub enum Trigger {
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.id {
+            Id::Order(PROBE) => write!(f, "{}/probe", self.account),
             Id::Order(number) => write!(f, "{}/{number}", self.account),
             Id::Domain(number) => write!(f, "{}/domain/{number}", self.account),
         }

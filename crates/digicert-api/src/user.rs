@@ -23,6 +23,14 @@ pub struct User {
     pub roles: Vec<String>,
 }
 
+impl User {
+    /// Whether the user may do everything in the account, and with it a key that is not restricted.
+    #[must_use]
+    pub fn is_administrator(&self) -> bool {
+        self.roles.iter().any(|role| role.eq_ignore_ascii_case("administrator"))
+    }
+}
+
 impl Client {
     /// Reads whose key it is: `GET /user/me`. Not every key may be allowed to ask this.
     ///

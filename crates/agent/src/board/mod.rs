@@ -1,5 +1,6 @@
 //! The status board: what is going on with each order and domain, for people and machines.
 
+mod names;
 mod unsaved;
 
 use std::{
@@ -10,9 +11,9 @@ use std::{
 use dcv_core::{Because, Decision, Facts, Forecast, Kind, Next, Outcome, Reason};
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
-use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
+pub use self::names::Names;
 use self::unsaved::Unsaved;
 use crate::{
     state::{LastStatus, State},
@@ -26,6 +27,9 @@ pub struct Status {
     /// Which one.
     #[serde(flatten)]
     pub subject: Subject,
+    /// By which names people know it; none before DigiCert has told them.
+    #[serde(flatten)]
+    pub names: Names,
     /// What it has come to.
     pub outcome: Outcome,
     /// The reason code.
@@ -45,6 +49,12 @@ pub struct Status {
     /// How often it was said that it lasts.
     #[serde(skip)]
     said: u8,
+    /// What it had come to when that was told last, as long as nothing was put up since.
+    #[serde(skip)]
+    told: Option<Reason>,
+    /// What it has come to was told before, and nothing was put up since.
+    #[serde(skip)]
+    pub is_repeated: bool,
 }
 
 /// After how long it is said that a reason lasts.
@@ -68,6 +78,7 @@ pub struct Backlog {
 /// What is known of an order or domain that a status tells beside the decision.
 #[derive(Clone, Debug, Default)]
 pub struct Known {
+    names: Names,
     deadline: Option<Timestamp>,
     calls: u32,
     ca_status: Option<String>,
@@ -80,6 +91,7 @@ impl Known {
     #[must_use]
     pub fn of(facts: &Facts, longest: SignedDuration) -> Self {
         Self {
+            names: Names::of(facts),
             deadline: facts.deadline(longest),
             calls: facts.calls_left(),
             ca_status: facts.order.as_ref().map(|order| order.status.as_str().to_owned()),
@@ -98,8 +110,8 @@ struct Earlier {
     discovered: bool,
 }
 
-/// The latest status of every order and domain, and a stream of changes.
-#[derive(Debug)]
+/// The latest status of every order and domain.
+#[derive(Debug, Default)]
 pub struct StatusBoard {
     /// Boxed: nodes of the map are half empty where orders come in their order.
     statuses: Mutex<BTreeMap<Subject, Box<Status>>>,
@@ -110,21 +122,6 @@ pub struct StatusBoard {
     troubles: Mutex<Vec<Trouble>>,
     /// How often a value of an account's was taken away by somebody else.
     drifts: Mutex<BTreeMap<String, u64>>,
-    changes: broadcast::Sender<Status>,
-}
-
-impl Default for StatusBoard {
-    fn default() -> Self {
-        Self {
-            statuses: Mutex::default(),
-            earlier: Mutex::default(),
-            unsaved: Unsaved::default(),
-            backlogs: Mutex::default(),
-            troubles: Mutex::default(),
-            drifts: Mutex::default(),
-            changes: broadcast::Sender::new(1024),
-        }
-    }
 }
 
 impl StatusBoard {
@@ -137,6 +134,13 @@ impl StatusBoard {
     /// Shows every status to a reader that keeps none of them: there may be a hundred thousand.
     pub fn read(&self, mut reader: impl FnMut(&Status)) {
         self.lock().values().for_each(|status| reader(status));
+    }
+
+    /// Shows one status to a reader, if there is one.
+    pub fn read_one(&self, subject: &Subject, reader: impl FnOnce(&Status)) {
+        if let Some(status) = self.lock().get(subject) {
+            reader(status);
+        }
     }
 
     /// Open work whose reason has lasted so long that it is to be said now: after a minute, ten, an hour, and each time once.
@@ -191,12 +195,6 @@ impl StatusBoard {
         self.drifts.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Statuses as their reasons change.
-    #[must_use]
-    pub fn subscribe(&self) -> broadcast::Receiver<Status> {
-        self.changes.subscribe()
-    }
-
     /// Puts a status up; returns it when the reason is another than before. It is in the state soon after.
     pub fn post(
         &self,
@@ -211,8 +209,20 @@ impl StatusBoard {
         let earlier = self.lock_earlier().remove(subject);
         let changed = before.is_none_or(|status| status.reason != because.reason);
         let is_open = because.reason.outcome() == Outcome::Open;
+        let earlier_told = before.and_then(|status| status.told);
+        let told = match because.reason {
+            // What comes of it is news, also if it is the same as before.
+            Reason::Unpublished | Reason::Drifted => None,
+            _ if is_open => earlier_told,
+            reason => Some(reason),
+        };
         let status = Status {
             subject: subject.clone(),
+            names: match before {
+                // An audit of what is done reads less than there is.
+                Some(status) if known.names.names_total == 0 => status.names.clone(),
+                Some(_) | None => known.names.clone(),
+            },
             outcome: because.reason.outcome(),
             reason: because.reason,
             detail: because.detail.clone(),
@@ -226,6 +236,8 @@ impl StatusBoard {
             deadline: known.deadline.filter(|_| is_open || subject.id.kind() == Kind::Domain),
             calls: if is_open { known.calls } else { 0 },
             said: before.filter(|_| !changed).map_or(0, |status| status.said),
+            told,
+            is_repeated: !is_open && earlier_told == told,
         };
         let news = changed.then(|| status.clone());
         statuses.insert(subject.clone(), Box::new(status));
@@ -235,8 +247,6 @@ impl StatusBoard {
             if status.reason != Reason::NotTakenUp {
                 self.unsaved.put(last_status(status, known));
             }
-            // Nobody listening is fine.
-            let _ = self.changes.send(status.clone());
         }
         news
     }
@@ -255,6 +265,9 @@ impl StatusBoard {
             deadline: last.deadline,
             calls: 0,
             said: 0,
+            told: None,
+            is_repeated: false,
+            names: Names::default(),
         };
         self.lock_earlier().remove(&last.subject);
         self.lock().insert(last.subject.clone(), Box::new(status));
@@ -269,7 +282,8 @@ impl StatusBoard {
     /// Lists a domain that rests until its proof is to be renewed.
     pub fn keep(&self, subject: &Subject, facts: &Facts, because: Because, wake: Timestamp, now: Timestamp) {
         let deadline = facts.domain.as_ref().and_then(|domain| domain.valid_until);
-        let known = Known { deadline, proven: true, discovered: true, ..Known::default() };
+        let names = Names::of(facts);
+        let known = Known { names, deadline, proven: true, discovered: true, ..Known::default() };
         self.post(subject, &Decision { next: Next::RestUntil(wake), because }, known, now);
     }
 
@@ -387,6 +401,32 @@ mod tests {
             board.lasting(later + SignedDuration::from_hours(9)).is_empty(),
             "what is done does not last"
         );
+    }
+
+    /// An audit of what is done, or waits for a person, is no news when all is as it was; what comes of new work is.
+    #[test]
+    fn what_an_audit_finds_as_it_was_is_not_told_again() {
+        let board = StatusBoard::default();
+        let order = Subject::order("main", 1);
+        let news = |reason| {
+            let decision = Decision { next: Next::RestUntil(NOW), because: Because::new(reason, "why") };
+            let posted = board.post(&order, &decision, Known::default(), NOW);
+            posted.is_some_and(|status| !status.is_repeated)
+        };
+        for (reason, is_news) in [
+            (Reason::Unpublished, true),
+            (Reason::Validated, true),
+            (Reason::AuditDue, true),
+            (Reason::Validated, false),
+            (Reason::AuditDue, true),
+            (Reason::NoProvider, true),
+            (Reason::OrderUnread, true),
+            (Reason::NoProvider, false),
+            (Reason::Unpublished, true),
+            (Reason::Validated, true),
+        ] {
+            assert_eq!(news(reason), is_news, "{reason}");
+        }
     }
 
     /// An order that was open when the configuration was read again, and has ended since, is told as ended: the next list,

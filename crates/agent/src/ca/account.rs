@@ -87,7 +87,7 @@ impl Account {
         let down = self.down.lock().unwrap_or_else(PoisonError::into_inner).take().map(|down| down.since);
         if let Some(since) = [held, down].into_iter().flatten().min() {
             let lasted = clock::now().duration_since(since).round(Unit::Second).unwrap_or_default();
-            info!(account = self.name, "account {}: DigiCert answers again, after {lasted:#}", self.name);
+            info!(account = %self.name, "account {}: DigiCert answers again, after {lasted:#}", self.name);
         }
     }
 
@@ -103,7 +103,7 @@ impl Account {
         }
         let detail = format!("account {}: {detail}", self.name);
         if self.hold(now.saturating_add(retry).unwrap_or(Timestamp::MAX), detail.clone(), now) {
-            error!(account = self.name, "{detail}");
+            error!(account = %self.name, "account {}: {detail}", self.name);
         }
         detail
     }
@@ -116,7 +116,7 @@ impl Account {
                 let mut down = self.down.lock().unwrap_or_else(PoisonError::into_inner);
                 if matches!(error, Error::Held { .. }) && down.is_none() {
                     *down = Some(Outage { since: now, detail: detail.to_owned() });
-                    warn!(account = self.name, "account {}: {detail}; one call tries for all", self.name);
+                    warn!(account = %self.name, "account {}: {detail}; one call tries for all", self.name);
                 }
             }
             _ => self.release(),

@@ -6,11 +6,11 @@ use dns_providers::{Secret, SecretSource as _};
 use serde::Serialize;
 
 use super::{
-    args::Output,
-    show::{Answer, Page},
+    manner::Output,
+    show::{Answer, Page, WARN, counted, paint},
 };
 use crate::{
-    config::Config,
+    config::{Config, Warning},
     context::Context,
     error::chain,
     exit::{Exit, Failed},
@@ -24,19 +24,14 @@ struct Summary {
     orders: usize,
     providers: usize,
     zones: usize,
+    /// What is allowed and hardly meant.
+    warnings: Vec<Warning>,
 }
 
 pub(super) async fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
     let config = load(path)?;
-    let keys = config
-        .accounts
-        .iter()
-        .map(|(name, account)| (format!("accounts.{name}.api_key"), &account.connection.api_key));
-    let secrets = config.providers.iter().flat_map(|(name, provider)| {
-        provider.settings.secrets().into_iter().map(move |secret| (format!("providers.{name}"), secret))
-    });
-    let unreadable: Vec<String> = keys
-        .chain(secrets)
+    let unreadable: Vec<String> = config
+        .secrets()
         .filter_map(|(key, secret)| {
             secret.secret().err().map(|error| format!("{}: {key}: {error}", path.display()))
         })
@@ -54,16 +49,23 @@ pub(super) async fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
         orders: config.accounts.values().map(|account| account.orders.len()).sum(),
         providers: config.providers.len(),
         zones: config.providers.values().map(|provider| provider.zones.len()).sum(),
+        warnings: config.warnings(),
     };
     let page = match output {
         Output::Json => Page::json(&summary)?,
         Output::Text => {
-            let Summary { accounts, orders, providers, zones } = summary;
+            let Summary { accounts, orders, providers, zones, warnings } = summary;
+            let counts = [
+                counted(accounts, "account"),
+                counted(orders, "order"),
+                counted(providers, "provider"),
+                counted(zones, "zone"),
+            ];
             let mut page = Page::default();
-            page.line(&format!(
-                "{}: ok ({accounts} accounts, {orders} orders, {providers} providers, {zones} zones)",
-                path.display()
-            ));
+            for warning in warnings {
+                page.line(&format!("{} {warning}", paint(WARN, "warning:")));
+            }
+            page.line(&format!("{}: ok ({})", path.display(), counts.join(", ")));
             page
         }
     };

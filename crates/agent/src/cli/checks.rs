@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::show::{BAD, DIM, GOOD, Page, WARN, paint};
+use super::show::{BAD, DIM, GOOD, Page, WARN, counted, paint};
 use crate::exit::Exit;
 
 /// One thing that was checked.
@@ -75,9 +75,9 @@ pub(super) fn table(checks: &[Check]) -> Page {
     }
     let count = |result| checks.iter().filter(|check| check.result == result).count();
     page.line(&format!(
-        "{} passed, {} warnings, {} failed",
+        "{} passed, {}, {} failed",
         count(Outcome::Pass),
-        count(Outcome::Warn),
+        counted(count(Outcome::Warn), "warning"),
         count(Outcome::Fail) + count(Outcome::Setup)
     ));
     page

@@ -11,7 +11,7 @@ use dns_providers::{
 use serde::Serialize;
 
 use super::{
-    args::Output,
+    manner::Output,
     show::{self, Answer, BAD, GOOD, Page, paint},
 };
 use crate::{

@@ -9,7 +9,8 @@ use dcv_sandbox::{
 };
 
 use super::{
-    args::Output,
+    live,
+    manner::{Manner, Output},
     show::{self, Answer, Page},
 };
 use crate::{
@@ -35,7 +36,7 @@ const WORK: [(&str, &[&str]); 5] = [
     ("http-token", &["files.example.org"]),
 ];
 
-pub(super) async fn run(output: Output) -> Result<Answer, Failed> {
+pub(super) async fn run(manner: Manner) -> Result<Answer, Failed> {
     let cannot = |what: &str, error: &dyn std::error::Error| Failed::later(format!("demo: {what}: {error}"));
     let folder = tempfile::tempdir().map_err(|error| cannot("no temporary folder", &error))?;
     let sandbox =
@@ -65,13 +66,12 @@ pub(super) async fn run(output: Output) -> Result<Answer, Failed> {
         .and_then(|()| std::fs::write(&path, config))
         .map_err(|error| cannot("no configuration", &error))?;
     let config = config::load(&path).map_err(|problems| cannot("the configuration", &problems))?;
-    let once::Summary { statuses, .. } = once::run(config, TIMEOUT, Some(show::progress)).await?;
+    let once::Summary { statuses, .. } = live::watched(config, TIMEOUT, manner).await?;
 
     let mut exit = Exit::of(statuses.iter().map(|status| status.outcome));
-    let page = match output {
+    let page = match manner.output {
         Output::Json => Page::json(&statuses)?,
         Output::Text => {
-            show::progress("");
             let mut page = Page::default();
             show::table(&mut page, &statuses);
             exit = exit.max(conclude(&mut page, &sandbox, &orders, domain).await);
@@ -102,21 +102,19 @@ fn setting() -> SandboxConfig {
 
 fn introduce(sandbox: &Sandbox, orders: &[u64], domain: u64) {
     let servers: Vec<SocketAddr> = sandbox.dns.addresses();
-    show::progress(
+    show::note(
         "A simulated DigiCert account and a name server with a secondary that lags 1.5 s, all on loopback:",
     );
-    show::progress(&format!("  CertCentral API  {}", sandbox.ca.base_url()));
+    show::note(&format!("  CertCentral API  {}", sandbox.ca.base_url()));
     for (server, role) in servers.iter().zip(["primary", "secondary"]) {
-        show::progress(&format!("  name server      {server} ({role})"));
+        show::note(&format!("  name server      {server} ({role})"));
     }
     for (order, (method, names)) in orders.iter().zip(WORK) {
-        show::progress(&format!("  order {order}     {method:15}  {}", names.join(", ")));
+        show::note(&format!("  order {order}     {method:15}  {}", names.join(", ")));
     }
-    show::progress(&format!("  domain {domain}    to be prevalidated  {DOMAIN}"));
-    show::progress(
-        "_dnsauth.www.example.com already holds somebody else's value; _dnsauth.login.example.net is",
-    );
-    show::progress(
+    show::note(&format!("  domain {domain}    to be prevalidated  {DOMAIN}"));
+    show::note("_dnsauth.www.example.com already holds somebody else's value; _dnsauth.login.example.net is");
+    show::note(
         "delegated by CNAME to login.dcv.example.com. The agent is told none of this; `dcv-agent --once`:\n",
     );
 }
@@ -163,7 +161,8 @@ mod tests {
 
     #[tokio::test]
     async fn the_demo_ends_well_and_leaves_nothing() {
+        let manner = Manner { output: Output::Text, level: None, is_live: false, ansi: false };
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        assert_eq!(run(Output::Text).await.unwrap().print(), Exit::Success);
+        assert_eq!(run(manner).await.unwrap().print(), Exit::Success);
     }
 }

@@ -3,47 +3,37 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
-use dcv_core::{
-    Artifact, Because, Cadence, DomainName, Expectation, Guarded, Lookup, MethodSpec, RandomValue,
-    RecordData, Severity, Site, VantageKind, findings,
-};
-use dcv_observe::random_label;
+use dcv_core::{DomainName, Expectation, Lookup, MethodSpec, Severity, findings};
 use digicert_api::{Class, Client, DomainFilter, OrderFilter, Surprise};
 use jiff::SignedDuration;
-use tokio::time::Instant;
 
 use super::{
     api_survey::{self, Answered},
-    args::Output,
     checks::{Check, Outcome, table, worst},
     delegation::{self, Standing},
+    manner::Output,
     orphans::{self, Orphan},
-    show::{self, Answer, Page},
+    probe,
+    show::{self, Page, counted},
     zone_cut,
 };
 use crate::{
     ca::{self, Account},
     clock,
-    config::Config,
+    config::Warning,
     context::Context,
     error::chain,
     exit::Failed,
     publish::ManagedZone,
     start::{load, open},
     state::State,
-    subject::Subject,
 };
 
 /// TSIG allows 300 seconds (RFC 8945 section 5.2.3); signatures of API requests are as strict.
 const SKEW_FAIL: SignedDuration = SignedDuration::from_secs(240);
 const SKEW_WARN: SignedDuration = SignedDuration::from_secs(30);
-/// How long a probe record is waited for at every name server.
-const PROBE_LIMIT: Duration = Duration::from_secs(120);
-/// The probe's holder in the state: should the process die, the next run removes the record as a retired order's.
-const PROBE_ORDER: u64 = 0;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, Default)]
@@ -58,9 +48,9 @@ pub(super) struct Wanted {
     pub(super) report: Option<PathBuf>,
 }
 
-pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Result<Answer, Failed> {
+pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Result<show::Answer, Failed> {
     let context = build(path, &wanted).await?;
-    let mut checks = Vec::new();
+    let mut checks: Vec<Check> = context.config.warnings().into_iter().map(hardly_meant).collect();
     for (name, account) in sorted(&context.accounts) {
         show::progress(&format!("account {name} …"));
         checks.extend(of_account(name, account).await);
@@ -79,15 +69,15 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Result<A
         show::progress(&format!("zone {} …", managed.zone.name));
         checks.extend(of_zone(&context, managed).await);
     }
-    checks.extend(zone_cut::hidden(&context).await.into_iter().map(hidden));
+    checks.extend(zone_cut::hidden(&context).await.into_iter().map(zone_cut::failed));
     checks.extend(of_delegations(&context).await);
     show::progress("values that nobody knows …");
     checks.extend(orphans::find(&context).await.iter().map(of_orphan));
     checks.extend(of_files(&context).await);
     if wanted.write {
-        for site in probe_sites(&context.config, &managed, &wanted.at) {
+        for site in probe::sites(&context.config, &managed, &wanted.at) {
             match site {
-                Ok(site) => checks.extend(probe(&context, &site).await),
+                Ok(site) => checks.extend(probe::probe(&context, &site).await),
                 Err(check) => checks.push(*check),
             }
         }
@@ -97,7 +87,7 @@ pub(super) async fn run(path: &Path, wanted: Wanted, output: Output) -> Result<A
         Output::Text => table(&checks),
     };
     context.state.close().await;
-    Ok(Answer::new(page, worst(&checks)))
+    Ok(show::Answer::new(page, worst(&checks)))
 }
 
 async fn build(path: &Path, wanted: &Wanted) -> Result<Context, Failed> {
@@ -115,16 +105,26 @@ fn sorted(accounts: &std::collections::HashMap<String, Arc<Account>>) -> Vec<(&S
     accounts
 }
 
+fn hardly_meant(Warning { key, what, fix }: Warning) -> Check {
+    Check::bad(Outcome::Warn, "configuration", "settings", format!("{key}: {what}"), fix)
+}
+
 /// Whose key it is, whether it may see orders, and how far the clocks are apart.
 async fn of_account(name: &str, account: &Account) -> Vec<Check> {
     let subject = format!("account {name}");
     let mut checks = Vec::new();
     match account.client.me().await {
         Ok(user) => {
-            let who = user.username.unwrap_or_else(|| "a service user".to_owned());
+            let who = user.username.as_deref().unwrap_or("a service user");
             let roles =
                 if user.roles.is_empty() { "no role shown".to_owned() } else { user.roles.join(", ") };
-            checks.push(Check::pass(&subject, "key", format!("belongs to {who} ({roles})")));
+            let belongs = format!("belongs to {who} ({roles})");
+            checks.push(if user.is_administrator() {
+                let fix = "make a service user and give its key the restriction \"Orders, Domains, Organizations\": whoever gets hold of an administrator's key can do everything in the account";
+                Check::bad(Outcome::Warn, &subject, "key", belongs, fix)
+            } else {
+                Check::pass(&subject, "key", belongs)
+            });
         }
         // Some restrictions do not allow this question; whether orders can be read counts.
         Err(error) if error.class() == Class::MissingPermission => {
@@ -381,7 +381,7 @@ async fn of_zone(context: &Context, managed: &ManagedZone) -> Vec<Check> {
         checks.push(Check::pass(
             &subject,
             "name servers",
-            format!("{servers} addresses, nothing wrong seen"),
+            format!("nothing wrong seen at {}", counted(servers, "address")),
         ));
     }
     for finding in worth {
@@ -412,122 +412,4 @@ async fn of_delegations(context: &Context) -> Vec<Check> {
         }
     });
     checks.collect()
-}
-
-/// A name that DNS has in another zone than the configuration.
-fn hidden(because: Because) -> Check {
-    let fix = "add the zone that DNS names to a provider, or delegate the validation name by CNAME";
-    Check::bad(Outcome::Fail, "zones", "zone cut", because.detail, fix)
-}
-
-/// `_dnsauth.<random>.<zone>` for each zone, or the names that were asked for.
-fn probe_sites(
-    config: &Config,
-    managed: &[&ManagedZone],
-    at: &[DomainName],
-) -> Vec<Result<Site, Box<Check>>> {
-    let site = |scope: &DomainName, zone: &DomainName| {
-        Guarded::direct(&Lookup::dnsauth(scope.clone()), zone.clone()).map_err(|error| {
-            let what = error.to_string();
-            Box::new(Check::bad(
-                Outcome::Setup,
-                &format!("zone {zone}"),
-                "probe",
-                what,
-                "name a domain within the zone",
-            ))
-        })
-    };
-    if at.is_empty() {
-        let random = |zone: &DomainName| zone.child(&format!("dcv-agent-{}", random_label())).ok();
-        let zones = managed.iter().map(|managed| &managed.zone.name);
-        return zones.filter_map(|zone| Some(site(&random(zone)?, zone))).collect();
-    }
-    let each = at.iter().map(|scope| match config.route(scope) {
-        Some((_, zone)) => site(scope, &zone.name),
-        None => Err(Box::new(Check::bad(
-            Outcome::Setup,
-            &format!("domain {scope}"),
-            "probe",
-            "no configured provider serves it",
-            "add its zone to a provider",
-        ))),
-    });
-    each.collect()
-}
-
-/// Writes a probe, waits until every name server shows it, and removes it.
-async fn probe(context: &Context, site: &Site) -> Vec<Check> {
-    // A probe there would be waited for in vain.
-    if let Some(because) = zone_cut::hides(context, site.owner()).await {
-        return vec![hidden(because)];
-    }
-    let subject = format!("zone {}", site.zone());
-    let order = Subject::order("doctor", PROBE_ORDER);
-    let Ok(value) = RandomValue::new(format!("dcv-agent-probe-{}", random_label())) else {
-        return Vec::new();
-    };
-    let data = RecordData::Txt(value);
-    let artifact = Artifact::Record { site: site.clone(), data: data.clone() };
-    show::progress(&format!("writing a probe at {} …", site.owner()));
-    let start = Instant::now();
-    let mut checks = Vec::new();
-    match context.publisher.publish(&order, std::slice::from_ref(&artifact), &[], None).await {
-        Ok(()) => {
-            checks.push(Check::pass(&subject, "write", format!("a probe at {} was accepted", site.owner())));
-            checks.push(seen_everywhere(context, site, &data, &subject, start).await);
-        }
-        Err(error) => checks.push(Check::bad(
-            Outcome::Setup,
-            &subject,
-            "write",
-            format!("a probe at {}: {}", site.owner(), chain(&error)),
-            "let the credential write TXT there; if it is limited to certain names on purpose, name one: doctor --write --at DOMAIN",
-        )),
-    }
-    checks.push(match context.publisher.retract(&order, &[artifact]).await {
-        Ok(()) => Check::pass(&subject, "remove", "the probe was removed"),
-        Err(error) => Check::bad(
-            Outcome::Fail,
-            &subject,
-            "remove",
-            chain(&error),
-            "it is in the state file: the agent removes it when it runs",
-        ),
-    });
-    checks
-}
-
-/// Between two looks at servers that may be anybody's.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(250);
-
-async fn seen_everywhere(
-    context: &Context,
-    site: &Site,
-    data: &RecordData,
-    subject: &str,
-    start: Instant,
-) -> Check {
-    let cadence = Cadence::default();
-    loop {
-        let seen = context.observer.authorities(site.owner()).await;
-        let asked = seen.iter().filter(|sighting| sighting.vantage.kind == VantageKind::Authority).count();
-        let lacking: Vec<String> = seen
-            .iter()
-            .filter(|sighting| !sighting.answer.shows(data))
-            .map(|sighting| sighting.vantage.to_string())
-            .collect();
-        let passed = start.elapsed();
-        if lacking.is_empty() && asked > 0 {
-            let detail = format!("at all {asked} name server addresses after {:.1} s", passed.as_secs_f64());
-            return Check::pass(subject, "propagation", detail);
-        }
-        if passed > PROBE_LIMIT {
-            let detail = format!("after {} s not at {}", passed.as_secs(), lacking.join(", "));
-            let fix = "check that the provider's zone is the one that is delegated, and zone transfers to these servers";
-            return Check::bad(Outcome::Fail, subject, "propagation", detail, fix);
-        }
-        let passed = SignedDuration::try_from(passed).unwrap_or(SignedDuration::ZERO);
-        tokio::time::sleep(cadence.after(passed, 0).unsigned_abs().max(BETWEEN_LOOKS)).await;
-    }
 }

@@ -12,9 +12,11 @@ use digicert_api::OrderId;
 use futures_util::{StreamExt as _, stream};
 
 use super::{
-    args::{DEFAULT_CONFIG, Output},
+    advice::advice,
+    args::DEFAULT_CONFIG,
     explanation::{Explanation, Next, OrderSeen, Said, ScopeSeen},
     file_seen::{FileSeen, not_shown},
+    manner::Output,
     preview,
     show::{self, Answer, Page},
 };
@@ -284,7 +286,8 @@ fn conclude(
         Some(Outcome::Done) => "nothing".to_owned(),
         Some(Outcome::Open) | None => "nothing: the agent goes on by itself when it runs".to_owned(),
         Some(Outcome::Blocked | Outcome::Setup | Outcome::Bug) => {
-            explanation.because.as_ref().map(|because| because.detail.clone()).unwrap_or_default()
+            let advice = explanation.because.as_ref().and_then(|because| advice(because.reason));
+            advice.unwrap_or_default().to_owned()
         }
     });
     explanation

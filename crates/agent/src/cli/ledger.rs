@@ -6,8 +6,9 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{
-    args::{Ledger, Output},
-    show::{self, Answer, Page},
+    args::Ledger,
+    manner::Output,
+    show::{self, Answer, Page, counted},
 };
 use crate::{
     exit::{Exit, Failed},
@@ -58,7 +59,9 @@ fn verification(verified: &Verified, output: Output) -> Result<Answer, Failed> {
 fn describe_verified(verified: &Verified) -> Page {
     let Verified { files, lines, first, last, orders, head, notes, broken } = verified;
     let mut page = Page::default();
-    page.line(&format!("{files} files, {lines} lines, {orders} orders"));
+    let lines = usize::try_from(*lines).unwrap_or(usize::MAX);
+    let counts = [counted(*files, "file"), counted(lines, "line"), counted(*orders, "order")];
+    page.line(&counts.join(", "));
     if let (Some(first), Some(last)) = (first, last) {
         page.line(&format!("from {first:.0} to {last:.0}"));
     }

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod advice;
 mod api_survey;
 mod args;
 mod check;
@@ -10,33 +11,39 @@ mod delegation;
 mod demo;
 mod describe;
 mod doctor;
+mod examples;
 mod explain;
 mod explanation;
 mod file_seen;
 mod ledger;
+mod live;
+mod manner;
 mod orphans;
 mod plan;
 mod policy;
 mod preview;
+mod probe;
 #[cfg(feature = "demo")]
 mod sandbox;
 mod show;
 mod status;
+mod table;
 mod zone_cut;
 
-use std::{io::IsTerminal as _, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use clap::Parser as _;
 
 use self::{
-    args::{Args, Command, Output},
+    args::{Args, Command, Run},
+    manner::{Manner, Output},
     show::{Answer, Page},
 };
 use crate::{
-    config::LogFormat,
     daemon,
     exit::{Exit, Failed},
-    once, process, start, telemetry,
+    process, start,
+    telemetry::Wishes,
 };
 
 /// Four times of what the deepest chain that is followed was seen to need.
@@ -49,39 +56,58 @@ pub fn main() -> Exit {
         Ok(args) => args,
         Err(error) => {
             let _ = error.print();
-            return if error.use_stderr() { Exit::Usage } else { Exit::Success };
+            if !error.use_stderr() {
+                return Exit::Success;
+            }
+            if Args::ask_for_json(std::env::args_os()) {
+                show::failed_json(&Failed::usage(error.render()));
+            }
+            return Exit::Usage;
         }
     };
+    let manner = args.manner();
+    args.color.apply();
+    if args.quiet {
+        show::be_quiet();
+    }
     process::raise_descriptor_limit();
     // Validation of DNSSEC recurses along the chain of trust; a hostile one must not exhaust a thread's stack.
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_stack_size(STACK).build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(error) => {
-            return show::failed(&Failed::later(format!("the runtime cannot be started: {error}")));
+            return show::failed(
+                &Failed::later(format!("the runtime cannot be started: {error}")),
+                manner.output,
+            );
         }
     };
-    let exit = runtime.block_on(dispatch(args));
+    let exit = runtime.block_on(dispatch(args, manner));
     // Steps that were dropped may still sit in blocking calls (name look-ups); they are not waited for.
     runtime.shutdown_timeout(Duration::from_millis(200));
     exit
 }
 
-async fn dispatch(args: Args) -> Exit {
-    let answer = match args.command {
-        None if args.once => once(&args.config, args.timeout, args.output).await,
-        None => daemon::run(&args.config).await.map(|()| Answer::new(Page::default(), Exit::Success)),
-        Some(_) if args.once => Err(Failed::usage("--once goes without a command")),
-        Some(command) => run(command, &args.config, args.output).await,
+async fn dispatch(args: Args, manner: Manner) -> Exit {
+    let Args { config, run, command, .. } = args;
+    let answer = match command {
+        None => go(&config, run, manner).await,
+        // `dcv-agent --once run` is as good as `dcv-agent run --once`.
+        Some(Command::Run(_)) if run.once => go(&config, run, manner).await,
+        Some(Command::Run(run)) => go(&config, run, manner).await,
+        Some(_) if run.once => Err(Failed::usage("--once goes with `run`, or without a command")),
+        Some(command) => carry_out(command, &config, manner).await,
     };
     match answer {
         Ok(answer) => answer.print(),
-        Err(failed) => show::failed(&failed),
+        Err(failed) => show::failed(&failed, manner.output),
     }
 }
 
-async fn run(command: Command, config: &Path, output: Output) -> Result<Answer, Failed> {
+async fn carry_out(command: Command, config: &Path, manner: Manner) -> Result<Answer, Failed> {
+    let output = manner.output;
     match command {
+        Command::Run(run) => go(config, run, manner).await,
         Command::Check => check::run(config, output).await,
         Command::Plan { cnames: false, .. } => plan::run(config, output).await,
         Command::Plan { cnames: true, into } => plan::cnames(config, into.as_ref(), output).await,
@@ -97,20 +123,25 @@ async fn run(command: Command, config: &Path, output: Output) -> Result<Answer, 
         }
         Command::Ledger { what } => ledger::run(config, what, output),
         #[cfg(feature = "demo")]
-        Command::Demo => demo::run(output).await,
+        Command::Demo => demo::run(manner).await,
         #[cfg(feature = "demo")]
         Command::Sandbox(options) => sandbox::run(*options).await,
     }
 }
 
-async fn once(path: &Path, timeout: Duration, output: Output) -> Result<Answer, Failed> {
+/// The daemon, or the one-shot run.
+async fn go(path: &Path, run: Run, manner: Manner) -> Result<Answer, Failed> {
+    if run.once {
+        return once(path, run.timeout, manner).await;
+    }
+    let wishes = Wishes { level: manner.level, ansi: manner.ansi, ..Wishes::default() };
+    daemon::run(path, wishes).await.map(|()| Answer::new(Page::default(), Exit::Success))
+}
+
+async fn once(path: &Path, timeout: Duration, manner: Manner) -> Result<Answer, Failed> {
     let config = start::load(path)?;
-    let terminal = std::io::stderr().is_terminal();
-    // On a terminal the progress lines tell the story, and logs would only repeat it.
-    let quiet = terminal && config.log_format == LogFormat::Text;
-    telemetry::start(if quiet { "error" } else { &config.log_level }, config.log_format);
-    let summary = once::run(config, timeout, terminal.then_some(show::progress)).await?;
-    let page = match output {
+    let summary = live::watched(config, timeout, manner).await?;
+    let page = match manner.output {
         Output::Json => Page::json(&summary)?,
         Output::Text => {
             let mut page = Page::default();

@@ -9,9 +9,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::{
-    args::Output,
     delegation,
     explain::{open, record_of},
+    manner::Output,
     preview,
     show::{self, Answer, Page},
 };
@@ -132,7 +132,7 @@ fn take_in(subjects: &mut Subjects, found: Discovered, policy: &Policy) {
             // A domain whose proof has time left is not even read.
             Ok(facts) if rests(&facts, policy, clock::now()) => {}
             Ok(facts) => drop(subjects.entry(subject).or_insert(facts)),
-            Err(why) => show::progress(&format!("{subject}  left alone: {why}")),
+            Err(why) => show::note(&format!("{subject}  left alone: {why}")),
         }
     }
 }

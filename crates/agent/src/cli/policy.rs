@@ -8,7 +8,7 @@ use dns_providers::{policy::Grant, truce::Tool};
 use serde::Serialize;
 
 use super::{
-    args::Output,
+    manner::Output,
     show::{Answer, HEAD, Page, paint},
 };
 use crate::{

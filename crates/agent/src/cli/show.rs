@@ -1,14 +1,19 @@
 //! What commands have to say, and the one place that prints it.
 
-use std::{collections::BTreeMap, io::Write as _};
+use std::{
+    collections::BTreeMap,
+    io::{IsTerminal as _, Write as _},
+    sync::atomic::{AtomicBool, Ordering},
+};
 
 use anstyle::{AnsiColor, Style};
 use dcv_core::Outcome;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 
+use super::{manner::Output, table};
 use crate::{
-    board::Status,
+    board::{Names, Status},
     clock,
     error::plain,
     exit::{Exit, Failed},
@@ -78,9 +83,40 @@ pub(super) fn paint(style: Style, text: &str) -> String {
     format!("{style}{text}{style:#}")
 }
 
-/// Progress, on standard error, as it happens.
+/// A number with its noun: "1 order", "2 orders", "2 addresses".
+pub(super) fn counted(number: usize, noun: &str) -> String {
+    let plural = match number {
+        1 => "",
+        _ if noun.ends_with('s') => "es",
+        _ => "s",
+    };
+    format!("{number} {noun}{plural}")
+}
+
+/// Whether only problems are told on standard error.
+static QUIET: AtomicBool = AtomicBool::new(false);
+
+/// From now on only problems are told on standard error.
+pub(super) fn be_quiet() {
+    QUIET.store(true, Ordering::Relaxed);
+}
+
+/// What a command is doing at the moment, for whoever sits before a terminal.
 pub(super) fn progress(text: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{text}");
+    if std::io::stderr().is_terminal() {
+        note(text);
+    }
+}
+
+/// What a person should know beside the result, on standard error.
+pub(super) fn note(text: &str) {
+    if !QUIET.load(Ordering::Relaxed) {
+        say(text);
+    }
+}
+
+fn say(text: &str) {
+    let _ = writeln!(anstream::stderr().lock(), "{text}");
 }
 
 /// A line of a command that goes on, on standard output at once.
@@ -92,31 +128,84 @@ pub(super) fn line(text: &str) {
 /// A problem, on standard error, one per line.
 pub(super) fn problem(message: &str) {
     for line in message.lines() {
-        progress(&format!("dcv-agent: {}", plain(line, LINE)));
+        say(&format!("dcv-agent: {}", plain(line, LINE)));
     }
 }
 
-/// Prints why a command could not do what it was asked for.
-pub(super) fn failed(Failed { exit, message }: &Failed) -> Exit {
-    problem(message);
-    *exit
+/// Prints why a command could not do what it was asked for: to people, and where JSON was asked for as JSON too.
+pub(super) fn failed(failed: &Failed, output: Output) -> Exit {
+    problem(&failed.message);
+    if output == Output::Json {
+        failed_json(failed);
+    }
+    failed.exit
+}
+
+/// The form of [`Failure`]; it is raised when a reader of the former one would be misled.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+struct Failure<'a> {
+    version: u32,
+    error: Error<'a>,
+}
+
+#[derive(Serialize)]
+struct Error<'a> {
+    exit: u8,
+    messages: Vec<&'a str>,
+}
+
+/// Prints why a command could not do what it was asked for as one JSON document, in the place of the result.
+pub(super) fn failed_json(Failed { exit, message }: &Failed) {
+    let messages = message.lines().filter(|line| !line.is_empty()).collect();
+    let failure = Failure { version: VERSION, error: Error { exit: exit.code(), messages } };
+    if let Ok(page) = Page::json(&failure) {
+        let _ = write!(anstream::stdout().lock(), "{}", page.0);
+    }
+}
+
+/// How long something has lasted, for people.
+pub(super) fn lasted(span: SignedDuration) -> String {
+    match span.as_secs().max(0) {
+        seconds @ 0..60 => format!("{seconds} s"),
+        seconds => of_minutes(seconds / 60),
+    }
+}
+
+/// By which names people know an order.
+fn known_as(Names { names, names_total }: &Names) -> String {
+    let first = names.join(", ");
+    match names_total.saturating_sub(names.len()) {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
 }
 
 /// How long it is until a time, for people: in days and hours, hours and minutes, or minutes.
 pub(super) fn until(at: Timestamp, now: Timestamp) -> String {
-    let minutes = at.duration_since(now).as_secs() / 60;
-    match minutes {
+    match at.duration_since(now).as_secs() {
         ..0 => "past".to_owned(),
-        0..60 => format!("{minutes} min"),
+        seconds => of_minutes(seconds / 60),
+    }
+}
+
+fn of_minutes(minutes: i64) -> String {
+    match minutes {
+        ..60 => format!("{minutes} min"),
         60..1440 => format!("{} h {} min", minutes / 60, minutes % 60),
         1440.. => format!("{} d {} h", minutes / 1440, minutes / 60 % 24),
     }
 }
 
+/// The slack in parentheses, where there is a deadline.
+pub(super) fn slack(deadline: Option<Timestamp>, now: Timestamp) -> String {
+    deadline.map_or_else(String::new, |deadline| format!(" (slack {})", until(deadline, now)))
+}
+
 /// The table of orders. What many wait for alike, since settings or credentials are wrong, is told for the first few.
 pub(super) fn table(page: &mut Page, statuses: &[Status]) {
-    let width = statuses.iter().map(|status| status.subject.to_string().len()).max().unwrap_or(0).max(5);
-    page.line(&format!("{:width$}  {:8}  {:22}  {:12}  detail", "order", "outcome", "reason", "slack"));
+    let mut rows = Vec::new();
     let now = clock::now();
     let mut alike: BTreeMap<&str, usize> = BTreeMap::new();
     for status in statuses {
@@ -127,15 +216,13 @@ pub(super) fn table(page: &mut Page, statuses: &[Status]) {
                 continue;
             }
         }
-        let outcome = format!("{:?}", status.outcome).to_lowercase();
-        let slack = status.deadline.map_or_else(String::new, |deadline| until(deadline, now));
-        page.line(&format!(
-            "{:width$}  {outcome:8}  {:22}  {slack:12}  {}",
+        rows.push([
             status.subject.to_string(),
-            status.reason.code(),
-            status.detail
-        ));
+            known_as(&status.names),
+            format!("{}{}: {}", status.reason, slack(status.deadline, now), status.detail),
+        ]);
     }
+    page.line(&table::table(table::width(), ["order", "names", "status"], rows.into_iter()));
     for more in alike.into_values().filter_map(|told| told.checked_sub(ALIKE)).filter(|more| *more > 0) {
         page.line(&format!("and {more} more for the same reason"));
     }
@@ -143,8 +230,6 @@ pub(super) fn table(page: &mut Page, statuses: &[Status]) {
 
 #[cfg(test)]
 mod tests {
-    use jiff::SignedDuration;
-
     use super::*;
 
     #[test]

@@ -7,8 +7,9 @@ use jiff::Unit;
 use serde::Serialize;
 
 use super::{
-    args::Output,
+    manner::Output,
     show::{self, Answer, Page},
+    table,
 };
 use crate::{
     clock,
@@ -20,7 +21,7 @@ use crate::{
     trouble::Trouble,
 };
 
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Listing {
     orders: Vec<LastStatus>,
     /// What is, or may be, up.
@@ -44,14 +45,19 @@ pub(super) async fn run(path: &Path, output: Output) -> Result<Answer, Failed> {
     let config = load(path)?;
     let listing = read(&config.state.location()).await.map_err(|error| Failed::setup(chain(&error)))?;
     let page = match output {
-        Output::Json => Page::json(&listing)?,
-        Output::Text => text(&listing),
+        Output::Json => Page::json(&listing.unwrap_or_default())?,
+        Output::Text => listing.map_or_else(nothing_yet, |listing| text(&listing)),
     };
     Ok(Answer::new(page, Exit::Success))
 }
 
-async fn read(location: &Location) -> Result<Listing, Error> {
-    let state = State::open_existing(location).await?;
+/// None before the agent has run for the first time.
+async fn read(location: &Location) -> Result<Option<Listing>, Error> {
+    let state = match State::open_existing(location).await {
+        Ok(state) => state,
+        Err(Error::Missing { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
     let orders = state.notes().await?;
     let held = state.held().await?.into_iter().map(|(subject, held)| Value {
         subject,
@@ -67,7 +73,7 @@ async fn read(location: &Location) -> Result<Listing, Error> {
     });
     let status = Listing { orders, held: held.collect(), troubles: state.troubles().await? };
     state.close().await;
-    Ok(status)
+    Ok(Some(status))
 }
 
 /// The sentence; of work that has ended, how long it took as well.
@@ -81,21 +87,23 @@ fn detail(LastStatus { subject, reason, detail, at, begun, .. }: &LastStatus) ->
     }
 }
 
+fn nothing_yet() -> Page {
+    let mut page = Page::default();
+    page.line("nothing has run yet; `dcv-agent --once` or the daemon begins");
+    page
+}
+
 fn text(listing: &Listing) -> Page {
     let mut page = Page::default();
-    let width = listing.orders.iter().map(|last| last.subject.to_string().len()).max().unwrap_or(0).max(5);
-    page.line(&format!("{:width$}  {:22}  {:12}  {:20}  detail", "order", "reason", "slack", "since"));
     let now = clock::now();
-    for last in &listing.orders {
-        let slack = last.deadline.map_or_else(String::new, |deadline| show::until(deadline, now));
-        page.line(&format!(
-            "{:width$}  {:22}  {slack:12}  {:20.0}  {}",
+    let rows = listing.orders.iter().map(|last| {
+        [
             last.subject.to_string(),
-            last.reason,
-            last.at,
-            detail(last)
-        ));
-    }
+            last.at.strftime("%F %R").to_string(),
+            format!("{}{}: {}", last.reason, show::slack(last.deadline, now), detail(last)),
+        ]
+    });
+    page.line(&table::table(table::width(), ["order", "since (UTC)", "status"], rows));
     for Trouble { of, since, detail } in &listing.troubles {
         page.line(&format!("in trouble since {since:.0}: {of}: {detail}"));
     }

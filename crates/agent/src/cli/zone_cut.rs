@@ -3,6 +3,7 @@
 use dcv_core::{Because, DomainName, dnsauth_owner};
 use futures_util::future::join_all;
 
+use super::checks::{Check, Outcome};
 use crate::context::Context;
 
 /// Why a record at a name would never be seen: its configured zone is not the one that holds it.
@@ -20,4 +21,10 @@ pub(super) async fn hidden(context: &Context) -> Vec<Because> {
     owners.sort();
     owners.dedup();
     join_all(owners.iter().map(|owner| hides(context, owner))).await.into_iter().flatten().collect()
+}
+
+/// A name that DNS has in another zone than the configuration.
+pub(super) fn failed(because: Because) -> Check {
+    let fix = "add the zone that DNS names to a provider, or delegate the validation name by CNAME";
+    Check::bad(Outcome::Fail, "zones", "zone cut", because.detail, fix)
 }

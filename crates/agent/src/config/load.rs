@@ -76,8 +76,9 @@ pub fn load(path: &Path) -> Result<Config, Problems> {
     for Source { text, .. } in &sources {
         builder = builder.add_source(File::from_str(text, FileFormat::Toml));
     }
+    // An empty one counts: `DCV_AGENT__AGENT__LISTEN=` turns the pages off.
     let environment =
-        Environment::with_prefix(PREFIX).prefix_separator("__").separator("__").ignore_empty(true);
+        Environment::with_prefix(PREFIX).prefix_separator("__").separator("__").ignore_empty(false);
     let layers = builder.add_source(environment).build().map_err(|error| {
         Problems(vec![Problem {
             place: path.display().to_string(),
@@ -208,19 +209,19 @@ fn remove(value: &mut Value, path: &[String]) -> bool {
     }
 }
 
-/// `file:line` of the last source that has the key, or where else it came from.
+/// The environment variable, which wins, or `file:line` of the last source that has the key.
 fn place(sources: &[Source], key: &str) -> String {
     let path: Vec<&str> = key.split('.').map(|part| part.split('[').next().unwrap_or(part)).collect();
+    let variable = format!("{PREFIX}__{}", path.join("__").to_ascii_uppercase());
+    if !key.is_empty() && is_set(&variable) {
+        return format!("environment variable {variable}");
+    }
     for Source { path: file, text } in sources.iter().rev() {
         if let Some(line) = line(text, &path) {
             return format!("{}:{line}", file.display());
         }
     }
-    let variable = format!("{PREFIX}__{}", path.join("__").to_ascii_uppercase());
-    match sources.first() {
-        Some(Source { path, .. }) if !is_set(&variable) => path.display().to_string(),
-        _ => format!("environment variable {variable}"),
-    }
+    sources.first().map_or_else(String::new, |source| source.path.display().to_string())
 }
 
 /// The line of the key, or of the deepest table on its way that is not the root.

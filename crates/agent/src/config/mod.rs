@@ -12,6 +12,7 @@ mod settings;
 mod state;
 mod unknown;
 mod verify;
+mod warnings;
 
 pub(crate) use self::regular::read as read_regular;
 pub use self::{
@@ -24,4 +25,5 @@ pub use self::{
     settings::{Config, Ledger, Provider},
     state::{Database, StateAt},
     verify::Verify,
+    warnings::Warning,
 };

@@ -5,6 +5,7 @@
 
 use std::{
     fmt, io,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
 };
 
@@ -69,14 +70,9 @@ impl SecretRef {
 
     fn read(&self) -> Result<SecretString, Unreadable> {
         let text = match (&self.env, &self.file, &self.credential) {
-            (Some(name), ..) => variable(name).ok_or_else(|| {
-                Unreadable::new("the environment variable that env names is not set, or not text")
-            })?,
+            (Some(name), ..) => return of_environment(name),
             (None, Some(path), _) => file(path)?,
-            (None, None, Some(name)) => {
-                let handed_over = variable(CREDENTIALS).map(PathBuf::from);
-                file(&credential(name, handed_over.as_deref(), Path::new(BY_HAND))?)?
-            }
+            (None, None, Some(name)) => file(&found(name)?)?,
             (None, None, None) => return Err(Unreadable::new("the secret is not given")),
         };
         let text = text.trim();
@@ -84,6 +80,17 @@ impl SecretRef {
             return Err(Unreadable::new("the secret that is referred to is empty"));
         }
         Ok(SecretString::from(text))
+    }
+
+    /// Says so where every user of the host may read the secret's file.
+    pub(super) fn exposed(&self) -> Option<String> {
+        let path = match (&self.file, &self.credential) {
+            (Some(path), _) => path.clone(),
+            (None, Some(name)) => found(name).ok()?,
+            (None, None) => return None,
+        };
+        let mode = open_to_all(&path)?;
+        Some(format!("every user of this host may read the secret file {} (mode {mode:04o})", path.display()))
     }
 }
 
@@ -124,6 +131,45 @@ fn file(path: &Path) -> Result<String, Unreadable> {
         Ok(Err(_)) => Err(Unreadable::new(format!("{what} is not text"))),
         Err(error) => Err(Unreadable { what, source: Some(error) }),
     }
+}
+
+/// Where a credential is on this host.
+fn found(name: &str) -> Result<PathBuf, Unreadable> {
+    let handed_over = variable(CREDENTIALS).map(PathBuf::from);
+    credential(name, handed_over.as_deref(), Path::new(BY_HAND))
+}
+
+/// The mode of a file that every user may read; none where a folder on the way keeps them out. What a container engine puts into
+/// its folder of secrets is readable inside the container only, and not the operator's to change.
+fn open_to_all(path: &Path) -> Option<u32> {
+    let path = path.canonicalize().ok()?;
+    let mode = |path: &Path| Some(path.metadata().ok()?.permissions().mode() & 0o7777);
+    let of_engine = path.starts_with("/run/secrets");
+    let way = path.ancestors().skip(1).all(|folder| mode(folder).is_some_and(|mode| mode & 0o001 != 0));
+    mode(&path).filter(|mode| mode & 0o004 != 0 && way && !of_engine)
+}
+
+/// A variable of the environment. One that is set and empty is told apart from one that is not set.
+fn of_environment(name: &str) -> Result<SecretString, Unreadable> {
+    let set = variable(name);
+    let what = match &set {
+        Some(_) => format!("the environment variable {name}"),
+        None if is_name_of_variable(name) => format!("the environment variable {name}"),
+        None => "the environment variable that env names".to_owned(),
+    };
+    match set.as_deref().map(str::trim) {
+        None => Err(Unreadable::new(format!("{what} is not set, or not text"))),
+        Some("") => Err(Unreadable::new(format!("{what} is set and empty"))),
+        Some(text) => Ok(SecretString::from(text)),
+    }
+}
+
+/// Whether it reads as the name of a variable, `DIGICERT_API_KEY`: short words in capitals. A secret that was written in its place
+/// has no such words.
+fn is_name_of_variable(name: &str) -> bool {
+    let is_word =
+        |word: &str| (1..=16).contains(&word.len()) && word.bytes().all(|byte| byte.is_ascii_uppercase());
+    name.contains('_') && name.split('_').all(is_word)
 }
 
 /// The path, if it is one: it leads to something, or into a folder that is there, or it is absolute and holds no character of

@@ -29,8 +29,8 @@ pub struct Config {
     pub concurrency: usize,
     /// Whether anything is done.
     pub acting: Acting,
-    /// A `tracing` filter.
-    pub log_level: String,
+    /// A `tracing` filter, where one is set.
+    pub log_level: Option<String>,
     /// How logs are written.
     pub log_format: LogFormat,
     /// DigiCert accounts by name.
@@ -75,12 +75,11 @@ impl Config {
         let state = StateAt::check(&raw.agent, found);
         let listen = check_listen(raw.agent.listen.as_deref(), found);
         check_hosts(&raw.agent.hosts, found);
-        let log_level = raw.agent.log.level.unwrap_or_else(|| "info".into());
-        if log_level.parse::<tracing_subscriber::filter::Targets>().is_err() {
-            found.push((
-                "agent.log.level".into(),
-                format!("{log_level:?} is not a level (error, warn, info, debug, trace) or filter"),
-            ));
+        let log_level = raw.agent.log.level;
+        let is_filter = |level: &String| level.parse::<tracing_subscriber::filter::Targets>().is_ok();
+        if let Some(level) = log_level.as_ref().filter(|level| !is_filter(level)) {
+            let what = format!("{level:?} is not a level (error, warn, info, debug, trace) or filter");
+            found.push(("agent.log.level".into(), what));
         }
         let concurrency = raw.agent.concurrency.unwrap_or(64);
         if !(1..=4096).contains(&concurrency) {

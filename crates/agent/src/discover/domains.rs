@@ -12,7 +12,7 @@ use dcv_core::{Because, CertName, DomainFacts, DomainName, Facts, Kind, Method, 
 use digicert_api::{Class, DomainFilter, DomainSummary, Error};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
-use tracing::info;
+use tracing::{debug, info};
 
 use super::{Found, Listed, RETRY, SOON, Watch};
 use crate::{
@@ -160,15 +160,20 @@ impl Watch {
         for (subject, due, facts) in &resting {
             self.board.keep(subject, facts, valid(facts, *due), *due, now);
         }
-        info!(
-            account = self.name,
-            domains = total,
-            taken = listed.seen.len(),
-            due = listed.due(now),
-            "read the list of domains"
-        );
+        self.tell_domains(total, &mut listed, waiting, now);
         *waiting = listed;
         self.hand_out().await
+    }
+
+    /// Says what the list came to, unless it came to the same before: it is read every hour.
+    fn tell_domains(&self, total: usize, listed: &mut Waiting, before: &Waiting, now: Timestamp) {
+        let (name, taken, due) = (&self.name, listed.seen.len(), listed.due(now));
+        listed.told = Some((total, taken, due));
+        if listed.told == before.told {
+            debug!(account = %name, domains = total, taken, due, "account {name}: the list of domains is as it was");
+        } else {
+            info!(account = %name, domains = total, taken, due, "account {name}: {taken} of {total} domains are kept valid, {due} of them are due");
+        }
     }
 
     async fn start_due(&self, waiting: &mut Waiting, now: Timestamp) {
@@ -237,6 +242,8 @@ struct Waiting {
     taken: HashMap<Subject, (Timestamp, Option<Timestamp>)>,
     /// It was said which patterns match nothing.
     patterns_judged: bool,
+    /// How many domains there were, were taken up, and were due, as it was said last.
+    told: Option<(usize, usize, usize)>,
     /// The key may not read domains.
     forbidden: bool,
 }

@@ -186,7 +186,7 @@ impl Watch {
     fn failed(&self, account: &Account, error: &Error, about: Kind) -> bool {
         let retry = self.context.policy(&self.name).setup_retry;
         let detail = account.trouble(error, retry, clock::now());
-        warn!(account = self.name, "{about}s cannot be listed: {detail}");
+        warn!(account = %self.name, "account {}: {about}s cannot be listed: {detail}", self.name);
         false
     }
 
@@ -203,9 +203,9 @@ impl Watch {
                 "covers no name that is listed now; look at its spelling, unless such names are yet to come";
             // Where none of them does, hardly anybody wants it so.
             if leaf == "only" && idle.len() == patterns.len() {
-                warn!("{key}: {} {what}", shown(&idle));
+                warn!(account = %self.name, "{key}: {} {what}", shown(&idle));
             } else {
-                info!("{key}: {} {what}", shown(&idle));
+                info!(account = %self.name, "{key}: {} {what}", shown(&idle));
             }
         }
         !names.is_empty()

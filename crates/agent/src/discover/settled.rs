@@ -49,7 +49,7 @@ pub async fn leave_settled(
         let changed: BTreeSet<u64> = match client.status_changes(since + OVERLAP).await {
             Ok(changes) => changes.into_iter().map(|change| change.order_id.get()).collect(),
             Err(error) => {
-                debug!(account = name, "what has changed cannot be read, each order is: {}", chain(&error));
+                debug!(account = %name, "account {name}: what has changed cannot be read, each order is: {}", chain(&error));
                 continue;
             }
         };
@@ -59,7 +59,9 @@ pub async fn leave_settled(
             board.stand(last);
             left += 1;
         }
-        info!(account = name, orders = left, "settled orders that have not changed are left as they are");
+        if left > 0 {
+            info!(account = %name, orders = left, "account {name}: settled orders that have not changed are left as they are");
+        }
     }
     Ok(())
 }

@@ -117,8 +117,8 @@ impl Engine {
         {
             let beginning = facts.beginning();
             let span = match subject.id {
-                Id::Order(number) => info_span!("order", account = &*subject.account, order = %number),
-                Id::Domain(number) => info_span!("domain", account = &*subject.account, domain = %number),
+                Id::Order(number) => info_span!("order", account = %subject.account, order = number),
+                Id::Domain(number) => info_span!("domain", account = %subject.account, domain = number),
             };
             let work = self.worker.clone().reconcile(subject.clone(), facts).instrument(span);
             let id = self.workers.spawn(work).id();
@@ -145,7 +145,9 @@ impl Engine {
                 let Some((subject, mut facts)) = self.working.remove(&failed.id()) else { return };
                 self.queue.give_back(&subject, &mut facts, false);
                 if failed.is_panic() {
-                    error!(%subject, "a defect of the agent ended the work on {subject}; it is taken up again in a minute: {failed}");
+                    error!(
+                        "a defect of the agent ended the work on {subject}; it is taken up again in a minute: {failed}"
+                    );
                     self.queue.rest(subject, Box::new(facts), AFTER_A_DEFECT);
                 }
             }

@@ -10,7 +10,7 @@ use tracing::{Instrument as _, debug, debug_span, info, warn};
 
 use super::{Mode, watching::Watching};
 use crate::{
-    board::{Known, StatusBoard},
+    board::{self, Known, StatusBoard},
     clock,
     config::Acting,
     context::Context,
@@ -68,7 +68,10 @@ impl Worker {
             };
             in_a_row += 1;
             if in_a_row > STEPS_IN_A_ROW {
-                warn!(step = step.kind().label(), because = %decision.because, "many steps without a rest; pausing");
+                warn!(
+                    step = step.kind().label(),
+                    "{subject}: many steps without a rest, pausing; the last one since {}", decision.because
+                );
                 break Some(BREATHER);
             }
             if self.execute(&subject, &mut facts, step, &decision.because).await.is_none() {
@@ -112,11 +115,11 @@ impl Worker {
         facts.learn(step, outcome, clock::now());
         self.tell_drift(subject, drift.as_deref(), facts.drift.as_deref());
         if let Some(otherwise) = facts.configured_otherwise().filter(|_| known.is_none()) {
-            warn!("{otherwise}");
+            warn!("{subject}: {otherwise}");
         }
         if let Some(failure) = &facts.failure {
             let (step, class, count) = (failure.step.label(), failure.class, failure.count);
-            debug!(step, ?class, count, "{}", failure.detail);
+            debug!(step, ?class, count, "{subject}: {}", failure.detail);
         }
         Some(())
     }
@@ -126,7 +129,7 @@ impl Worker {
         let Some(drift) = now.filter(|now| before != Some(now)) else { return };
         self.board.count_drift(&subject.account);
         if drift.recurs() && !before.is_some_and(Drift::recurs) {
-            warn!("{drift}");
+            warn!("{subject}: {drift}");
         }
     }
 
@@ -157,20 +160,21 @@ impl Worker {
     fn publish_status(&self, subject: &Subject, facts: &Facts, decision: &Decision, now: Timestamp) {
         let longest = self.context.policy(&subject.account).value_life_cap;
         let Some(status) = self.board.post(subject, decision, Known::of(facts, longest), now) else { return };
+        let board::Status { reason, detail, .. } = &status;
         let is_everybodys = || {
             let account = self.context.accounts.get(&*subject.account);
-            let told = |trouble: &Trouble| status.detail.contains(&trouble.detail);
+            let told = |trouble: &Trouble| detail.contains(&trouble.detail);
             account.is_some_and(|account| account.held(now).is_some())
                 || self.context.publisher.troubles().iter().any(told)
         };
         match status.outcome {
             // What is an account's trouble, or a provider's, was told when it began; not once for each order.
-            Outcome::Setup if is_everybodys() => debug!(reason = %status.reason, "{}", status.detail),
-            Outcome::Blocked | Outcome::Setup | Outcome::Bug => {
-                warn!(reason = %status.reason, "{}", status.detail);
-            }
-            Outcome::Done => info!(reason = %status.reason, "{}", status.detail),
-            Outcome::Open => debug!(reason = %status.reason, "{}", status.detail),
+            Outcome::Setup if is_everybodys() => debug!(%reason, "{subject}: {detail}"),
+            // An audit every hour that finds all as it was is no news.
+            _ if status.is_repeated => debug!(%reason, "{subject}: {detail}"),
+            Outcome::Blocked | Outcome::Setup | Outcome::Bug => warn!(%reason, "{subject}: {detail}"),
+            Outcome::Done => info!(%reason, "{subject}: {detail}"),
+            Outcome::Open => debug!(%reason, "{subject}: {detail}"),
         }
     }
 }

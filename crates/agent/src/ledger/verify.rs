@@ -15,6 +15,7 @@ use super::{
     folder::{self, CURRENT},
     line::{self, Fault, GENESIS, Line, MAX_LINE},
 };
+use crate::subject::PROBE;
 
 /// What reading the ledger has come to.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -266,7 +267,8 @@ impl<F: FnMut(&Line)> Walk<F> {
         {
             self.so_far.notes.push(format!("{events} events before line {} could not be recorded", line.n));
         }
-        if let Some(order) = line.order() {
+        // What doctor wrote to try things out is evidence too, and no order.
+        if let Some(order) = line.order().filter(|order| *order != PROBE) {
             self.orders.insert((line.text("account").to_owned(), order));
         }
         self.so_far.lines += 1;

@@ -11,7 +11,11 @@ use std::{
 use dns_providers::{Class, Error, Extent};
 use jiff::Timestamp;
 use tokio::time::Instant;
-use tracing::{error, info, warn};
+use tracing::{
+    error,
+    field::{DisplayValue, display},
+    info, warn,
+};
 
 use crate::{clock, error::chain, trouble::Trouble};
 
@@ -105,7 +109,8 @@ impl Gate {
     fn release(&self) {
         if let Some(Hold { since, .. }) = self.lock().take() {
             let seconds = clock::now().duration_since(since).as_secs();
-            info!("{}: changes go through again, after {seconds} s", self.of);
+            let (provider, zone) = self.labels();
+            info!(provider, zone, "{}: changes go through again, after {seconds} s", self.of);
         }
     }
 
@@ -119,11 +124,12 @@ impl Gate {
         let hint = failed.next_action().map(str::to_owned);
         let detail = chain(failed);
         if before.is_none() {
+            let (provider, zone) = self.labels();
             let advice = hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
             match failed.class() {
-                Class::Setup => error!("{}: {detail}{advice}", self.of),
+                Class::Setup => error!(provider, zone, "{}: {detail}{advice}", self.of),
                 Class::Later | Class::Blocked | Class::Bug => {
-                    warn!("{}: {detail}{advice}; one change tries for all", self.of);
+                    warn!(provider, zone, "{}: {detail}{advice}; one change tries for all", self.of);
                 }
             }
         }
@@ -144,6 +150,11 @@ impl Gate {
             detail,
             hint,
         });
+    }
+
+    /// The fields by which a log is searched: the provider, or the zone.
+    fn labels(&self) -> (Option<DisplayValue<&str>>, Option<DisplayValue<&str>>) {
+        (self.of.strip_prefix("provider ").map(display), self.of.strip_prefix("zone ").map(display))
     }
 
     /// What keeps changes from passing.

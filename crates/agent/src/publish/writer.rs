@@ -24,6 +24,7 @@ use crate::{
     error::chain,
     ledger::{Action, Event, Ledger},
     state::{Entry, State, Turn},
+    subject::Subject,
 };
 
 /// Jobs that one batch takes up; providers split further by their own limits.
@@ -152,7 +153,7 @@ impl Writer {
             Want::Gone => (self.leaving(entries).await?, Vec::new()),
         };
         let Labels { at, by } = self.destination.labels();
-        debug!(at, coming = coming.len(), leaving = leaving.len(), "writing");
+        debug!(zone = at, provider = by, coming = coming.len(), leaving = leaving.len(), "writing to {at}");
         let receipt = match (leaving.as_slice(), coming.as_slice()) {
             ([], []) => Receipt::default(),
             (leaving, coming) => {
@@ -174,7 +175,7 @@ impl Writer {
                 "retracted"
             }
         };
-        info!(at, by, values = entries.len(), "{done}");
+        tell(done, entries, by);
         Ok(receipt)
     }
 
@@ -252,6 +253,20 @@ async fn gather(jobs: &mut mpsc::Receiver<Job>, waiting: &mut Vec<Job>) {
             Ok(Some(job)) => waiting.push(job),
             Ok(None) | Err(_) => return,
         }
+    }
+}
+
+/// A line for each record or file, with all that it is looked for by.
+fn tell(done: &str, entries: &[Entry], by: &str) {
+    for Entry { subject, artifact } in entries {
+        let Subject { account, id } = subject;
+        let name = match artifact {
+            Artifact::Record { site, .. } => site.owner(),
+            Artifact::File { host, .. } => host,
+        };
+        let zone = artifact.zone().map(tracing::field::display);
+        let (order, domain) = (id.order(), id.domain());
+        info!(%account, order, domain, %name, zone, provider = %by, "{subject}: {done} {}", artifact.target());
     }
 }
 

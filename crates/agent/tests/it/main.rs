@@ -13,10 +13,12 @@ mod accounts_of_one_kind;
 mod bad_input_changes_nothing;
 #[cfg(all(feature = "azure", feature = "google"))]
 mod clouds_validate_orders;
+mod commands_speak_plainly;
 mod discovery_takes_up_what_is_ours;
 mod first_contact_reads_only;
 mod hostile;
 mod later_settings_win;
+mod logs_are_for_people_and_machines;
 mod many_names_are_written_together;
 mod many_orders_in_a_changing_world;
 mod methods_work_side_by_side;

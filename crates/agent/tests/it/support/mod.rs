@@ -17,9 +17,10 @@ pub(crate) mod way;
 pub(crate) mod web;
 
 use std::{
+    fs::Permissions,
     io::Read as _,
     net::{SocketAddr, TcpListener, UdpSocket},
-    os::unix::process::CommandExt as _,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
     process::{Child, Command, Output, Stdio},
     time::{Duration, Instant},
@@ -284,8 +285,11 @@ pub(crate) struct Agent {
 impl Agent {
     pub(crate) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("api.key"), "sandbox-key\n").unwrap();
-        std::fs::write(folder.path().join("tsig.key"), TSIG).unwrap();
+        for (file, secret) in [("api.key", "sandbox-key\n"), ("tsig.key", TSIG)] {
+            let path = folder.path().join(file);
+            std::fs::write(&path, secret).unwrap();
+            std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+        }
         Self { folder }
     }
 
