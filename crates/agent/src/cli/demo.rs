@@ -30,7 +30,7 @@ const DOMAIN: &str = "corp.example.com";
 /// Orders of every method, each with its names.
 const WORK: [(&str, &[&str]); 5] = [
     ("dns-txt-token", &["www.example.com"]),
-    ("dns-txt-token", &["shop.example.org", "*.apps.example.org", "*.example.com"]),
+    ("dns-txt-token", &["shop.example.org", "*.api.example.org", "*.example.com"]),
     ("dns-txt-token", &["login.example.net"]),
     ("dns-cname-token", &["pay.example.com"]),
     ("http-token", &["files.example.org"]),
@@ -102,21 +102,18 @@ fn setting() -> SandboxConfig {
 
 fn introduce(sandbox: &Sandbox, orders: &[u64], domain: u64) {
     let servers: Vec<SocketAddr> = sandbox.dns.addresses();
-    show::note(
-        "A simulated DigiCert account and a name server with a secondary that lags 1.5 s, all on loopback:",
-    );
+    show::note("A simulated DigiCert account, and a name server with a secondary that lags 1.5 s:");
     show::note(&format!("  CertCentral API  {}", sandbox.ca.base_url()));
     for (server, role) in servers.iter().zip(["primary", "secondary"]) {
         show::note(&format!("  name server      {server} ({role})"));
     }
     for (order, (method, names)) in orders.iter().zip(WORK) {
-        show::note(&format!("  order {order}     {method:15}  {}", names.join(", ")));
+        show::note(&format!("  order {order}  {method:15}  {}", names.join(", ")));
     }
-    show::note(&format!("  domain {domain}    to be prevalidated  {DOMAIN}"));
-    show::note("_dnsauth.www.example.com already holds somebody else's value; _dnsauth.login.example.net is");
-    show::note(
-        "delegated by CNAME to login.dcv.example.com. The agent is told none of this; `dcv-agent --once`:\n",
-    );
+    show::note(&format!("  domain {domain}   to prevalidate   {DOMAIN}"));
+    show::note("_dnsauth.www.example.com already holds somebody else's value, and");
+    show::note("_dnsauth.login.example.net is delegated by CNAME to login.dcv.example.com.");
+    show::note("The agent is told none of this; `dcv-agent --once`:\n");
 }
 
 /// A port for the responder, which was free a moment ago.
@@ -133,7 +130,7 @@ async fn conclude(page: &mut Page, sandbox: &Sandbox, orders: &[u64], domain: u6
         "login.dcv.example.com",
         "_dnsauth.example.com",
         "_dnsauth.shop.example.org",
-        "_dnsauth.apps.example.org",
+        "_dnsauth.api.example.org",
         "_dnsauth.corp.example.com",
     ] {
         left += sandbox.dns.txt(owner).await.len();

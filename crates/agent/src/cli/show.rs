@@ -51,15 +51,28 @@ impl Answer {
 
     /// Prints it.
     pub(super) fn print(self) -> Exit {
+        let text = match table::width() {
+            Some(width) if self.page.is_for_people => wrapped(&self.page.text, width),
+            Some(_) | None => self.page.text,
+        };
         // A closed pipe is not our problem.
-        let _ = write!(anstream::stdout().lock(), "{}", self.page.0);
+        let _ = write!(anstream::stdout().lock(), "{text}");
         self.exit
     }
 }
 
 /// Lines for standard output.
-#[derive(Debug, Default)]
-pub(super) struct Page(String);
+#[derive(Debug)]
+pub(super) struct Page {
+    text: String,
+    is_for_people: bool,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self { text: String::new(), is_for_people: true }
+    }
+}
 
 impl Page {
     /// One JSON document.
@@ -68,14 +81,24 @@ impl Page {
             exit: Exit::Bug,
             message: format!("the result cannot be written as JSON: {error}"),
         })?;
-        Ok(Self(text + "\n"))
+        Ok(Self { text: text + "\n", is_for_people: false })
     }
 
     /// Adds a line. Styles go where the output is no terminal.
     pub(super) fn line(&mut self, text: &str) {
-        self.0.push_str(text);
-        self.0.push('\n');
+        self.text.push_str(text);
+        self.text.push('\n');
     }
+}
+
+/// Lines within the width of a terminal, broken between words; what goes on is indented further than it began.
+fn wrapped(text: &str, width: u16) -> String {
+    let each = text.lines().map(|line| {
+        let indent = " ".repeat(line.len() - line.trim_start().len() + 4);
+        let options = textwrap::Options::new(width.into()).break_words(false).subsequent_indent(&indent);
+        textwrap::fill(line, options.word_splitter(textwrap::WordSplitter::NoHyphenation)) + "\n"
+    });
+    each.collect()
 }
 
 /// Text in a style.
@@ -161,7 +184,7 @@ pub(super) fn failed_json(Failed { exit, message }: &Failed) {
     let messages = message.lines().filter(|line| !line.is_empty()).collect();
     let failure = Failure { version: VERSION, error: Error { exit: exit.code(), messages } };
     if let Ok(page) = Page::json(&failure) {
-        let _ = write!(anstream::stdout().lock(), "{}", page.0);
+        let _ = write!(anstream::stdout().lock(), "{}", page.text);
     }
 }
 
@@ -231,6 +254,19 @@ pub(super) fn table(page: &mut Page, statuses: &[Status]) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A long line is broken between words and goes on further in; a word that is too long, such as a hash, stays whole.
+    #[test]
+    fn lines_are_broken_between_words() {
+        let hash = "0".repeat(64);
+        let text =
+            format!("  record     _dnsauth.www.example.com  zone example.com, provider bind\n{hash}\n\n");
+        let broken = wrapped(&text, 40);
+        let (first, rest) = broken.split_once('\n').unwrap();
+        assert_eq!(first, "  record     _dnsauth.www.example.com");
+        assert!(rest.starts_with("      zone example.com"), "{broken}");
+        assert!(broken.ends_with(&format!("\n{hash}\n\n")), "{broken}");
+    }
 
     #[test]
     fn slack_reads_in_the_unit_that_matters() {

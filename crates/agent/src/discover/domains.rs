@@ -170,9 +170,9 @@ impl Watch {
         let (name, taken, due) = (&self.name, listed.seen.len(), listed.due(now));
         listed.told = Some((total, taken, due));
         if listed.told == before.told {
-            debug!(account = %name, domains = total, taken, due, "account {name}: the list of domains is as it was");
+            debug!(account = %name, domains = total, taken, due, "account {name}: read the list of domains, which is as it was");
         } else {
-            info!(account = %name, domains = total, taken, due, "account {name}: {taken} of {total} domains are kept valid, {due} of them are due");
+            info!(account = %name, domains = total, taken, due, "account {name}: read the list of domains, {taken} of {total} are kept valid, {due} of them are due");
         }
     }
 

@@ -179,7 +179,7 @@ impl Watch {
         }
         known.patterns_judged =
             known.patterns_judged || self.tell_idle("discover", &discover.patterns, &names);
-        info!(account = %self.name, orders = total, taken, "account {}: {taken} of {total} open orders are taken up", self.name);
+        info!(account = %self.name, orders = total, taken, "account {}: read the list of open orders, {taken} of {total} are taken up", self.name);
         self.hand_out().await
     }
 

@@ -30,7 +30,7 @@ fn why_unseen(s: &Situation<'_>, unseen: &[Wanted]) -> (Reason, String) {
         match s.verdict(wanted) {
             Some(Verdict::Lagging { without, failed }) => {
                 let lag: Vec<_> = without.into_iter().chain(failed).collect();
-                lagging.push(format!("the value for {name} is not shown yet by {}", list(&lag)));
+                lagging.push(format!("waiting for {} to show the value for {name}", list(&lag)));
             }
             Some(Verdict::Bogus { servers }) => {
                 bogus.push(format!("DNSSEC is broken for {name}: {}", list(&servers)));
