@@ -264,6 +264,54 @@ mod tests {
         }
     }
 
+    /// What the papers tell people to type, in a block of its own or within a sentence.
+    fn typed(paper: &str) -> Vec<String> {
+        let blocks = paper
+            .lines()
+            .filter_map(|line| line.strip_prefix("    ")?.trim_start().strip_prefix("dcv-agent "));
+        let spans = paper.split('`').skip(1).step_by(2).filter_map(|span| span.strip_prefix("dcv-agent "));
+        let whole = blocks.chain(spans).map(|line| line.split(" #").next().unwrap_or(line).trim());
+        whole.filter(|line| !line.contains(['…', '<', '|'])).map(str::to_owned).collect()
+    }
+
+    /// Whatever the papers tell people to type is understood, so that no paper speaks of a flag that has gone.
+    #[test]
+    fn what_the_papers_say_to_type_is_understood() {
+        let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let folders = [
+            "",
+            "docs",
+            "deploy/systemd",
+            "deploy/container",
+            "deploy/kubernetes",
+            "deploy/cron",
+            "crates/dns-providers/docs",
+        ];
+        let mut read = 0;
+        for folder in folders {
+            for entry in std::fs::read_dir(root.join(folder)).unwrap() {
+                let path = entry.unwrap().path();
+                if path.extension().is_none_or(|extension| extension != "md") {
+                    continue;
+                }
+                for line in typed(&std::fs::read_to_string(&path).unwrap()) {
+                    // A word for a number.
+                    let line = line.replace("ORDER", "112233").replace("TOOL", "octodns");
+                    read += 1;
+                    let words = std::iter::once("dcv-agent").chain(line.split_whitespace());
+                    if let Err(error) = Args::try_parse_from(words)
+                        && error.use_stderr()
+                        // A sentence may name a command without all that it needs.
+                        && error.kind() != clap::error::ErrorKind::MissingRequiredArgument
+                    {
+                        panic!("{}: dcv-agent {line}: {error}", path.display());
+                    }
+                }
+            }
+        }
+        assert!(read > 20, "{read} command lines were found");
+    }
+
     #[test]
     fn json_is_asked_for_in_each_way_that_clap_knows() {
         let asks = |line: &str| Args::ask_for_json(line.split(' ').map(OsString::from));
