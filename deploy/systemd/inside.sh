@@ -12,7 +12,9 @@ on_exit() {
 trap on_exit EXIT
 
 show() { systemctl show --value -p "$1" dcv-agent.service; }
-says() { journalctl -o cat -u dcv-agent.service | grep -q "$1"; }
+# The journal's lines that have these fields or this priority, and hold a text.
+journal() { journalctl -o cat -u dcv-agent.service "${@:2}" | grep -q "$1"; }
+says() { journal "$1"; }
 is() { [ "$(show "$1")" = "$2" ]; }
 
 dcv-agent --version >/dev/null || fail "systemd: the binary does not run in the container; was it built for an older system?"
@@ -81,6 +83,20 @@ is MainPID "$pid" && is_ready $listen || fail "systemd: a wrong configuration at
 cp /run/good.toml /etc/dcv-agent/config.toml
 ok "systemd: reload keeps the process, and a wrong configuration keeps the old one"
 
+wait_for 10 "systemd: a refused reload has the priority of an error" journal 'going on with the old one' -p err
+wait_for 10 "systemd: an order is found by its fields" journal ': the certificate is issued' -p info DCV_ACCOUNT=sandbox DCV_REASON=validated
+! journal 'the certificate is issued' -p warning || fail "systemd: what goes well has the priority of a warning"
+! journal '^20[0-9][0-9]-' || fail "systemd: the journal's lines have a second time stamp"
+sed -i 's/^\[agent\]/[agent]\nlog = { level = "debug" }/' /etc/dcv-agent/config.toml
+systemctl reload dcv-agent.service
+# An agent at rest has nothing to tell; what is no request is told at this level.
+babble() { echo nonsense >"/dev/tcp/${listen%:*}/${listen#*:}" && journal 'a connection broke off' PRIORITY=7; }
+wait_for 10 "systemd: the level is changed by a reload" babble
+cp /run/good.toml /etc/dcv-agent/config.toml
+systemctl reload dcv-agent.service
+wait_for 10 "systemd: active again after the level was changed" is ActiveState active
+ok "systemd: the journal has priorities, fields and one time stamp, and a reload changes the level"
+
 kill -STOP "$pid"
 restarted() { [ "$(show NRestarts)" -ge 1 ] && is SubState running && ! is MainPID "$pid"; }
 wait_for 20 "systemd: the watchdog restarts an agent that hangs" restarted
@@ -134,6 +150,7 @@ systemctl start dcv-agent.service || fail "systemd: the unit does not start with
 wait_for 20 "systemd: the order is validated by the responder on port 80" shows_validated $listen
 file=/var/www/html/.well-known/pki-validation/fileauth.txt
 wait_for 20 "systemd: the file stands below the document root" test -s $file
+wait_for 10 "systemd: the journal names the file's host" journal ': published ' DCV_NAME=www.example.com DCV_PROVIDER=http
 [ "$(stat -c '%a %G' $file)" = "644 www-data" ] || fail "systemd: the file is $(stat -c '%a %U %G' $file)"
 sed -i "s#^orders = .*#orders = [$www]#" /etc/dcv-agent/config.toml
 systemctl reload dcv-agent.service
