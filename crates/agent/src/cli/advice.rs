@@ -31,7 +31,7 @@ pub(super) const fn advice(reason: Reason) -> Option<&'static str> {
             "add the zone to a provider; or create, once, the CNAME record that `dcv-agent plan --cnames` prints"
         }
         Reason::ForeignCname => {
-            "remove the CNAME record that stands there, or point it into a zone of the configuration"
+            "remove the CNAME record that stands there, or point it into a zone of the configuration; at a bare name set owner = \"dnsauth\" for its zone"
         }
         Reason::WildcardHost => {
             "give the host a record of its own, have the domain above it validated, or set records.over_wildcards"

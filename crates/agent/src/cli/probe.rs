@@ -12,8 +12,7 @@ use tokio::time::Instant;
 
 use super::{
     checks::{Check, Outcome},
-    show::{self, counted},
-    zone_cut,
+    show, zone_cut,
 };
 use crate::{
     config::Config,
@@ -146,8 +145,11 @@ async fn seen_everywhere(
             .collect();
         let passed = start.elapsed();
         if lacking.is_empty() && asked > 0 {
-            let detail =
-                format!("at {} after {:.1} s", counted(asked, "name server address"), passed.as_secs_f64());
+            let everywhere = match asked {
+                1 => "at the one name server address".to_owned(),
+                asked => format!("at all {asked} name server addresses"),
+            };
+            let detail = format!("{everywhere} after {:.1} s", passed.as_secs_f64());
             return Check::pass(subject, "propagation", detail);
         }
         if passed > LIMIT {

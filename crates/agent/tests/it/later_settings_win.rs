@@ -59,3 +59,25 @@ fn a_secret_that_is_not_there_is_named_by_its_place() {
     assert_eq!(code, 78);
     assert!(text.contains("accounts.main.api_key") && text.contains("/no/such.key"), "{text}");
 }
+
+/// A variable that is set and empty counts, for a key of the configuration and for a secret; what is wrong with either names the
+/// variable, also where a file has the key as well.
+#[test]
+fn an_empty_variable_counts_and_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let listen = "[agent]\nlisten = \"nowhere\"\n";
+    std::fs::write(folder.path().join("config.toml"), format!("{listen}{FILE}")).unwrap();
+    let (code, text) = check(folder.path(), &[]);
+    assert!(code == 78 && text.contains("config.toml:2: agent.listen"), "{text}");
+    let (code, text) = check(folder.path(), &[("DCV_AGENT__AGENT__LISTEN", "")]);
+    assert_eq!(code, 0, "an empty address turns the pages off: {text}");
+    let (code, text) = check(folder.path(), &[("DCV_AGENT__AGENT__LISTEN", "elsewhere")]);
+    assert!(code == 78 && text.contains("environment variable DCV_AGENT__AGENT__LISTEN: "), "{text}");
+
+    let secret = FILE.replace("env = \"KEY\" }\norders", "env = \"SOME_KEY\" }\norders");
+    std::fs::write(folder.path().join("config.toml"), secret).unwrap();
+    let (code, text) = check(folder.path(), &[]);
+    assert!(code == 78 && text.contains("the environment variable SOME_KEY is not set"), "{text}");
+    let (code, text) = check(folder.path(), &[("SOME_KEY", " ")]);
+    assert!(code == 78 && text.contains("the environment variable SOME_KEY is set and empty"), "{text}");
+}

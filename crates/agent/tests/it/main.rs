@@ -29,8 +29,6 @@ mod orders_are_validated_and_tidied_up;
 mod orders_are_validated_by_files;
 mod other_tools_leave_our_values;
 mod papers_are_true;
-#[path = "../support/postgres.rs"]
-mod postgres;
 #[cfg(all(feature = "rfc2136", feature = "powerdns", feature = "exec", feature = "webhook"))]
 mod providers_work_side_by_side;
 mod real_name_servers_are_judged;
