@@ -186,6 +186,12 @@ pub(super) enum Command {
         #[command(subcommand)]
         what: Ledger,
     },
+    /// Move what the agent knows from one store to the other; calls nobody
+    #[command(after_help = examples::STATE)]
+    State {
+        #[command(subcommand)]
+        what: State,
+    },
     /// Watch the agent validate orders of every method, and a domain, on an embedded simulator and name server
     #[cfg(feature = "demo")]
     #[command(after_help = examples::DEMO)]
@@ -217,6 +223,23 @@ pub(super) enum Ledger {
         /// The ledger's folder, instead of the configured one; then no configuration is needed
         #[arg(long, value_name = "DIR")]
         folder: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum State {
+    /// Copy what is known, and what is or may be up, into a state that is empty; no agent may run on either
+    ///
+    /// Both are given as in agent.state: a file, or a database that replicas share. Nothing is changed at the source.
+    #[command(after_help = examples::STATE)]
+    Copy {
+        /// From here, such as sqlite:///var/lib/dcv-agent/state.db
+        from: String,
+        /// To here, such as postgres://user@host/database
+        to: String,
+        /// The file with the database's password
+        #[arg(long, value_name = "FILE")]
+        password_file: Option<PathBuf>,
     },
 }
 

@@ -50,6 +50,11 @@ Examples:
   dcv-agent ledger verify
   dcv-agent ledger show 112233";
 
+pub(super) const STATE: &str = "\
+Examples:
+  dcv-agent state copy sqlite:///var/lib/dcv-agent/state.db postgres://dcv@db.example.com/dcv
+  dcv-agent state copy sqlite:///old.db postgres://dcv@db.example.com/dcv --password-file ./password";
+
 pub(super) const LEDGER_VERIFY: &str = "\
 Examples:
   dcv-agent ledger verify

@@ -26,6 +26,7 @@ mod probe;
 #[cfg(feature = "demo")]
 mod sandbox;
 mod show;
+mod state;
 mod status;
 mod table;
 mod zone_cut;
@@ -122,6 +123,7 @@ async fn carry_out(command: Command, config: &Path, manner: Manner) -> Result<An
             policy::run(config, provider.as_deref(), cname, ignore, output)
         }
         Command::Ledger { what } => ledger::run(config, what, output),
+        Command::State { what } => state::run(what, output).await,
         #[cfg(feature = "demo")]
         Command::Demo => demo::run(manner).await,
         #[cfg(feature = "demo")]

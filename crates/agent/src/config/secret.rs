@@ -54,6 +54,12 @@ impl fmt::Debug for SecretRef {
 }
 
 impl SecretRef {
+    /// What stands in a file.
+    #[must_use]
+    pub fn of_file(path: PathBuf) -> Self {
+        Self { file: Some(path), ..Self::default() }
+    }
+
     /// Says what is wrong with the reference itself; whether it leads anywhere is told by [`SecretSource::secret`].
     fn problem(&self) -> Option<&'static str> {
         match (&self.env, &self.file, &self.credential) {

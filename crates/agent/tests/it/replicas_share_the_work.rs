@@ -157,3 +157,37 @@ async fn one_shot_runs_share_the_work() {
     assert_eq!(fleet.most_checks(&orders), 1);
     assert_eq!(fleet.count("replicas"), 0);
 }
+
+/// A fleet moves from a file to a database: what was left up there is taken down from here. No agent may run meanwhile, and what
+/// is not empty is not copied into.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_fleet_moves_to_a_database() {
+    let mut fleet = Fleet::new(1, 2, |config| {
+        in_haste(config);
+        config.profile.blind = config.authorities["dcv.test"].clone();
+    })
+    .await;
+    let orders: Vec<u64> = (0..2).map(|n| fleet.ca.place(OrderSpec::dv([host(n)]))).collect();
+    let agent = &fleet.replicas[0].agent;
+    agent.configure(&fleet.ca.base_url(), &fleet.bind.addresses(), &list(&orders), HASTE);
+    let daemon = agent.daemon();
+    eventually("both are up", Duration::from_secs(30), || {
+        (0..2).all(|n| fleet.bind.txt(&host(n)).len() == 2)
+    });
+    let file = format!("sqlite://{}", agent.path("state.db").display());
+    std::fs::write(agent.path("password"), "wonder").unwrap();
+    let (url, password) = (fleet.database.url(), agent.path("password").display().to_string());
+    let copy = || agent.run(&["state", "copy", &file, &url, "--password-file", &password]);
+    let refused = copy();
+    assert!(refused.code == 78 && refused.err.contains("stop it first"), "{refused:?}");
+    drop(daemon);
+    let copied = copy();
+    assert!(copied.code == 0 && copied.out.contains("may be up: 2"), "{copied:?}");
+    let again = copy();
+    assert!(again.code == 78 && again.err.contains("is not empty"), "{again:?}");
+
+    fleet.ca.alter_profile(|profile| profile.blind = Vec::new());
+    fleet.configure(&list(&orders), HASTE);
+    fleet.start_all();
+    fleet.settles(&orders, Duration::from_secs(60));
+}

@@ -260,8 +260,7 @@ async fn a_user_with_the_documented_grants_can_run() {
     let server = Postgres::start();
     State::open(&shared(&server)).await.unwrap();
     let operations = include_str!("../../../../../docs/operations.md");
-    let grants = operations.split("<!-- grants -->").nth(1).unwrap().trim();
-    let grants = grants.trim_start_matches("```sql").trim_end_matches("```");
+    let grants = operations.split("<!-- grants -->").nth(1).unwrap();
     server.sql("dcv", "CREATE ROLE dcv_agent LOGIN PASSWORD 'wonder'");
     server.sql("dcv", grants);
     let Location::Shared(mut settings) = shared(&server) else { unreachable!() };
