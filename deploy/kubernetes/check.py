@@ -45,6 +45,19 @@ assert beside == container, "the sidecar's container differs from the deployment
 for shared in ("securityContext", "volumes", "automountServiceAccountToken"):
     assert sidecar["template"]["spec"][shared] == pod[shared], f"the sidecar's {shared} differ from the deployment's"
 
+replicas = need("Deployment", "dcv-agent-replicas")["spec"]
+assert replicas["replicas"] > 1 and replicas["strategy"]["type"] == "RollingUpdate", "replicas are replaced all at once"
+labels = replicas["selector"]["matchLabels"]
+assert labels.items() <= replicas["template"]["metadata"]["labels"].items(), "the selector does not select the replicas"
+budget = need("PodDisruptionBudget", "dcv-agent-replicas")["spec"]
+assert budget["selector"]["matchLabels"] == labels, "the budget is of other pods"
+assert 0 < budget["minAvailable"] < replicas["replicas"], "the budget keeps no replica, or every node"
+(replica,) = replicas["template"]["spec"]["containers"]
+shared = {variable["name"]: variable["value"] for variable in replica.pop("env")}
+without_state = dict(container, volumeMounts=[mount for mount in container["volumeMounts"] if mount["name"] != "state"])
+assert replica == without_state, "a replica's container differs from the deployment's in more than its state"
+assert shared["DCV_AGENT__AGENT__STATE"].startswith("postgres://"), "replicas do not share a state"
+
 ports = {port["name"]: port["containerPort"] for port in container["ports"]}
 for probe, page in {"livenessProbe": "/healthz", "readinessProbe": "/readyz", "startupProbe": "/healthz"}.items():
     get = container[probe]["httpGet"]
@@ -68,7 +81,11 @@ text = config["config.toml"]
 assert f"0.0.0.0:{ports['http']}" in text, "the agent does not listen where the probes ask"
 assert f"sqlite://{state}/" in text, "the state is not kept in the volume"
 folder = pathlib.Path(sys.argv[1])
+told = text + " ".join(shared.values())
 for name, value in secrets.items():
-    assert f"{mounted}/{name}" in text, f"nobody reads the secret {name}"
+    assert f"{mounted}/{name}" in told, f"nobody reads the secret {name}"
     (folder / name).write_text(value)
+(folder / "environment").write_text(
+    "".join(f"{name}={value.replace(f'{mounted}/', f'{folder}/')}\n" for name, value in shared.items())
+)
 print(text.replace(f"{mounted}/", f"{folder}/"))
