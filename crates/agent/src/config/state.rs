@@ -81,6 +81,21 @@ impl StateAt {
         }
     }
 
+    /// The password, where one is referred to.
+    #[must_use]
+    pub fn password(&self) -> Option<&SecretRef> {
+        match self {
+            Self::File(_) => None,
+            Self::Shared(database) => database.password.as_ref(),
+        }
+    }
+
+    /// Whether a stranger on the way to it could read along or change what is said, because the operator chose so.
+    #[must_use]
+    pub fn is_open_to_strangers(&self) -> bool {
+        matches!(self, Self::Shared(database) if database.address.is_open_to_strangers())
+    }
+
     /// The file, where it is one.
     #[must_use]
     pub fn file(&self) -> Option<&PathBuf> {

@@ -40,10 +40,16 @@ impl Config {
             let fix = "take the right away (chmod o=)".to_owned();
             Some(Warning { key, what: secret.exposed()?, fix })
         });
-        idle.chain(exposed).collect()
+        let open = self.state.is_open_to_strangers().then(|| Warning {
+            key: "agent.state".to_owned(),
+            what: "connects without checking whom it talks to, so that a stranger on the way could read and change it"
+                .to_owned(),
+            fix: "leave out sslmode, or write sslmode=verify-full, with sslrootcert=PATH for a CA of your own".to_owned(),
+        });
+        idle.chain(exposed).chain(open).collect()
     }
 
-    /// The secrets that accounts and providers refer to, each with its key.
+    /// The secrets that accounts, providers and the state refer to, each with its key.
     pub fn secrets(&self) -> impl Iterator<Item = (String, &SecretRef)> {
         let keys = self
             .accounts
@@ -53,6 +59,7 @@ impl Config {
             let secrets = provider.settings.secrets().into_iter();
             secrets.map(move |secret| (format!("providers.{name}"), secret))
         });
-        keys.chain(of_providers)
+        let of_state = self.state.password().map(|password| ("agent.state_password".to_owned(), password));
+        keys.chain(of_providers).chain(of_state)
     }
 }

@@ -107,6 +107,39 @@ fn what_is_hardly_meant_is_warned_about() {
     assert!(exposed[0]["what"].as_str().unwrap().contains("0644"), "{exposed:?}");
     mode(&key, 0o640);
     assert_eq!(warnings(), [Json::Null; 0], "a group may read it");
+
+    let file = format!("sqlite://{}/state.db", agent.folder().display());
+    agent.edit(&file, "postgres://dcv@db.example.com/dcv");
+    assert_eq!(warnings(), [Json::Null; 0]);
+    agent.edit(
+        "example.com/dcv\"",
+        "example.com/dcv?sslmode=require\"\nstate_password = { env = \"NO_SUCH_PASSWORD\" }",
+    );
+    let run = agent.run(&["check"]);
+    assert!(run.code == 78 && run.err.contains("agent.state_password"), "{run:?}");
+    agent.edit("{ env = \"NO_SUCH_PASSWORD\" }", &format!("{{ file = \"{}\" }}", key.display()));
+    let open = warnings();
+    assert_eq!((open.len(), &open[0]["key"]), (1, &json!("agent.state")), "{open:?}");
+}
+
+/// What is no state, or a password where none belongs, is told by its key, and the password is not repeated.
+#[test]
+fn a_state_that_cannot_be_meant_is_refused() {
+    for (state, more, told) in [
+        ("mysql://dcv@db/dcv", "", "agent.state"),
+        ("postgres://dcv:hunter2@db/dcv", "", "agent.state_password"),
+        ("postgres://dcv@db/dcv?sslmod=require", "", "sslmod"),
+        ("postgres://dcv@db/dcv", "takeover_seconds = 1", "agent.takeover_seconds"),
+        ("sqlite:///tmp/state.db", "takeover_seconds = 15", "agent.takeover_seconds"),
+        ("sqlite:///tmp/state.db", "state_password = { env = \"X\" }", "agent.state_password"),
+    ] {
+        let agent = offline();
+        let file = format!("\"sqlite://{}/state.db\"", agent.folder().display());
+        agent.edit(&file, &format!("\"{state}\"\n{more}"));
+        let run = agent.run(&["check"]);
+        assert!(run.code == 78 && run.err.contains(told) && !run.err.contains("hunter2"), "{state}: {run:?}");
+        assert!(run.err.contains("config.toml"), "{state}: {run:?}");
+    }
 }
 
 /// The advice for an order that DigiCert does not know is something to do, and no echo of the error.

@@ -23,7 +23,7 @@ pub struct Taken {
 }
 
 /// Until when a call that nobody closes counts as under way: longer than a call may take.
-const LONGEST_CALL: &str = "90 s";
+const LONGEST_CALL: f64 = 630.0;
 
 const LOCK: &str = "SELECT paused IS NOT NULL AND paused > clock_timestamp() AS is_paused,
         (extract(epoch FROM paused - clock_timestamp()) * 1000)::bigint AS pause
@@ -34,7 +34,8 @@ const USED: &str = "
         coalesce(min(extract(epoch FROM calls.over + span.per - clock_timestamp()) * 1000), 0)::bigint AS wait
     FROM (SELECT number, make_interval(secs => CAST(value #>> '{}' AS DOUBLE PRECISION)) AS per
         FROM jsonb_array_elements($2::jsonb) WITH ORDINALITY AS spans(value, number)) AS span
-    LEFT JOIN calls ON calls.account = $1 AND (calls.over IS NULL OR calls.over + span.per > clock_timestamp())
+    LEFT JOIN calls ON calls.account = $1
+        AND coalesce(calls.over, calls.taken + make_interval(secs => $3)) + span.per > clock_timestamp()
     GROUP BY span.number ORDER BY span.number";
 const TAKE: &str = "
     INSERT INTO calls (account, replica) SELECT $1, $2 FROM generate_series(1, $3) RETURNING id";
@@ -64,7 +65,12 @@ impl Fleet {
             if !super::is_member(&mut transaction, replica).await? {
                 return Ok(None);
             }
-            let rows = sqlx::query(USED).bind(account).bind(spans).fetch_all(&mut *transaction).await?;
+            let rows = sqlx::query(USED)
+                .bind(account)
+                .bind(spans)
+                .bind(LONGEST_CALL)
+                .fetch_all(&mut *transaction)
+                .await?;
             let mut taken = Taken::default();
             let mut room = i64::from(most);
             for (row, (calls, _)) in rows.iter().zip(windows) {
@@ -118,7 +124,8 @@ impl Fleet {
                 .execute(&mut *transaction)
                 .await?;
             sqlx::query(
-                "DELETE FROM calls WHERE account = $1 AND coalesce(over, taken + $3::interval) < clock_timestamp() - make_interval(secs => $2)",
+                "DELETE FROM calls WHERE account = $1
+                 AND coalesce(over, taken + make_interval(secs => $3)) < clock_timestamp() - make_interval(secs => $2)",
             )
             .bind(account)
             .bind(longest.as_secs_f64() + 1.0)
