@@ -12,6 +12,7 @@ pub mod clock;
 pub mod config;
 pub mod context;
 pub mod daemon;
+pub mod death;
 pub mod discover;
 pub mod engine;
 pub mod error;

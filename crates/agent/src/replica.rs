@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 use crate::{
     board::StatusBoard,
     context::Context,
+    death,
     engine::{Mode, Progress},
     error::chain,
     state::{Beat, Claimed, Error, Fleet},
@@ -77,6 +78,7 @@ impl Replica {
     /// When the database fails.
     pub async fn join(fleet: Fleet) -> Result<Self, Error> {
         fleet.join().await?;
+        death::here("replica", "joined");
         Ok(Self { fleet, leased: Mutex::default() })
     }
 
@@ -157,6 +159,9 @@ impl Replica {
         let accounts: Vec<&str> = round.context.config.accounts.keys().map(String::as_str).collect();
         let Beat { claimed, news, files_changed } = self.fleet.beat(room, &accounts, &hands.except()).await?;
         let took = claimed.len();
+        if took > 0 {
+            death::here("replica", "claimed");
+        }
         hands.waiting.extend(claimed);
         self.take_up(round, hands).await?;
         self.hear(news, hands).await?;
@@ -210,6 +215,7 @@ impl Replica {
         }
         drop(leased);
         hands.waiting.clear();
+        death::here("replica", "taken up");
         round.board.recall(&last, |_| true);
         for (subject, facts) in subjects {
             round.intake.put(subject.clone(), facts);

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::{Account, dates::by_our_clock, domain, order};
 use crate::{
-    clock,
+    clock, death,
     error::chain,
     ledger::{Event, Ledger},
     subject::{Id, Subject},
@@ -82,7 +82,10 @@ impl<'a> Call<'a> {
             return Err(Failure::new(FailureClass::Refused, "DigiCert gave no random value for this order"));
         };
         let value = (RandomValue::new(text), by_our_clock(&self.client, answer.expires));
-        Ok(self.on_record(Learned::Value(value)).await)
+        death::here("value", "received");
+        let learned = self.on_record(Learned::Value(value)).await;
+        death::here("value", "on record");
+        Ok(learned)
     }
 
     /// Reads the domain: its proof, its dates, its value.
@@ -144,6 +147,7 @@ impl<'a> Call<'a> {
     pub async fn check(self) -> Result<Learned, Failure> {
         let asked = self.ledger.keep(Event::asked(self.subject, self.facts)).await;
         asked.map_err(|detail| Failure::new(FailureClass::Setup, detail))?;
+        death::here("check", "on record");
         let answer = match self.subject.id {
             Id::Order(_) => order::check(&self.client, self.order()).await,
             Id::Domain(_) => check_domain(&self.client, self.domain()).await,
@@ -153,6 +157,7 @@ impl<'a> Call<'a> {
             Err(error) => Some(Event::unanswered(self.subject, &chain(error))),
         };
         self.ledger.note(told).await;
+        death::here("check", "answered");
         self.settle(answer, Refused::ReadWhy)
     }
 

@@ -20,7 +20,7 @@ use super::{
     destination::{Destination, Labels},
 };
 use crate::{
-    clock,
+    clock, death,
     error::chain,
     ledger::{Action, Event, Ledger},
     state::{Entry, State, Turn},
@@ -46,6 +46,13 @@ const REFUSALS: u32 = 16;
 pub(super) enum Want {
     There,
     Gone,
+}
+
+impl Want {
+    /// A place at which a test has the process die.
+    fn here(self, place: &'static str) {
+        death::here(if self == Self::There { "publish" } else { "retract" }, place);
+    }
 }
 
 /// What one order wants of one destination.
@@ -93,9 +100,10 @@ impl Writer {
             waiting.sort_by_key(Job::urgency);
             let batch: Vec<Job> = waiting.drain(..waiting.len().min(GATHER)).collect();
             // Removals of a batch come first: an order that is taken up again then finds its value put back.
-            let (gone, there) = batch.into_iter().partition(|job| job.want == Want::Gone);
+            let (gone, there): (Vec<_>, Vec<_>) = batch.into_iter().partition(|job| job.want == Want::Gone);
             match self.turn().await {
                 Ok(turn) => {
+                    gone.first().into_iter().chain(there.first()).for_each(|job| job.want.here("turn taken"));
                     self.execute(Want::Gone, gone).await;
                     self.execute(Want::There, there).await;
                     if let Some(turn) = turn {
@@ -139,6 +147,7 @@ impl Writer {
             for job in jobs {
                 let _ = job.done.send(outcome.clone());
             }
+            want.here("told");
         }
     }
 
@@ -147,31 +156,43 @@ impl Writer {
         let (leaving, coming) = match want {
             Want::There => {
                 self.check_rivals(entries).await?;
+                want.here("rivals read");
                 self.state.intend(entries, clock::now()).await?;
+                want.here("intended");
                 (artifacts(replacing), artifacts(entries))
             }
-            Want::Gone => (self.leaving(entries).await?, Vec::new()),
+            Want::Gone => {
+                let leaving = self.leaving(entries).await?;
+                want.here("neighbours read");
+                (leaving, Vec::new())
+            }
         };
         let Labels { at, by } = self.destination.labels();
         debug!(zone = at, provider = by, coming = coming.len(), leaving = leaving.len(), "writing to {at}");
         let receipt = match (leaving.as_slice(), coming.as_slice()) {
             ([], []) => Receipt::default(),
             (leaving, coming) => {
+                want.here("sending");
                 let applied = self.destination.apply(leaving, coming, self.ttl).await;
                 self.confess_when_fenced(want, entries);
                 applied?
             }
         };
+        want.here("sent");
         self.put_on_record(Want::Gone, replacing, &leaving).await;
         self.put_on_record(want, entries, &leaving).await;
+        want.here("on record");
         let done = match want {
             Want::There => {
                 self.state.gone(replacing).await?;
+                want.here("former ones forgotten");
                 self.state.applied(entries, clock::now()).await?;
+                want.here("applied");
                 "published"
             }
             Want::Gone => {
                 self.state.gone(entries).await?;
+                want.here("gone");
                 "retracted"
             }
         };

@@ -14,6 +14,7 @@ mod bad_input_changes_nothing;
 #[cfg(all(feature = "azure", feature = "google"))]
 mod clouds_validate_orders;
 mod commands_speak_plainly;
+mod death_at_every_place;
 mod discovery_takes_up_what_is_ours;
 mod first_contact_reads_only;
 mod hostile;

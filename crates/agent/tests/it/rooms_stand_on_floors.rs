@@ -17,7 +17,7 @@ const FLOORS: [&[&str]; 8] = [
     &["context"],
     &["board", "ca", "publish", "subjects", "telemetry"],
     &["config", "state", "ledger", "process"],
-    &["subject", "trouble", "error", "clock", "exit", "files", "listener"],
+    &["subject", "trouble", "error", "clock", "death", "exit", "files", "listener"],
 ];
 
 /// A module's path below `crate`, such as `["publish", "writer"]`; empty for the library itself.
