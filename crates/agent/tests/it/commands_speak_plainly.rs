@@ -65,9 +65,9 @@ fn an_error_is_json_where_json_was_asked_for() {
 #[test]
 fn the_default_command_has_names() {
     let agent = offline();
-    let expected = agent.run(&["--once", "--timeout", "0s", "--output", "json"]);
+    let expected = agent.run(&["--once", "--timeout", "1s", "--output", "json"]);
     assert_eq!(expected.json()["orders"].as_array().map(Vec::len), Some(1), "{expected:?}");
-    for named in [&["run", "--once", "--timeout", "0s"][..], &["--once", "--timeout", "0s", "daemon"]] {
+    for named in [&["run", "--once", "--timeout", "1s"][..], &["--once", "--timeout", "1s", "daemon"]] {
         let run = agent.run(&[named, &["--output", "json"]].concat());
         assert_eq!((run.code, run.json()["exit"].clone()), (expected.code, json!(expected.code)), "{run:?}");
     }
