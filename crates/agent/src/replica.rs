@@ -35,6 +35,9 @@ const AT_ONCE: usize = 100;
 /// Configurations of replicas are not changed at the same moment.
 const LEFT_TO_OTHERS: Duration = Duration::from_secs(600);
 
+/// After that time it is claimed with the next beats, or somebody has it.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
+
 /// How the work of a round ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -123,7 +126,7 @@ impl Replica {
         // What is left are the lists' own, and the one in our hands.
         let lists = round.triggers.downgrade();
         let Round { context, board, intake, triggers, progress, stop, mode } = round;
-        let mut hands = Hands { left: HashMap::new(), waiting: Vec::new(), triggers: Some(triggers) };
+        let mut hands = Hands::new(triggers);
         let round = Engaged { context, board, intake, progress, stop, mode };
         loop {
             tokio::select! {
@@ -142,27 +145,39 @@ impl Replica {
                     warn!("others have taken over what this replica worked on; it begins anew");
                     return Ended::Fenced;
                 }
-                // It is told while it lasts, by the state itself.
-                Err(error) => debug!("a beat failed: {}", chain(&error)),
+                Err(error) => {
+                    // It is told while it lasts, by the state itself.
+                    debug!("a beat failed: {}", chain(&error));
+                    hands.may_have_more = true;
+                }
             }
         }
     }
 
     /// One beat. True where more can be claimed at once.
     async fn beat(&self, round: &Engaged, hands: &mut Hands) -> Result<bool, Error> {
-        self.give_up(&round.progress.take_finished()).await;
+        self.give_up(round.progress.take_finished(), hands).await;
         let room = match (round.mode, &hands.triggers) {
             (_, None) => 0,
             (Mode::Once, _) => usize::MAX,
             (Mode::Daemon, _) => ROOM.saturating_sub(round.progress.busy() + hands.waiting.len()),
         };
         let accounts: Vec<&str> = round.context.config.accounts.keys().map(String::as_str).collect();
-        let Beat { claimed, news, files_changed } = self.fleet.beat(room, &accounts, &hands.except()).await?;
+        let except = hands.except();
+        let Beat { claimed, news, files_changed } = self.fleet.beat(room, &accounts, &except).await?;
         let took = claimed.len();
         if took > 0 {
             death::here("replica", "claimed");
         }
         hands.waiting.extend(claimed);
+        if hands.may_have_more {
+            let leased = self.leased.lock().await;
+            let unknown =
+                |claimed: &Claimed| !leased.contains_key(&claimed.subject) && !hands.has(&claimed.subject);
+            let unknown: Vec<_> = self.fleet.leased().await?.into_iter().filter(unknown).collect();
+            hands.waiting.extend(unknown);
+            hands.may_have_more = false;
+        }
         self.take_up(round, hands).await?;
         self.hear(news, hands).await?;
         if files_changed {
@@ -224,16 +239,18 @@ impl Replica {
         Ok(())
     }
 
-    /// What the engine is done with is looked after no more.
-    async fn give_up(&self, finished: &[Subject]) {
-        if finished.is_empty() {
-            return;
-        }
+    /// What the engine is done with is looked after no more; what cannot be written down now is with the next beat.
+    async fn give_up(&self, finished: Vec<Subject>, hands: &mut Hands) {
         let mut leased = self.leased.lock().await;
         finished.iter().for_each(|subject| drop(leased.remove(subject)));
         drop(leased);
-        if let Err(error) = self.fleet.finish(finished).await {
-            debug!("what is done will be looked at once more: {}", chain(&error));
+        hands.finished.extend(finished);
+        if hands.finished.is_empty() {
+            return;
+        }
+        match self.fleet.finish(&hands.finished).await {
+            Ok(()) => hands.finished.clear(),
+            Err(error) => debug!("what is done is not written down yet: {}", chain(&error)),
         }
     }
 
@@ -261,13 +278,34 @@ struct Hands {
     left: HashMap<Subject, Instant>,
     /// Claimed, and not yet with the engine.
     waiting: Vec<Claimed>,
+    /// Done, and not yet written down as such.
+    finished: Vec<Subject>,
+    /// A beat failed: what it claimed, if the database has carried it out, is not known here.
+    may_have_more: bool,
     /// To the engine; none once nothing more is to come.
     triggers: Option<mpsc::Sender<(Subject, Trigger)>>,
 }
 
 impl Hands {
-    /// What is not claimed for now.
-    fn except(&self) -> Vec<Subject> {
+    fn new(triggers: mpsc::Sender<(Subject, Trigger)>) -> Self {
+        Self {
+            left: HashMap::new(),
+            waiting: Vec::new(),
+            finished: Vec::new(),
+            may_have_more: false,
+            triggers: Some(triggers),
+        }
+    }
+
+    /// Whether it is on its way to the engine, or from it.
+    fn has(&self, subject: &Subject) -> bool {
+        self.finished.contains(subject) || self.waiting.iter().any(|claimed| claimed.subject == *subject)
+    }
+
+    /// What is not claimed for now. What was not to be had when its time was over is others', and begins anew should they lose
+    /// it.
+    fn except(&mut self) -> Vec<Subject> {
+        self.left.retain(|_, since| since.elapsed() < LEFT_TO_OTHERS + FORGOTTEN_AFTER);
         let recent = self.left.iter().filter(|(_, since)| since.elapsed() < LEFT_TO_OTHERS);
         recent.map(|(subject, _)| subject.clone()).collect()
     }

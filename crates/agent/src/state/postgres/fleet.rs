@@ -251,6 +251,20 @@ impl Fleet {
         Turn::try_take(&self.store, name).await
     }
 
+    /// All that this replica has.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub async fn leased(&self) -> Result<Vec<Claimed>, Error> {
+        let replica = self.store.membership.member()?;
+        let rows = self.store.with(&self.store.reader, async |connection| {
+            let rows =
+                sqlx::query("SELECT account, kind, id, discovered, needed_by FROM work WHERE replica = $1");
+            rows.bind(replica).fetch_all(connection).await
+        });
+        Ok(rows.await?.into_iter().filter_map(claimed).collect())
+    }
+
     /// How many replicas there are.
     ///
     /// # Errors

@@ -61,6 +61,12 @@ async fn each_order_is_one_replicas() {
     assert!(claimed.iter().all(|claimed| claimed.len() > 30), "one has nearly all of it");
 
     let (fleet, own) = (&replicas[0].1, &claimed[0]);
+    let mut leased: Vec<_> =
+        fleet.leased().await.unwrap().into_iter().map(|claimed| claimed.subject).collect();
+    leased.sort();
+    let mut known = own.clone();
+    known.sort();
+    assert_eq!(leased, known, "what an answer that was lost had claimed can be asked for");
     replicas[1].1.tell(&[(own[0].clone(), Trigger::Changed)]).await.unwrap();
     fleet.finish(&own[..2]).await.unwrap();
     assert_eq!(server.sql("dcv", "SELECT count(*) FROM work"), "299", "there is news of one of the two");
