@@ -50,7 +50,7 @@ chmod 0400 "$work"/etc/*
 code=0
 pod run --rm "${limits[@]}" --volume "$work/etc:/etc/dcv-agent:ro" dcv-agent --once --timeout 60s \
     >"$work/log" 2>&1 || code=$?
-[ $code = 0 ] && grep -q 'done *validated' "$work/log" || fail "container: --once exits $code: $(cat "$work/log")"
+[ $code = 0 ] && grep -q ' validated: ' "$work/log" || fail "container: --once exits $code: $(cat "$work/log")"
 ok "container: --once validates the order and exits 0, read-only root, no capabilities, an anonymous volume"
 
 daemon=$(pod run --detach "${limits[@]}" "${mounts[@]}" dcv-agent)
