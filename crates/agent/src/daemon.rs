@@ -24,6 +24,7 @@ use crate::{
     process::{self, Request, Signals},
     replica::{self, Replica},
     start::{self, Discovery, Hold},
+    state,
     subjects::Subjects,
     telemetry::{Logs, Wishes},
 };
@@ -43,14 +44,21 @@ pub async fn run(path: &Path, wishes: Wishes) -> Result<(), Failed> {
     let config = start::load(path)?;
     let logs = Logs::start(&config, wishes);
     start::keys(&config)?;
-    let own = || {
-        start::own(&config, |taken| {
-            Failed::setup(format!("{taken}; end that one first, or set another agent.state"))
-        })
+    let mut told = false;
+    let mut tell = |failed: &Failed| {
+        if !std::mem::replace(&mut told, true) {
+            warn!("the agent begins when its state can be used: {failed}");
+        }
     };
-    let Some((state, hold)) = until_it_passes(own, &config, &mut signals).await? else { return Ok(()) };
-    let begin_with = || start::begin(config.clone(), &state, "daemon");
-    let Some(mut context) = until_it_passes(begin_with, &config, &mut signals).await? else {
+    let own = async || {
+        let taken = |taken: &state::Error| {
+            Failed::setup(format!("{taken}; end that one first, or set another agent.state"))
+        };
+        start::own(&config, taken).await
+    };
+    let Some((state, hold)) = until_it_passes(&mut signals, &mut tell, own).await? else { return Ok(()) };
+    let begin_with = async || start::begin(config.clone(), &state, "daemon").await;
+    let Some(mut context) = until_it_passes(&mut signals, &mut tell, begin_with).await? else {
         return Ok(());
     };
     let (pages, stop) = (Pages::new(state.clone()), CancellationToken::new());
@@ -62,7 +70,7 @@ pub async fn run(path: &Path, wishes: Wishes) -> Result<(), Failed> {
         let Some(mut round) = begin(&context, &pages, known, &hold, &mut signals).await? else { break };
         let next = tokio::select! {
             next = wait(&mut signals, path, &context) => next.map(|next| (next, Why::Reload)),
-            () = round.fenced() => again(&context, &mut signals).await.map(|next| (next, Why::Fenced)),
+            () = replica::fenced(&mut round.shared) => again(&context, &mut signals).await?.map(|next| (next, Why::Fenced)),
         };
         let Some((next, why)) = next else {
             process::stopping();
@@ -91,7 +99,7 @@ pub async fn run(path: &Path, wishes: Wishes) -> Result<(), Failed> {
         if let (Why::Fenced, Some(replica)) = (why, hold.replica()) {
             // What was known is others' now. Nothing of the former round writes any more, so this replica may be one again.
             known.clear();
-            if !rejoin(replica, &mut signals).await {
+            if rejoin(replica, &mut signals).await?.is_none() {
                 break;
             }
         }
@@ -129,7 +137,7 @@ struct Round {
     stop: CancellationToken,
     running: JoinHandle<Subjects>,
     /// The part of a replica.
-    shared: Option<JoinHandle<replica::Ended>>,
+    shared: Option<JoinHandle<()>>,
 }
 
 impl Round {
@@ -155,15 +163,6 @@ impl Round {
         Ok(Self { context: Arc::clone(context), board: Arc::clone(board), stop, running, shared })
     }
 
-    /// Waits until others have taken over; for ever where nobody could.
-    async fn fenced(&mut self) {
-        match &mut self.shared {
-            Some(shared) => drop(shared.await),
-            None => std::future::pending().await,
-        }
-        self.shared = None;
-    }
-
     /// Lets steps end; returns what is known, for the next round.
     async fn end(self) -> Subjects {
         self.stop.cancel();
@@ -173,20 +172,15 @@ impl Round {
     }
 }
 
-/// Waits for a database that is away, when the agent starts with it; none where it is to stop.
+/// Tries until it does not fail for what passes by itself, such as a database that is away; none where the daemon is to stop.
 async fn until_it_passes<T>(
-    attempt: impl AsyncFn() -> Result<T, Failed>,
-    config: &Config,
     signals: &mut Signals,
+    mut tell: impl FnMut(&Failed),
+    mut attempt: impl AsyncFnMut() -> Result<T, Failed>,
 ) -> Result<Option<T>, Failed> {
-    let mut told = false;
     loop {
         match attempt().await {
-            Err(failed) if failed.exit == Exit::Later && config.state.file().is_none() => {
-                if !std::mem::replace(&mut told, true) {
-                    warn!("the agent begins when its state can be used: {failed}");
-                }
-            }
+            Err(failed) if failed.exit == Exit::Later => tell(&failed),
             outcome => return outcome.map(Some),
         }
         tokio::select! {
@@ -204,45 +198,27 @@ async fn begin(
     hold: &Hold,
     signals: &mut Signals,
 ) -> Result<Option<Round>, Failed> {
-    loop {
-        // What is lost of it with a failure is read again.
-        match Round::begin(context, pages, std::mem::take(&mut known), hold).await {
-            Err(failed) if failed.exit == Exit::Later && hold.replica().is_some() => {
-                debug!("the round cannot begin yet: {failed}");
-            }
-            outcome => return outcome.map(Some),
-        }
-        tokio::select! {
-            () = signals.stopped() => return Ok(None),
-            () = tokio::time::sleep(AGAIN) => {}
-        }
-    }
+    let tell = |failed: &Failed| debug!("the round cannot begin yet: {failed}");
+    // What is lost of what is known with a failure is read again.
+    let attempt = async || Round::begin(context, pages, std::mem::take(&mut known), hold).await;
+    until_it_passes(signals, tell, attempt).await
 }
 
-/// The same configuration once more; none where the daemon is to stop.
-async fn again(context: &Context, signals: &mut Signals) -> Option<Arc<Context>> {
-    loop {
-        match Context::build(context.config.clone(), context.state.clone(), Some(context)).await {
-            Ok(context) => return Some(Arc::new(context)),
-            Err(error) => debug!("the next round cannot begin yet: {error}"),
-        }
-        tokio::select! {
-            () = signals.stopped() => return None,
-            () = tokio::time::sleep(AGAIN) => {}
-        }
-    }
+/// The same configuration once more, which was good before; none where the daemon is to stop.
+async fn again(context: &Context, signals: &mut Signals) -> Result<Option<Arc<Context>>, Failed> {
+    let tell = |failed: &Failed| debug!("the next round cannot begin yet: {failed}");
+    let attempt = async || {
+        let built = Context::build(context.config.clone(), context.state.clone(), Some(context)).await;
+        built.map(Arc::new).map_err(Failed::later)
+    };
+    until_it_passes(signals, tell, attempt).await
 }
 
-/// Becomes a replica once more, as soon as that can be done; false where the daemon is to stop.
-async fn rejoin(replica: &Replica, signals: &mut Signals) -> bool {
-    while let Err(error) = replica.rejoin().await {
-        debug!("this replica cannot begin anew yet: {}", chain(&error));
-        tokio::select! {
-            () = signals.stopped() => return false,
-            () = tokio::time::sleep(AGAIN) => {}
-        }
-    }
-    true
+/// Becomes a replica once more, as soon as that can be done; none where the daemon is to stop.
+async fn rejoin(replica: &Replica, signals: &mut Signals) -> Result<Option<()>, Failed> {
+    let tell = |failed: &Failed| debug!("this replica cannot begin anew yet: {failed}");
+    let attempt = async || replica.rejoin().await.map_err(|error| Failed::later(chain(&error)));
+    until_it_passes(signals, tell, attempt).await
 }
 
 /// Gives up what this replica has, where nothing of it is being written any more. Otherwise others take over when it was not

@@ -94,7 +94,7 @@ pub async fn run(
     let stop = CancellationToken::new();
     // Ends with the process: what is validated is fetched until the last moment.
     start::serve_files(&context, &CancellationToken::new()).await?;
-    let Discovery { intake, triggers, lists, progress: reported, shared } =
+    let Discovery { intake, triggers, lists, progress: reported, mut shared } =
         start::discovery(&context, &board, &stop, Mode::Once, &hold);
     let tell = move |sentence: &str| watcher.iter().for_each(|watcher| watcher.say(sentence));
     tokio::spawn(forecast::watch(Arc::clone(&context), Arc::clone(&board), stop.clone(), tell));
@@ -106,7 +106,7 @@ pub async fn run(
         _ = &mut running => true,
         () = tokio::time::sleep(timeout) => false,
         () = signals.stopped() => false,
-        () = fenced(shared) => false,
+        () = replica::fenced(&mut shared) => false,
     };
     if !ended {
         signals.abort_on_the_next();
@@ -135,14 +135,6 @@ pub async fn run(
     let ending = ending(&statuses, lists).await;
     let dns_questions = context.observer.questions();
     Ok(Summary { exit: ending.code(), dns_questions, backlogs, held, statuses, ending })
-}
-
-/// Waits until other replicas have taken over; for ever where none could.
-async fn fenced(shared: Option<JoinHandle<replica::Ended>>) {
-    match shared {
-        Some(shared) => drop(shared.await),
-        None => std::future::pending().await,
-    }
 }
 
 /// How the process ends: with what needs the operator most, lists that could not be read included.

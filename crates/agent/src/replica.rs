@@ -9,6 +9,7 @@ use std::{
 
 use tokio::{
     sync::{Mutex, mpsc},
+    task::JoinHandle,
     time::{Instant, MissedTickBehavior, interval},
 };
 use tokio_util::sync::CancellationToken;
@@ -37,15 +38,6 @@ const LEFT_TO_OTHERS: Duration = Duration::from_secs(600);
 
 /// After that time it is claimed with the next beats, or somebody has it.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(60);
-
-/// How the work of a round ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
-    /// It was to end.
-    Stopped,
-    /// Others have taken over.
-    Fenced,
-}
 
 /// A replica, through all rounds of a process.
 #[derive(Debug)]
@@ -119,8 +111,8 @@ impl Replica {
         Ok(subjects)
     }
 
-    /// Beats, claims and hears news until the round ends.
-    pub async fn run(self: Arc<Self>, round: Round) -> Ended {
+    /// Beats, claims and hears news until the round ends, or others have taken over.
+    pub async fn run(self: Arc<Self>, round: Round) {
         let mut beats = interval(BEAT);
         beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
         // What is left are the lists' own, and the one in our hands.
@@ -130,7 +122,7 @@ impl Replica {
         let round = Engaged { context, board, intake, progress, stop, mode };
         loop {
             tokio::select! {
-                () = round.stop.cancelled() => return Ended::Stopped,
+                () = round.stop.cancelled() => return,
                 _ = beats.tick() => {}
             }
             let lists_are_read = lists.strong_count() <= 1;
@@ -143,7 +135,7 @@ impl Replica {
                 Ok(false) => {}
                 Err(Error::Fenced) => {
                     warn!("others have taken over what this replica worked on; it begins anew");
-                    return Ended::Fenced;
+                    return;
                 }
                 Err(error) => {
                     // It is told while it lasts, by the state itself.
@@ -260,6 +252,15 @@ impl Replica {
             debug!("what this replica has is free when it was not heard of for a while: {}", chain(&error));
         }
     }
+}
+
+/// Waits until others have taken over what a replica had, which ends [`Replica::run`]; for ever where the process is none.
+pub async fn fenced(running: &mut Option<JoinHandle<()>>) {
+    match running {
+        Some(task) => drop(task.await),
+        None => std::future::pending().await,
+    }
+    *running = None;
 }
 
 /// A round under way.

@@ -185,7 +185,7 @@ pub struct Discovery {
     /// What the engine tells the replica, where the process is one.
     pub progress: Option<Arc<Progress>>,
     /// How the replica's part ends.
-    pub shared: Option<JoinHandle<replica::Ended>>,
+    pub shared: Option<JoinHandle<()>>,
 }
 
 /// Begins to watch the accounts whose orders or domains are found.

@@ -21,11 +21,16 @@ impl Dice {
 /// Lets `workers` call without rest for `time` over a network with latency up to `latency` milliseconds, and
 /// returns the instants at which the calls arrived.
 async fn storm(windows: &[Window], workers: u64, time: Duration, latency: u64) -> Vec<Instant> {
-    let governor = Governor::new(windows, &[]);
+    storm_of(&[Governor::new(windows, &[])], workers, time, latency).await
+}
+
+/// The same, by workers of several processes in turn.
+async fn storm_of(governors: &[Governor], workers: u64, time: Duration, latency: u64) -> Vec<Instant> {
     let arrivals = Arc::new(Mutex::new(Vec::new()));
     let end = Instant::now() + time;
     let workers: Vec<_> = (0..workers)
-        .map(|seed| {
+        .zip(governors.iter().cycle())
+        .map(|(seed, governor)| {
             let (governor, arrivals) = (governor.clone(), Arc::clone(&arrivals));
             let mut dice = Dice(seed);
             tokio::spawn(async move {
@@ -275,33 +280,9 @@ impl SharedRate for Keeper {
 async fn processes_that_share_a_rate_keep_it() {
     let windows = [window(20, 1_000), window(300, 30_000)];
     let keeper = Arc::new(Keeper { windows: windows.to_vec(), calls: Mutex::default() });
-    let arrivals = Arc::new(Mutex::new(Vec::new()));
-    let end = Instant::now() + Duration::from_secs(120);
     let governors: Vec<Governor> =
         (0..3).map(|_| Governor::shared(&windows, Arc::clone(&keeper) as Arc<dyn SharedRate>)).collect();
-    let workers: Vec<_> = (0..60)
-        .map(|seed| {
-            let (governor, arrivals) = (governors[seed % 3].clone(), Arc::clone(&arrivals));
-            let mut dice = Dice(seed as u64);
-            tokio::spawn(async move {
-                loop {
-                    let mut turn = governor.turn(Due::Whenever).await;
-                    if Instant::now() > end {
-                        return;
-                    }
-                    tokio::time::sleep(Duration::from_millis(dice.below(20))).await;
-                    arrivals.lock().expect("arrivals").push(Instant::now());
-                    tokio::time::sleep(Duration::from_millis(dice.below(20))).await;
-                    turn.answered();
-                }
-            })
-        })
-        .collect();
-    for worker in workers {
-        worker.await.expect("worker");
-    }
-    let mut arrivals = std::mem::take(&mut *arrivals.lock().expect("arrivals"));
-    arrivals.sort();
+    let arrivals = storm_of(&governors, 60, Duration::from_secs(120), 19).await;
     for window in &windows {
         let worst = worst(&arrivals, window.per);
         assert!(worst <= window.calls as usize, "{window:?}: {worst} calls in one window");

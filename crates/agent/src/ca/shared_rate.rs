@@ -5,10 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use digicert_api::{Closed, Places, SharedRate, Window};
 
-use crate::{
-    error::chain,
-    state::{Fleet, Taken},
-};
+use crate::{error::chain, state::Fleet};
 
 /// When to ask again while the database cannot be asked.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -24,9 +21,8 @@ pub(super) struct OfFleet {
 #[async_trait]
 impl SharedRate for OfFleet {
     async fn take(&self, most: u32, windows: &[Window]) -> Places {
-        let windows: Vec<_> = windows.iter().map(|window| (window.calls, window.per)).collect();
-        match self.fleet.take_places(&self.account, most, &windows).await {
-            Ok(Taken { places, wait, used }) => Places { taken: places, wait, used },
+        match self.fleet.take_places(&self.account, most, windows).await {
+            Ok(places) => places,
             Err(error) => {
                 // That the database is away is told once, by the state itself.
                 tracing::debug!("no call can be made: {}", chain(&error));
@@ -36,9 +32,7 @@ impl SharedRate for OfFleet {
     }
 
     async fn close(&self, closed: &Closed) {
-        let Closed { answered, abandoned, unused } = closed;
-        let closing =
-            self.fleet.close_places(&self.account, answered, abandoned, unused, self.longest_window);
+        let closing = self.fleet.close_places(&self.account, closed, self.longest_window);
         if let Err(error) = closing.await {
             tracing::debug!("places in the rate stay taken for a while: {}", chain(&error));
         }

@@ -34,7 +34,14 @@ impl fmt::Display for Location {
         match self {
             Self::File(path) => write!(f, "the state file {}", path.display()),
             Self::Memory => f.write_str("the state in memory"),
-            Self::Shared(shared) => write!(f, "the state database {}", shared.address),
+            Self::Shared(shared) => shared.fmt(f),
         }
+    }
+}
+
+/// As it is named in messages.
+impl fmt::Display for Shared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the state database {}", self.address)
     }
 }

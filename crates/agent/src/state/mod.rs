@@ -30,7 +30,7 @@ pub use self::{
     health::Trouble,
     last_status::LastStatus,
     location::{Location, Shared},
-    postgres::{Address, Beat, Claimed, Fleet, Taken, Turn},
+    postgres::{Address, Beat, Claimed, Fleet, Turn},
     sqlite::Lock,
     store::State,
 };

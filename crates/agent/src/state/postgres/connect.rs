@@ -18,10 +18,6 @@ const MAKING: i64 = 0x6463_765f_6167_656e;
 /// How long a replica that was stopped in the middle of a transaction may hold up the others.
 const IDLE_IN_TRANSACTION: &str = "4s";
 
-pub(super) fn at(shared: &Shared) -> String {
-    format!("the state database {}", shared.address)
-}
-
 /// The host's name and the process's number: by these the database shows our connections.
 pub(super) fn name_of_this_process() -> String {
     let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
@@ -56,7 +52,7 @@ pub(super) async fn connect(shared: &Shared, access: Access, name: &str) -> Resu
             Ok(Err(error)) if failed.as_ref().is_none_or(Error::is_passing) => failed = Some(error),
             Ok(Err(_)) => {}
             Err(_) => {
-                failed.get_or_insert(Error::Silent { at: at(shared), seconds: PATIENCE.as_secs() });
+                failed.get_or_insert(Error::Silent { at: shared.to_string(), seconds: PATIENCE.as_secs() });
             }
         }
     }
@@ -82,16 +78,16 @@ async fn prepared(
     }
     let found = match version(&mut connection).await.map_err(explain)? {
         Some(found) => found,
-        None if access == Access::Beside => return Err(Error::Missing { at: at(shared) }),
+        None if access == Access::Beside => return Err(Error::Missing { at: shared.to_string() }),
         None => 0,
     };
     if found < schema::VERSION && access == Access::Own {
         make(&mut connection, shared).await?;
     } else if found < schema::VERSION {
-        return Err(Error::Older { at: at(shared), found, known: schema::VERSION });
+        return Err(Error::Older { at: shared.to_string(), found, known: schema::VERSION });
     }
     if found > schema::VERSION {
-        return Err(Error::Newer { at: at(shared), found, known: schema::VERSION });
+        return Err(Error::Newer { at: shared.to_string(), found, known: schema::VERSION });
     }
     Ok(connection)
 }
@@ -148,7 +144,7 @@ async fn strange_table(connection: &mut PgConnection) -> Result<Option<String>, 
 }
 
 fn unfit(shared: &Shared, what: String) -> Error {
-    Error::Unfit { at: at(shared), what }
+    Error::Unfit { at: shared.to_string(), what }
 }
 
 /// Whether a row was to be written that points to one which is gone (`foreign_key_violation`).
@@ -173,7 +169,7 @@ pub(super) fn explained(shared: &Shared, error: sqlx::Error) -> Error {
             "25006" => format!("can only be read ({})", told(refused)),
             // Starting up, shutting down, too many connections: it passes.
             code if code.starts_with("57P") || code.starts_with("53") || code.starts_with("08") => {
-                return Error::Away { at: at(shared), source: error };
+                return Error::Away { at: shared.to_string(), source: error };
             }
             _ => return Error::Statement(error),
         };
@@ -188,7 +184,9 @@ pub(super) fn explained(shared: &Shared, error: sqlx::Error) -> Error {
             ),
         ),
         sqlx::Error::Configuration(why) => unfit(shared, crate::error::chain(&*why)),
-        source @ (sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => Error::Away { at: at(shared), source },
+        source @ (sqlx::Error::Io(_) | sqlx::Error::Protocol(_)) => {
+            Error::Away { at: shared.to_string(), source }
+        }
         other => Error::Statement(other),
     }
 }

@@ -85,10 +85,7 @@ impl Fleet {
         let replica = store.membership.member()?;
         let (accounts, except) = (json!(accounts).to_string(), key::list(except));
         let room = i64::try_from(room.min(MOST_CLAIMS)).unwrap_or(0);
-        let turns = {
-            let names = store.turns.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            json!(*names).to_string()
-        };
+        let turns = json!(*store.turns()).to_string();
         let fence = self.fenced_after().as_secs_f64();
         let beat = store.with(&store.keeper, async |connection| {
             let mut transaction = connection.begin().await?;

@@ -10,7 +10,11 @@ mod schema;
 mod turns;
 
 use std::{
-    sync::atomic::{AtomicI64, Ordering},
+    collections::BTreeSet,
+    sync::{
+        MutexGuard, PoisonError,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,7 +25,6 @@ use self::membership::Membership;
 pub use self::{
     address::Address,
     fleet::{Beat, Claimed, Fleet},
-    places::Taken,
     turns::Turn,
 };
 use super::{
@@ -41,8 +44,8 @@ pub(super) struct Store {
     /// Of this process, as the database shows it.
     name: String,
     membership: Membership,
-    /// How many turns were asked for; tells those of this process apart.
-    turns: std::sync::Mutex<std::collections::BTreeSet<String>>,
+    /// The turns that this process has, or is about to take.
+    turns: std::sync::Mutex<BTreeSet<String>>,
     writer: Slot,
     reader: Slot,
     /// Beats, claims and turns: what must not wait for long changes.
@@ -130,8 +133,12 @@ impl Store {
         };
         match tokio::time::timeout(LIMIT, within_the_limit).await {
             Ok(outcome) => outcome,
-            Err(_) => Err(Error::Silent { at: connect::at(&self.shared), seconds: LIMIT.as_secs() }),
+            Err(_) => Err(Error::Silent { at: self.shared.to_string(), seconds: LIMIT.as_secs() }),
         }
+    }
+
+    fn turns(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.turns.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether the files to be shown are others than when this was asked last.

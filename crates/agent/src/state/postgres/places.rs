@@ -5,22 +5,12 @@
 
 use std::time::Duration;
 
+use digicert_api::{Closed, Places, Window};
 use serde_json::json;
 use sqlx::{Connection as _, Row as _};
 
 use super::Fleet;
 use crate::state::Error;
-
-/// What came of asking for places.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Taken {
-    /// Places that are this replica's now.
-    pub places: Vec<i64>,
-    /// When to ask again, where that were fewer than wanted.
-    pub wait: Duration,
-    /// How many are taken of each window.
-    pub used: Vec<u32>,
-}
 
 /// Until when a call that nobody closes counts as under way: longer than a call may take.
 const LONGEST_CALL: f64 = 630.0;
@@ -41,18 +31,13 @@ const TAKE: &str = "
     INSERT INTO calls (account, replica) SELECT $1, $2 FROM generate_series(1, $3) RETURNING id";
 
 impl Fleet {
-    /// Takes up to `most` places of an account's. `windows` are how many calls may be in which span.
+    /// Takes up to `most` places of an account's in all of these windows.
     ///
     /// # Errors
     /// When the database fails, or this replica is fenced off: then no call may be made.
-    pub async fn take_places(
-        &self,
-        account: &str,
-        most: u32,
-        windows: &[(u32, Duration)],
-    ) -> Result<Taken, Error> {
+    pub async fn take_places(&self, account: &str, most: u32, windows: &[Window]) -> Result<Places, Error> {
         let replica = self.store.membership.member()?;
-        let spans: Vec<f64> = windows.iter().map(|(_, per)| per.as_secs_f64()).collect();
+        let spans: Vec<f64> = windows.iter().map(|window| window.per.as_secs_f64()).collect();
         let spans = json!(spans).to_string();
         let store = &self.store;
         let taken = store.with(&store.rate, async |connection| {
@@ -71,12 +56,12 @@ impl Fleet {
                 .bind(LONGEST_CALL)
                 .fetch_all(&mut *transaction)
                 .await?;
-            let mut taken = Taken::default();
+            let mut taken = Places::default();
             let mut room = i64::from(most);
-            for (row, (calls, _)) in rows.iter().zip(windows) {
+            for (row, window) in rows.iter().zip(windows) {
                 let used: i64 = row.try_get("used")?;
                 taken.used.push(u32::try_from(used).unwrap_or(u32::MAX));
-                let free = i64::from(*calls) - used;
+                let free = i64::from(window.calls) - used;
                 if free <= 0 {
                     let wait: i64 = row.try_get("wait")?;
                     taken.wait = taken.wait.max(Duration::from_millis(wait.try_into().unwrap_or(0)));
@@ -88,7 +73,7 @@ impl Fleet {
                 taken.wait = Duration::from_millis(pause.try_into().unwrap_or(0));
             } else if room > 0 {
                 let places = sqlx::query_scalar(TAKE).bind(account).bind(replica).bind(room);
-                taken.places = places.fetch_all(&mut *transaction).await?;
+                taken.taken = places.fetch_all(&mut *transaction).await?;
             }
             transaction.commit().await?;
             Ok(Some(taken))
@@ -96,31 +81,24 @@ impl Fleet {
         taken.await?.ok_or(Error::Fenced)
     }
 
-    /// These calls were answered; those that were given up may still arrive within moments; `unused` were not made.
+    /// These calls were answered; those that were given up may still arrive within moments.
     ///
     /// # Errors
     /// When the database fails; the places then count for a while longer.
-    pub async fn close_places(
-        &self,
-        account: &str,
-        answered: &[i64],
-        abandoned: &[i64],
-        unused: &[i64],
-        longest: Duration,
-    ) -> Result<(), Error> {
+    pub async fn close_places(&self, account: &str, closed: &Closed, longest: Duration) -> Result<(), Error> {
         let store = &self.store;
-        let closed = store.with(&store.rate, async |connection| {
+        let closing = store.with(&store.rate, async |connection| {
             let mut transaction = connection.begin().await?;
             sqlx::query("UPDATE calls SET over = clock_timestamp() WHERE id = ANY($1) AND over IS NULL")
-                .bind(answered)
+                .bind(&closed.answered)
                 .execute(&mut *transaction)
                 .await?;
             sqlx::query("UPDATE calls SET over = clock_timestamp() + interval '2 s' WHERE id = ANY($1) AND over IS NULL")
-                .bind(abandoned)
+                .bind(&closed.abandoned)
                 .execute(&mut *transaction)
                 .await?;
             sqlx::query("DELETE FROM calls WHERE id = ANY($1) AND over IS NULL")
-                .bind(unused)
+                .bind(&closed.unused)
                 .execute(&mut *transaction)
                 .await?;
             sqlx::query(
@@ -134,7 +112,7 @@ impl Fleet {
             .await?;
             transaction.commit().await
         });
-        closed.await
+        closing.await
     }
 
     /// The CA wants no call of anybody's for so long.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use digicert_api::{Closed, Window};
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
@@ -27,6 +28,10 @@ fn record(number: u64) -> Entry {
     let site = dcv_core::Guarded::direct(&lookup, "example.com".parse().unwrap()).unwrap();
     let data = dcv_core::RecordData::Txt(dcv_core::RandomValue::new("value").unwrap());
     Entry { subject: Subject::order("main", number), artifact: dcv_core::Artifact::Record { site, data } }
+}
+
+fn answered(answered: Vec<i64>) -> Closed {
+    Closed { answered, ..Closed::default() }
 }
 
 /// Replicas at one database, each with connections of its own.
@@ -174,12 +179,13 @@ async fn turns_are_taken_one_after_the_other() {
 async fn places_in_the_rate_are_shared() {
     let server = Postgres::start();
     let replicas = replicas(&server, 3).await;
-    let windows = [(40, Duration::from_secs(600)), (50, Duration::from_secs(1000))];
+    let window = |calls, seconds| Window { calls, per: Duration::from_secs(seconds) };
+    let windows = [window(40, 600), window(50, 1000)];
     let take = async |fleet: &Fleet, most| fleet.take_places("main", most, &windows).await.unwrap();
     let taken = join_all(replicas.iter().map(async |(_, fleet)| {
         let mut places = Vec::new();
         for _ in 0..5 {
-            places.extend(take(fleet, 7).await.places);
+            places.extend(take(fleet, 7).await.taken);
         }
         places
     }));
@@ -192,15 +198,18 @@ async fn places_in_the_rate_are_shared() {
 
     let fleet = &replicas[0].1;
     let longest = Duration::from_secs(1000);
-    fleet.close_places("main", &taken[0], &[], &[], longest).await.unwrap();
+    fleet.close_places("main", &answered(taken[0].clone()), longest).await.unwrap();
     let full = take(fleet, 1).await;
-    assert!(full.places.is_empty() && full.wait > Duration::from_secs(300), "{full:?}");
+    assert!(full.taken.is_empty() && full.wait > Duration::from_secs(300), "{full:?}");
     assert_eq!(full.used, [40, 40]);
-    fleet.close_places("main", &[], &[], &taken[1], longest).await.unwrap();
-    assert_eq!(take(fleet, 100).await.places.len(), taken[1].len(), "what was not used is there again");
+    fleet
+        .close_places("main", &Closed { unused: taken[1].clone(), ..Closed::default() }, longest)
+        .await
+        .unwrap();
+    assert_eq!(take(fleet, 100).await.taken.len(), taken[1].len(), "what was not used is there again");
     fleet.pause("main", Duration::from_secs(40)).await.unwrap();
     let paused = take(&replicas[2].1, 1).await;
-    assert!(paused.places.is_empty() && paused.wait > Duration::from_secs(30), "{paused:?}");
+    assert!(paused.taken.is_empty() && paused.wait > Duration::from_secs(30), "{paused:?}");
 }
 
 /// Replicas that start at once make the tables once.
@@ -278,8 +287,12 @@ async fn a_user_with_the_documented_grants_can_run() {
     assert_eq!(fleet.beat(1, &["main"], &[]).await.unwrap().claimed.len(), 1);
     fleet.turn("zone").await.unwrap().end().await;
     state.intend(&[record(1)], NOW).await.unwrap();
-    let places = fleet.take_places("main", 1, &[(1, Duration::from_secs(1))]).await.unwrap().places;
-    fleet.close_places("main", &places, &[], &[], Duration::from_secs(1)).await.unwrap();
+    let places = fleet
+        .take_places("main", 1, &[Window { calls: 1, per: Duration::from_secs(1) }])
+        .await
+        .unwrap()
+        .taken;
+    fleet.close_places("main", &answered(places), Duration::from_secs(1)).await.unwrap();
     fleet.leave().await.unwrap();
 }
 

@@ -50,7 +50,7 @@ impl Turn {
         let replica = store.membership.member()?;
         // Before it is taken: a beat that comes in between must not give it back.
         let turn = Self { store: Arc::clone(store), name: name.to_owned() };
-        turn.names().insert(name.to_owned());
+        store.turns().insert(name.to_owned());
         let taken = store.with(&store.keeper, async |connection| {
             let ours = |statement| sqlx::query(statement).bind(name).bind(replica);
             ours(ASK).execute(&mut *connection).await?;
@@ -83,14 +83,10 @@ impl Turn {
             tracing::debug!("{} is given back with the next beat: {error}", self.name);
         }
     }
-
-    fn names(&self) -> std::sync::MutexGuard<'_, std::collections::BTreeSet<String>> {
-        self.store.turns.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.names().remove(&self.name);
+        self.store.turns().remove(&self.name);
     }
 }
